@@ -1,0 +1,106 @@
+"""The one codec: bytes on topics and in stores to typed structs and back.
+
+JSON on every public topic; packed state on `profile-state`. Raises `Undecodable`, whose text says what is wrong where.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+from schemas.event import Event
+from schemas.profile import PartitionRecord, Profile
+
+T = TypeVar("T")
+
+STATE_VERSION = 1
+FLAG_HELD = 1  # some enrollment waits at a settle gate
+#: version, flags, applied offset, wakeup, last activity
+HEADER = struct.Struct(">BBqqq")
+PARTITION_KEY = b"\x00partition"
+
+
+class Undecodable(ValueError):
+    """These bytes are not what they should be. Dead letter, or a refusal to start: the caller knows which."""
+
+
+_event = msgspec.json.Decoder(Event)
+_profile = msgspec.msgpack.Decoder(Profile)
+_partition = msgspec.msgpack.Decoder(PartitionRecord)
+_json = msgspec.json.Encoder(order="deterministic")
+_pack = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def decode_event(value: bytes) -> Event:
+    """A canonical event from its JSON."""
+    try:
+        return _event.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(str(error)) from error
+
+
+def decode(value: bytes, type_: type[T]) -> T:
+    """Any other struct of a public topic from its JSON."""
+    try:
+        return msgspec.json.decode(value, type=type_)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(f"{type_.__name__}: {error}") from error
+
+
+def encode(record: Any) -> bytes:
+    """The canonical JSON of a struct: the same struct gives the same bytes everywhere."""
+    return _json.encode(record)
+
+
+def parse(value: bytes) -> Any:
+    """Any JSON, for the edge where nothing is known yet."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Undecodable(str(error)) from error
+
+
+def pack_profile(profile: Profile) -> bytes:
+    """Header and body of a profile's state."""
+    flags = FLAG_HELD if any(enrollment.held for enrollment in profile.enrollments) else 0
+    header = HEADER.pack(STATE_VERSION, flags, profile.applied_offset, profile.wakeup_at(), profile.last_active_at)
+    return header + _pack.encode(profile)
+
+
+def unpack_profile(value: bytes) -> Profile:
+    """A profile from its packed state. Raises Undecodable for a version this program does not know."""
+    _check_version(value)
+    try:
+        return _profile.decode(memoryview(value)[HEADER.size :])
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"profile state: {error}") from error
+
+
+def peek(value: bytes) -> tuple[int, int, bool]:
+    """(applied offset, wakeup, held) of a packed profile, without decoding it."""
+    _check_version(value)
+    _, flags, applied_offset, wakeup_at, _ = HEADER.unpack_from(value)
+    return applied_offset, wakeup_at, bool(flags & FLAG_HELD)
+
+
+def pack_partition(record: PartitionRecord) -> bytes:
+    """Header and body of a partition record; its applied offset is its position."""
+    return HEADER.pack(STATE_VERSION, 0, record.position, 0, record.now_at) + _pack.encode(record)
+
+
+def unpack_partition(value: bytes) -> PartitionRecord:
+    """A partition record from its packed form."""
+    _check_version(value)
+    try:
+        return _partition.decode(memoryview(value)[HEADER.size :])
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"partition record: {error}") from error
+
+
+def _check_version(value: bytes) -> None:
+    if len(value) < HEADER.size or value[0] != STATE_VERSION:
+        found = value[0] if value else "nothing"
+        raise Undecodable(f"state of schema version {found}; this program knows version {STATE_VERSION} only")

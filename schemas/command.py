@@ -1,0 +1,56 @@
+"""Commands: orders to senders, the public contract of `commands`; and the receipts that answer them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.control import WireInstant
+
+Clock = Literal["live", "carried"]
+
+
+class Command(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Send this message now. The same order always carries the same `command_id`: act on it at most once."""
+
+    schema: Literal["cartwheel.command.v1"] = "cartwheel.command.v1"
+    kind: Literal["send"] = "send"
+    command_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    decision_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    enrollment_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    tenant: str
+    profile_id: str
+    flow: str
+    flow_version: Annotated[str, Meta(description="content hash of the flow that decided")]
+    step: Annotated[str, Meta(description="label of the send step")]
+    visit: Annotated[int, Meta(ge=1, description="grows each time the enrollment goes through its steps anew")]
+    channel: Annotated[str, Meta(description="email, or log, which has no address")]
+    addresses: Annotated[dict[str, str], Meta(description="what the channel needs, such as email")]
+    message_class: Literal["marketing", "transactional"]
+    template: str
+    variables: Annotated[dict[str, Any], Meta(description="`trigger`: the words of the event that enrolled")]
+    decided_at: WireInstant
+    not_after: Annotated[WireInstant, Meta(description="do not begin to send later than this")]
+    priority: Annotated[int, Meta(ge=0, le=9)] = 5
+    clock: Annotated[Clock, Meta(description="carried: replayed time; never deliver to real people")]
+    degraded: Annotated[bool, Meta(description="sent although a source had not reported in time")] = False
+    storefront: str | None = None
+
+
+class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What became of a command. `unknown` is a state of its own: it was tried, and nobody can say what happened."""
+
+    schema: Literal["cartwheel.receipt.v1"] = "cartwheel.receipt.v1"
+    receipt_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    command_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    tenant: str
+    profile_id: str
+    flow: str
+    channel: str
+    sender: Annotated[str, Meta(description="smtp or log")]
+    outcome: Literal["accepted", "rejected", "expired", "unknown", "failed"]
+    reason: str | None = None
+    provider_id: Annotated[str | None, Meta(description="the provider's own name for the message")] = None
+    at: WireInstant

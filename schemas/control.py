@@ -1,0 +1,75 @@
+"""Records that move time rather than say what people did: watermarks, ticks, the end mark, intake's progress.
+
+On the profile log they are told from events by their key, which begins with a NUL byte as no profile key can.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from schemas.limits import ID_LENGTH_MAX, TENANT_LENGTH_MAX
+
+#: RFC 3339, UTC, milliseconds; `schemas.instants` converts.
+WireInstant = Annotated[
+    str,
+    Meta(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+        extra_json_schema={"format": "date-time"},
+        examples=["2026-11-21T10:00:00.000Z"],
+    ),
+]
+
+TICK_KEY = b"\x00tick"
+WATERMARK_KEY = b"\x00watermark"
+END_KEY = b"\x00end"
+
+#: Header of a record on a log with a carried clock: its append time, ASCII decimal milliseconds.
+APPENDED_AT_HEADER = "appended_at"
+
+
+class Watermark(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
+    """A connector's promise: everything of this source (and shop) that happened up to the instant has been delivered."""
+
+    source: Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX, description="an exact name")]
+    complete_through: Annotated[str, Meta(description="RFC 3339 with an offset", extra_json_schema={"format": "date-time"})]
+    tenant: Annotated[str, Meta(min_length=1, max_length=TENANT_LENGTH_MAX)]
+    shop: Annotated[str, Meta(max_length=ID_LENGTH_MAX, description="empty: the source has one shop")] = ""
+    estimated: Annotated[bool, Meta(description="now minus a margin, as streaming connectors report")] = False
+
+
+class Tick(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
+    """Appended by a partition's owner; on a live clock timers fire only at ticks.
+
+    Released is what has a wakeup below `through`, or at `through` with a profile key not above `through_key` (absent:
+    every key at that instant).
+    """
+
+    through: WireInstant
+    through_key: str | None = None
+    watermarks: Annotated[tuple[Watermark, ...], Meta(description="changes only")] = ()
+
+
+class Progress(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
+    """How far intake is with one raw partition, by the broker's clock."""
+
+    raw_partition: Annotated[int, Meta(ge=0)]
+    forwarded_through: Annotated[WireInstant, Meta(description="all appended up to here is acknowledged downstream")]
+    next_offset: Annotated[int, Meta(ge=0)]
+    watermarks: tuple[Watermark, ...] = ()
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """A record that could not be taken, with why, where it came from, and its original bytes."""
+
+    reason: Annotated[str, Meta(description="a word from a closed list, see `schemas.refusals`")]
+    detail: Annotated[str, Meta(max_length=2_000, description="what was wrong, where in the record, what to do")]
+    stage: Annotated[str, Meta(description="intake or worker")]
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: Annotated[bytes | None, Meta(description="the original bytes, base64")]
+    refused_at: WireInstant

@@ -1,0 +1,45 @@
+"""Decisions: why a message was sent or not sent, with the values compared and the record that caused it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.command import Clock
+from schemas.control import WireInstant
+
+#: entered: enrolled; refused: not enrolled; restarted: a new trigger began it anew; sent: a command was made;
+#: skipped: this message is not sent; held: waiting at a gate; ended: the enrollment is over.
+Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended"]
+
+
+class Cause(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """The record that made the decision happen."""
+
+    topic: str
+    partition: int
+    offset: int
+    event_id: str | None = None
+
+
+class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One decision about one profile in one flow."""
+
+    schema: Literal["cartwheel.decision.v1"] = "cartwheel.decision.v1"
+    decision_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    tenant: str
+    profile_id: str
+    flow: str
+    flow_version: str
+    enrollment_id: str | None = None
+    step: str | None = None
+    outcome: Outcome
+    reason: str
+    values: Annotated[dict[str, Any], Meta(description="what was compared")]
+    cause: Cause
+    decided_at: WireInstant
+    clock: Clock
+    command_id: str | None = None
+    ignored: Annotated[int, Meta(ge=0, description="at an end: triggers ignored because the enrollment was live")] = 0

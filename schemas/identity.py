@@ -1,0 +1,74 @@
+"""Who an event is about: identifiers, and the profile id that follows from the strongest of them.
+
+Until identities are resolved, the profile id is a pure function of one identifier, shared by intake and replay. A
+browser that is identified later is therefore a second profile.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from schemas.limits import IDENTIFIER_LENGTH_MAX
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cartwheel:profile")
+
+#: Values that platforms send when they know nobody; they never identify anyone.
+NOBODY = frozenset({"", "0", "null", "none", "undefined", "anonymous", "guest", "nan"})
+
+
+class Identity(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The identifiers an event carries; at least one must identify somebody."""
+
+    profile_id: Identifier | None = None
+    external_id: Identifier | None = None
+    email: Identifier | None = None
+    phone: Identifier | None = None
+    exchange_id: Identifier | None = None
+    device_id: Identifier | None = None
+    anonymous_id: Identifier | None = None
+
+
+#: Strongest first. The order of fields above is this order.
+KINDS: tuple[str, ...] = Identity.__struct_fields__
+ANONYMOUS_KINDS = frozenset({"device_id", "anonymous_id"})
+
+
+def strongest(identity: Identity) -> tuple[str, str] | None:
+    """The (kind, value) that decides who this is, or None when every value is absent or identifies nobody."""
+    for kind in KINDS:
+        value = getattr(identity, kind)
+        if value is not None and value.strip().lower() not in NOBODY:
+            return kind, normalized(kind, value)
+    return None
+
+
+def normalized(kind: str, value: str) -> str:
+    """The value as it is compared: trimmed, and an e-mail address in lower case."""
+    value = value.strip()
+    return value.lower() if kind == "email" else value
+
+
+@lru_cache(maxsize=65_536)
+def profile_id(*, tenant: str, kind: str, value: str) -> str:
+    """UUIDv5 of (tenant, kind, value); a `profile_id` identifier is taken as it is."""
+    if kind == "profile_id":
+        return value
+    return str(uuid.uuid5(NAMESPACE, f"{tenant}\x1f{kind}\x1f{value}"))
+
+
+def is_known(identity: Identity) -> bool:
+    """True when the event names a person, not only a browser or device."""
+    who = strongest(identity)
+    return who is not None and who[0] not in ANONYMOUS_KINDS
+
+
+def profile_key(*, tenant: str, profile_id: str) -> bytes:
+    """The record key of a profile on the profile log and in the state topic."""
+    return f"{tenant}/{profile_id}".encode()

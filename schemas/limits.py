@@ -1,0 +1,40 @@
+"""Every limit on what we accept and keep, in one table.
+
+Edge limits refuse a record (dead letter with a reason); state bounds evict or refuse with a reason and a counter.
+"""
+
+from __future__ import annotations
+
+# --- one event, judged at the edge by intake -----------------------------------------------------
+RECORD_BYTES_MAX = 1_048_576  # a whole record; topics take twice that so that intake can say no itself
+PROPERTIES_MAX = 400
+DEPTH_MAX = 10  # nesting of objects and arrays, the event itself being depth 1
+ARRAY_ITEMS_MAX = 4_000
+STRING_BYTES_MAX = 102_400
+TYPE_LENGTH_MAX = 127
+ID_LENGTH_MAX = 128
+TENANT_LENGTH_MAX = 64
+IDENTIFIER_LENGTH_MAX = 320
+DEDUPE_KEY_LENGTH_MAX = 256
+
+# --- time ----------------------------------------------------------------------------------------
+FUTURE_MS_MAX = 5 * 60_000  # an event further ahead than this is clamped to its append time and flagged
+DEDUPE_HORIZON_MS = 14 * 86_400_000
+SKEW_MS_DEFAULT = 5 * 60_000
+TRIGGER_AGE_MS_DEFAULT = 24 * 3_600_000
+MARKETING_VALID_MS = 15 * 60_000  # `not_after` of a marketing command, counted from its decision
+REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this long, only counted before
+
+# --- one profile's state -------------------------------------------------------------------------
+ENROLLMENTS_MAX = 50  # live at once; one more is refused `too_many_enrollments`
+DEDUPE_KEYS_MAX = 2_000  # the oldest is evicted and counted
+HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
+PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
+STATE_BYTES_MAX = 65_536
+
+# --- one flow ------------------------------------------------------------------------------------
+STEPS_MAX = 200
+FLOW_FILE_BYTES_MAX = 262_144
+
+# --- one partition -------------------------------------------------------------------------------
+RELEASED_PER_TICK_MAX = 500  # profiles one tick may release; the rest wait for the next tick

@@ -1,0 +1,92 @@
+"""The state of one profile, and of one partition, as the worker keeps them.
+
+Packed: a fixed header that can be read without decoding, then msgpack of typed structs. Fields are only ever added at
+the end of a struct, with a default; anything else is a new schema version, lifted at the door by `schemas.codec`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
+
+
+class Enrollment(msgspec.Struct, kw_only=True, array_like=True):
+    """One profile inside one flow, once. Instants are milliseconds UTC."""
+
+    enrollment_id: str
+    flow: str
+    key: str
+    visit: int
+    anchor_at: int  # occurred_at of the trigger that started it, or last restarted it
+    triggered_at: int  # occurred_at of the newest trigger taken
+    trigger_offset: int  # where that trigger stands in the profile log
+    entered_at: int  # now, when it was enrolled
+    context: dict[str, Any]  # the trigger's words
+    step: int = 0  # index of the step it waits at
+    due_at: int = NEVER  # of the wait, or of the gate it is held at
+    wakeup_at: int = NEVER  # its moment: never before the record that armed it
+    held: bool = False  # at a settle gate, open for as long as `wakeup_at` has not come
+    exits_held: int = 0  # at_send: bit i set when exit rule i has become true
+    unsettled: str = ""  # reason carried to the next send after a gate timed out: "skip" or "degraded"
+    ignored: int = 0
+
+
+class Past(msgspec.Struct, kw_only=True, array_like=True):
+    """What re-entry must remember of a flow (and key)."""
+
+    started_at: int
+    ended_at: int = NEVER  # NEVER while live
+
+
+class Seen(msgspec.Struct, kw_only=True, array_like=True):
+    """A past event that an exit rule may ask for."""
+
+    type: str
+    source: str
+    occurred_at: int
+    offset: int
+    words: dict[str, Any]
+
+
+class Refusal(msgspec.Struct, kw_only=True, array_like=True):
+    """The last refusal of this profile by a flow, so that repeats are counted and not written again."""
+
+    reason: str
+    written_at: int
+    repeats: int = 0
+
+
+class Profile(msgspec.Struct, kw_only=True, array_like=True):
+    """Everything known about a person. `applied_offset` lives in the header of its packed form."""
+
+    tenant: str
+    profile_id: str
+    applied_offset: int = -1
+    identifiers: dict[str, str] = {}
+    enrollments: list[Enrollment] = []
+    past: dict[str, Past] = {}
+    refusals: dict[str, Refusal] = {}
+    history: list[Seen] = []
+    dedupe: bytes = b""  # see streams.dedupe
+    conflicts: int = 0
+    last_active_at: int = 0
+
+    def wakeup_at(self) -> int:
+        """The earliest moment at which a live enrollment has something to do."""
+        return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
+
+
+class PartitionRecord(msgspec.Struct, kw_only=True):
+    """Where a partition is: every profile's state includes all records below `position`."""
+
+    position: int
+    now_at: int
+    watermarks: dict[str, int]  # see streams.watermarks
+    through_at: int
+    through_key: str | None
+    clock: str
+    incarnation: str
+    flows_hash: str
