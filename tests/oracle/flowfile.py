@@ -1,0 +1,138 @@
+"""Flow files as the oracle reads them: YAML in, a plain value out.
+
+It trusts its input. Refusing a wrong file with line and column is the product's work and has tests of its own;
+here an unexpected word is an ordinary ``KeyError`` or ``ValueError``.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+STEP_KINDS = ("wait", "settle", "if", "route", "send", "stop")
+
+
+class Exit(NamedTuple):
+    """One exit rule. ``match`` maps a word of the event to the word of the trigger that it must equal."""
+
+    event: str
+    sources: list[str]
+    where: dict[str, Any]
+    match: dict[str, str]
+    reason: str
+
+
+class Gate(NamedTuple):
+    """A settle gate. ``on_timeout`` is ``skip`` or ``send``."""
+
+    sources: list[str]
+    max_hold_ms: int
+    on_timeout: str
+
+
+class Reentry(NamedTuple):
+    """``policy`` is ``always``, ``never`` or ``min_gap``; the other fields matter as far as the policy asks."""
+
+    policy: str = "always"
+    gap_ms: int = 0
+    since: str = "start"
+    scope: str = "profile"
+
+
+class Step(NamedTuple):
+    """One step: its label if it has one, its kind, what the file says under that kind, and what that comes to.
+
+    A gate stands at a ``settle`` step, and at a ``send`` with a ``settle`` key.
+    """
+
+    label: str | None
+    kind: str
+    body: Any
+    gate: Gate | None
+    wait_ms: int
+
+
+class Flow(NamedTuple):
+    """One flow, durations in milliseconds."""
+
+    name: str
+    event: str
+    sources: list[str]
+    where: dict[str, Any]
+    key_word: str | None
+    retrigger: str
+    reentry: Reentry
+    max_trigger_age_ms: int
+    exits: list[Exit]
+    exit_check: str
+    skew_ms: int
+    steps: list[Step]
+
+    def step_at(self, label: str) -> int:
+        """The index of the step that carries this label."""
+        return next(index for index, step in enumerate(self.steps) if step.label == label)
+
+
+def load_flow(text: str) -> Flow:
+    """Read one flow file."""
+    raw = YAML(typ="safe", pure=True).load(io.StringIO(text))
+    entry = raw["entry"]
+    return Flow(
+        name=raw["flow"],
+        event=entry["trigger"]["event"],
+        sources=_sources(entry["trigger"]),
+        where=entry.get("where", {}),
+        key_word=_trigger_word(entry["key"]) if "key" in entry else None,
+        retrigger=entry.get("retrigger", "ignore"),
+        reentry=_reentry(entry.get("reentry", "always")),
+        max_trigger_age_ms=milliseconds(entry.get("max_trigger_age", "24h")),
+        exits=[_exit(rule) for rule in raw.get("exit", [])],
+        exit_check=raw.get("exit_check", "continuous"),
+        skew_ms=milliseconds(raw.get("skew", "5m")),
+        steps=[_step(step) for step in raw["steps"]],
+    )
+
+
+def milliseconds(duration: str) -> int:
+    """``90s``, ``15m``, ``4h`` or ``7d`` as milliseconds. A day is 24 hours: the flows here live in UTC."""
+    digits = duration.rstrip("dhms")
+    return int(digits) * UNIT_MS[duration[len(digits) :]]
+
+
+def _trigger_word(reference: str) -> str:
+    return reference.removeprefix("trigger.")
+
+
+def _sources(raw: Any) -> list[str]:
+    named = raw.get("source", [])
+    return [named] if isinstance(named, str) else list(named)
+
+
+def _reentry(raw: Any) -> Reentry:
+    if isinstance(raw, str):
+        return Reentry(policy=raw)
+    scope = raw.get("scope", "profile")
+    if "min_gap" in raw:
+        return Reentry("min_gap", milliseconds(raw["min_gap"]), raw["from"], scope)
+    return Reentry("never" if "never" in raw else "always", scope=scope)
+
+
+def _exit(raw: Any) -> Exit:
+    when = raw["when"]
+    match = {word: _trigger_word(reference) for word, reference in when.get("match", {}).items()}
+    return Exit(when["event"], _sources(when), when.get("where", {}), match, raw["reason"])
+
+
+def _step(raw: Any) -> Step:
+    kind = next(kind for kind in STEP_KINDS if kind in raw)
+    body = raw[kind]
+    settle = body if kind == "settle" else body.get("settle") if kind == "send" else None
+    wait_ms = milliseconds(body["for"]) if kind == "wait" else 0
+    return Step(raw.get("label"), kind, body, None if settle is None else _gate(settle), wait_ms)
+
+
+def _gate(raw: Any) -> Gate:
+    return Gate(list(raw["sources"]), milliseconds(raw.get("max_hold", "2h")), raw.get("on_timeout", "skip"))

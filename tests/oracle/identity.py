@@ -1,0 +1,28 @@
+"""The ids of the project, written a second time: who an event is about, and what an enrollment and a command are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from uuid import NAMESPACE_URL, uuid5
+
+STRONGEST_FIRST = ("profile_id", "external_id", "email", "phone", "exchange_id", "device_id", "anonymous_id")
+PROFILE_NAMESPACE = uuid5(NAMESPACE_URL, "urn:cartwheel:profile")
+
+
+def strongest(identity: Mapping[str, str]) -> str:
+    """The kind of the strongest identifier present."""
+    return next(kind for kind in STRONGEST_FIRST if identity.get(kind))
+
+
+def profile_id(tenant: str, identity: Mapping[str, str]) -> str:
+    """The profile id that the strongest identifier gives; a ``profile_id`` is taken as it is."""
+    kind = strongest(identity)
+    if kind == "profile_id":
+        return identity[kind]
+    return str(uuid5(PROFILE_NAMESPACE, "\x1f".join([tenant, kind, identity[kind]])))
+
+
+def hashed(*parts: str) -> str:
+    """Sixteen bytes of BLAKE2b over the parts, as 32 hexadecimal digits."""
+    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()

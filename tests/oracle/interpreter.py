@@ -1,0 +1,313 @@
+"""The meaning of a flow for one profile, as slow and as plain as it can be said.
+
+One ``Run`` is one flow and one profile. It never looks at a clock: whoever drives it (``carried`` or ``live``) says
+what comes next and what time it is. Every question is answered by looking at everything again: all live enrollments,
+all events ever taken, all entries ever made.
+
+Two times are kept apart. *now* is the time of the record being processed, and the time of a decision. The *moment* of
+a step is when it was entered, which a late worker does not move: a wait completes at its wakeup, a gate at the record
+that opened it or at its time limit, everything else at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from tests.oracle.conditions import Words, judge
+from tests.oracle.flowfile import Exit, Flow, Gate, Step
+from tests.oracle.identity import hashed
+from tests.oracle.records import Event, Watermark
+
+DEDUPE_HORIZON_MS = 14 * 86_400_000
+
+
+class Command(NamedTuple):
+    """An order to send one message. ``decided_at`` is in milliseconds since the epoch."""
+
+    command_id: str
+    enrollment_id: str
+    profile_id: str
+    flow: str
+    step: str
+    visit: int
+    decided_at: int
+
+
+class Marks:
+    """How far each source has promised to be complete. Promises only grow."""
+
+    def __init__(self) -> None:
+        self.heard: list[Watermark] = []
+
+    def hear(self, mark: Watermark) -> None:
+        """Take note of a promise."""
+        self.heard.append(mark)
+
+    def complete(self, gate: Gate, *, tenant: str, through: int) -> bool:
+        """Is every named source, in every shop that ever reported it, complete through this instant?"""
+        return all(self._source_complete(source, tenant, through) for source in gate.sources)
+
+    def _source_complete(self, source: str, tenant: str, through: int) -> bool:
+        promises: dict[str, int] = {}
+        for mark in self.heard:
+            if mark.source == source and mark.tenant in (None, tenant):
+                promises[mark.shop] = max(mark.complete_through, promises.get(mark.shop, mark.complete_through))
+        return bool(promises) and min(promises.values()) >= through
+
+
+class Profile:
+    """What is known of one profile: the events taken, in the order of the log."""
+
+    def __init__(self) -> None:
+        self.history: list[Event] = []
+        self.duplicates = 0
+        self.too_old = 0
+
+    def take(self, event: Event) -> bool:
+        """Take an event unless it was taken before, or is so old that nobody could know."""
+        if event.occurred_at < event.appended_at - DEDUPE_HORIZON_MS and not event.backfill:
+            self.too_old += 1
+            return False
+        if any(self._same(event, earlier) for earlier in self.history):
+            self.duplicates += 1
+            return False
+        self.history.append(event)
+        return True
+
+    @staticmethod
+    def _same(event: Event, earlier: Event) -> bool:
+        remembered = earlier.occurred_at >= event.appended_at - DEDUPE_HORIZON_MS
+        return remembered and (earlier.name, earlier.dedupe) == (event.name, event.dedupe)
+
+
+class Enrollment:
+    """One run through the flow. ``wake_at`` is when it goes on by itself; ``held_through`` is set at a settle gate."""
+
+    def __init__(self, *, enrollment_id: str, key: str, trigger: Event) -> None:
+        self.enrollment_id = enrollment_id
+        self.key = key
+        self.started_at = trigger.occurred_at
+        self.ended_at: int | None = None
+        self.visit = 1
+        self.begin(trigger)
+
+    def begin(self, trigger: Event) -> None:
+        """Stand before the first step, anchored at this trigger."""
+        self.anchor = trigger.occurred_at
+        self.anchored_by = trigger
+        self.trigger = trigger
+        self.step = 0
+        self.waited = False
+        self.unsettled = False
+        self.gate_passed = False
+        self.held_through: int | None = None
+        self.wake_at = trigger.appended_at
+
+
+class Run:
+    """One flow for one profile."""
+
+    def __init__(self, flow: Flow, profile: Profile, marks: Marks) -> None:
+        self.flow = flow
+        self.profile = profile
+        self.marks = marks
+        self.enrollments: list[Enrollment] = []
+        self.commands: list[Command] = []
+        self.ended: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def live(self) -> list[Enrollment]:
+        """Enrollments that have not ended, oldest first."""
+        return [enrollment for enrollment in self.enrollments if enrollment.ended_at is None]
+
+    # -- an event
+
+    def on_event(self, event: Event, *, now: int) -> None:
+        """The event was just taken into the history: first it may end enrollments, then it may begin one."""
+        if self.flow.exit_check == "continuous":
+            for enrollment in self.live():
+                self._end_if_an_exit_holds(enrollment, now=now)
+        if not event.backfill and _fits(event, self.flow.event, self.flow.sources, self.flow.where):
+            self._on_trigger(event, now=now)
+
+    def _on_trigger(self, event: Event, *, now: int) -> None:
+        key = "" if self.flow.key_word is None else event.words.get(self.flow.key_word)
+        refusal, running = self._refusal(event, key)
+        if refusal is not None:
+            self.refused[refusal] += 1
+        elif running is None:
+            assert isinstance(key, str)
+            enrollment_id = hashed(event.tenant, event.profile_id, self.flow.name, key, event.name, event.dedupe)
+            enrollment = Enrollment(enrollment_id=enrollment_id, key=key, trigger=event)
+            self.enrollments.append(enrollment)
+            self._start(enrollment, now=now)
+        elif self.flow.retrigger == "restart":
+            running.visit += 1
+            running.begin(event)
+            self._start(running, now=now)
+        else:
+            self._replace_context(running, event, now=now)
+
+    def _refusal(self, event: Event, key: Any) -> tuple[str | None, Enrollment | None]:
+        """Why this trigger is refused, if it is, and the enrollment that is live under its key, if there is one."""
+        if not isinstance(key, str):
+            return "no_key", None
+        if event.anonymous and any(step.kind == "send" and step.body["channel"] != "log" for step in self.flow.steps):
+            return "anonymous", None
+        running = next((enrollment for enrollment in self.live() if enrollment.key == key), None)
+        if running is not None and self.flow.retrigger == "ignore":
+            return "live", running
+        if running is None and not self._may_enter_again(event, key):
+            return "reentry", None
+        if event.appended_at - event.occurred_at > self.flow.max_trigger_age_ms:
+            return "trigger_too_old", running
+        return None, running
+
+    def _may_enter_again(self, event: Event, key: str) -> bool:
+        rule = self.flow.reentry
+        earlier = [one for one in self.enrollments if rule.scope == "profile" or one.key == key]
+        if rule.policy == "never":
+            return not earlier
+        if rule.policy == "always":
+            return True
+        ends = [one.ended_at for one in earlier if one.ended_at is not None]
+        counted = [one.started_at for one in earlier] if rule.since == "start" else ends
+        return all(event.occurred_at - before >= rule.gap_ms for before in counted)
+
+    def _start(self, enrollment: Enrollment, *, now: int) -> None:
+        if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):
+            return
+        self._go(enrollment, moment=now, now=now)
+
+    def _replace_context(self, enrollment: Enrollment, event: Event, *, now: int) -> None:
+        enrollment.visit += 1
+        enrollment.trigger = event
+        if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):
+            return
+        step = self.flow.steps[enrollment.step]
+        if step.kind == "wait":
+            enrollment.wake_at = max(event.occurred_at + step.wait_ms, now)
+
+    # -- exits
+
+    def _end_if_an_exit_holds(self, enrollment: Enrollment, *, now: int) -> bool:
+        for rule in self.flow.exits:
+            if any(self._counts(rule, enrollment, event) for event in self.profile.history):
+                self._end(enrollment, rule.reason, now=now)
+                return True
+        return False
+
+    def _counts(self, rule: Exit, enrollment: Enrollment, event: Event) -> bool:
+        """Does this event count for this exit since the enrollment began?"""
+        if event.position in (enrollment.anchored_by.position, enrollment.trigger.position):
+            return False
+        if not _fits(event, rule.event, rule.sources, rule.where):
+            return False
+        if rule.match:
+            wanted = enrollment.trigger.words
+            return all(
+                event.words.get(word) is not None and event.words.get(word) == wanted.get(other)
+                for word, other in rule.match.items()
+            )
+        if event.occurred_at > enrollment.anchor:
+            return True
+        within_skew = event.occurred_at > enrollment.anchor - self.flow.skew_ms
+        return within_skew and event.position > enrollment.anchored_by.position
+
+    def _end(self, enrollment: Enrollment, reason: str, *, now: int) -> None:
+        enrollment.ended_at = now
+        self.ended[reason] += 1
+
+    # -- time
+
+    def gate_open(self, enrollment: Enrollment) -> bool:
+        """Is this enrollment held at a gate that has opened?"""
+        if enrollment.held_through is None:
+            return False
+        gate = self.flow.steps[enrollment.step].gate
+        assert gate is not None
+        return self.marks.complete(gate, tenant=enrollment.trigger.tenant, through=enrollment.held_through)
+
+    def wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
+        """A wait is over, a gate has opened, or a gate was closed for too long."""
+        step = self.flow.steps[enrollment.step]
+        if enrollment.held_through is None:
+            enrollment.waited = True
+            enrollment.step += 1
+        else:
+            assert step.gate is not None
+            enrollment.unsettled = not self.gate_open(enrollment) and step.gate.on_timeout == "skip"
+            enrollment.held_through = None
+            enrollment.gate_passed = True
+        self._go(enrollment, moment=moment, now=now)
+
+    def _go(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
+        """Take steps until one waits, is held, or ends the enrollment."""
+        while enrollment.step < len(self.flow.steps):
+            step = self.flow.steps[enrollment.step]
+            if self._held(enrollment, step.gate, moment=moment):
+                return
+            enrollment.gate_passed = False
+            if step.kind == "wait":
+                begun = moment if enrollment.waited else enrollment.anchor
+                enrollment.unsettled = False
+                enrollment.wake_at = max(begun + step.wait_ms, moment)
+                return
+            if step.kind == "send" and self._send(enrollment, step, now=now):
+                return
+            target = self._target(enrollment, step)
+            if isinstance(target, dict):
+                self._end(enrollment, target["stop"], now=now)
+                return
+            enrollment.step = enrollment.step + 1 if target is None else self.flow.step_at(target)
+        self._end(enrollment, "done", now=now)
+
+    def _held(self, enrollment: Enrollment, gate: Gate | None, *, moment: int) -> bool:
+        if gate is None or enrollment.gate_passed:
+            return False
+        enrollment.unsettled = False
+        enrollment.held_through = moment
+        if self.gate_open(enrollment):
+            enrollment.held_through = None
+        else:
+            enrollment.wake_at = moment + gate.max_hold_ms
+        return enrollment.held_through is not None
+
+    def _target(self, enrollment: Enrollment, step: Step) -> Any:
+        """Where a step leads: a label, an end such as ``{"stop": "done"}``, or ``None`` for the step below."""
+        if step.kind == "stop":
+            return {"stop": step.body}
+        if step.kind == "route":
+            value = enrollment.trigger.words.get(step.body["by"].removeprefix("trigger."))
+            cases = {str(case): target for case, target in step.body["cases"].items()}
+            return step.body["otherwise"] if value is None else cases.get(value, step.body["otherwise"])
+        if step.kind == "if":
+            holds = judge(step.body["where"], enrollment.trigger.words) is True
+            return step.body.get("then") if holds else step.body.get("otherwise")
+        return None
+
+    def _send(self, enrollment: Enrollment, step: Step, *, now: int) -> bool:
+        """Send, or skip, or end by an exit; true when the enrollment has ended."""
+        assert step.label is not None
+        if enrollment.unsettled:
+            self.skipped["settle_timeout"] += 1
+            enrollment.unsettled = step.gate is None
+            return False
+        if self.flow.exit_check == "at_send" and self._end_if_an_exit_holds(enrollment, now=now):
+            return True
+        command_id = hashed(enrollment.enrollment_id, step.label, str(enrollment.visit))
+        who = enrollment.trigger.profile_id
+        self.commands.append(
+            Command(command_id, enrollment.enrollment_id, who, self.flow.name, step.label, enrollment.visit, now)
+        )
+        return False
+
+
+def _fits(event: Event, name: str, sources: list[str], where: Words) -> bool:
+    """Is this the event meant? A source's name also covers what stands below it."""
+    covered = not sources or any(
+        event.source == source or event.source.startswith((source + "/", source + ".")) for source in sources
+    )
+    return event.name == name and covered and judge(where, event.words) is True

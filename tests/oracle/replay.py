@@ -1,0 +1,183 @@
+"""The two clocks that can drive the interpreter, and what comes out.
+
+Profiles know nothing of each other, so each is replayed alone against the ordered list of what concerns everybody:
+watermarks on a carried clock, ticks on a live one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from tests.oracle.flowfile import Flow
+from tests.oracle.interpreter import Command, Marks, Profile, Run
+from tests.oracle.records import Event, Watermark, as_mapping, event, instant, watermark
+
+Line = str | bytes | dict[str, Any]
+LogRecord = tuple[int, int, str, Line]
+
+
+class Tick(NamedTuple):
+    """A tick, appended at ``appended_at``: what has a (wakeup, profile key) up to its bound is released."""
+
+    position: int
+    appended_at: int
+    through: int
+    through_key: str | None
+    watermarks: list[Watermark]
+
+    def releases(self, wake_at: int, key: str) -> bool:
+        """Is a timer of this profile released?"""
+        before = wake_at < self.through
+        return before or (wake_at == self.through and (self.through_key is None or key <= self.through_key))
+
+
+class Mark(NamedTuple):
+    """A watermark on a carried clock."""
+
+    position: int
+    appended_at: int
+    watermark: Watermark
+
+
+class Replay:
+    """All flows for one profile. ``key`` is its key on the profile log."""
+
+    def __init__(self, flows: Sequence[Flow], key: str) -> None:
+        self.key = key
+        self.profile = Profile()
+        self.marks = Marks()
+        self.runs = [Run(flow, self.profile, self.marks) for flow in flows]
+
+    def take(self, event: Event) -> None:
+        """An event of this profile."""
+        if self.profile.take(event):
+            for run in self.runs:
+                run.on_event(event, now=event.appended_at)
+
+    def release(self, *, before: int | None) -> None:
+        """On a carried clock: wake what has its moment before an instant, or at last everything, in order."""
+        for run in self.runs:
+            while due := [one for one in run.live() if before is None or one.wake_at < before]:
+                first = min(due, key=lambda one: (one.wake_at, one.enrollment_id))
+                run.wake(first, moment=first.wake_at, now=first.wake_at)
+
+    def hear(self, mark: Mark) -> None:
+        """On a carried clock: a gate that this watermark opens lets go at the watermark's own time."""
+        self.marks.hear(mark.watermark)
+        for run in self.runs:
+            for enrollment in run.live():
+                if run.gate_open(enrollment):
+                    enrollment.wake_at = mark.appended_at
+
+    def tick(self, tick: Tick) -> None:
+        """On a live clock: open gates first, then release timers, as far as a chain of them reaches."""
+        for mark in tick.watermarks:
+            self.marks.hear(mark)
+        for run in self.runs:
+            for enrollment in run.live():
+                if run.gate_open(enrollment):
+                    run.wake(enrollment, moment=tick.appended_at, now=tick.appended_at)
+            while due := [one for one in run.live() if tick.releases(one.wake_at, self.key)]:
+                first = min(due, key=lambda one: (one.wake_at, one.enrollment_id))
+                run.wake(first, moment=first.wake_at, now=tick.appended_at)
+
+
+class Result:
+    """What every flow did, over all profiles."""
+
+    def __init__(self, flows: Sequence[Flow]) -> None:
+        self._commands: list[Command] = []
+        self.duplicates = 0
+        self.refused: dict[str, Counter[str]] = {flow.name: Counter() for flow in flows}
+        self._entered: Counter[str] = Counter()
+        self._ended: dict[str, Counter[str]] = {flow.name: Counter() for flow in flows}
+        self._skipped: dict[str, Counter[str]] = {flow.name: Counter() for flow in flows}
+
+    def add(self, replay: Replay) -> None:
+        """Add what the flows did for one profile."""
+        self.duplicates += replay.profile.duplicates
+        for run in replay.runs:
+            self._commands += run.commands
+            self.refused[run.flow.name] += run.refused
+            self._entered[run.flow.name] += len(run.enrollments)
+            self._ended[run.flow.name] += run.ended
+            self._skipped[run.flow.name] += run.skipped
+
+    @property
+    def commands(self) -> list[Command]:
+        """All commands, in the order in which they were decided."""
+        return sorted(self._commands, key=lambda command: (command.decided_at, command.command_id))
+
+    def summary(self) -> dict[str, Any]:
+        """The counts, in the words of ``replay --json``."""
+        return {"flows": {name: self._of(name) for name in self._ended}}
+
+    def _of(self, name: str) -> dict[str, Any]:
+        return {
+            "entered": self._entered[name],
+            "ended": dict(sorted(self._ended[name].items())),
+            "sent": sum(command.flow == name for command in self._commands),
+            "skipped": dict(sorted(self._skipped[name].items())),
+            "ignored": self.refused[name]["live"] + self.refused[name]["reentry"],
+        }
+
+
+def run_carried(flows: Sequence[Flow], lines: Iterable[Line]) -> Result:
+    """Replay lines in order of arrival; they carry their own time, and afterwards it runs until nothing is pending."""
+    events: dict[str, list[Event]] = defaultdict(list)
+    marks: list[Mark] = []
+    now = 0
+    for position, line in enumerate(lines):
+        raw = as_mapping(line)
+        now = max(now, instant(raw.get("arrived_at") or raw["time"]))
+        if "watermark" in raw:
+            marks.append(Mark(position, now, watermark(raw["watermark"])))
+        else:
+            taken = event(raw, appended_at=now, position=position)
+            events[taken.key].append(taken)
+    result = Result(flows)
+    for key, own in events.items():
+        replay = Replay(flows, key)
+        records: list[Event | Mark] = [*own, *marks]
+        for record in sorted(records, key=lambda record: record.position):
+            replay.release(before=record.appended_at)
+            if isinstance(record, Mark):
+                replay.hear(record)
+            else:
+                replay.take(record)
+        replay.release(before=None)
+        result.add(replay)
+    return result
+
+
+def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
+    """Replay one partition's recorded log: (offset, append time in ms, ``event`` or ``tick``, payload), by offset.
+
+    A tick's payload has ``through`` (ms or RFC 3339), and optionally ``through_key`` and ``watermarks``. What no tick
+    released is left pending.
+    """
+    events: dict[str, list[Event]] = defaultdict(list)
+    ticks: list[Tick] = []
+    now = 0
+    for offset, appended_at, kind, payload in log:
+        raw = as_mapping(payload)
+        now = max(now, appended_at)
+        if kind == "tick":
+            marks = [watermark(mark) for mark in raw.get("watermarks") or []]
+            ticks.append(Tick(offset, now, instant(raw["through"]), raw.get("through_key"), marks))
+        else:
+            taken = event(raw, appended_at=now, position=offset)
+            events[taken.key].append(taken)
+    result = Result(flows)
+    for key, own in events.items():
+        replay = Replay(flows, key)
+        records: list[Event | Tick] = [*own, *ticks]
+        for record in sorted(records, key=lambda record: record.position):
+            if isinstance(record, Tick):
+                replay.tick(record)
+            else:
+                replay.take(record)
+        result.add(replay)
+    return result
