@@ -1,0 +1,38 @@
+"""What several commands take: the settings, `--namespace` and `--json`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from agents.console import Console
+from agents.settings import Settings
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the settings to a command as `settings`, with `--namespace` over `CARTWHEEL_NAMESPACE`."""
+
+    @click.option("--namespace", metavar="WORD", help="First word of the topic names [CARTWHEEL_NAMESPACE].")
+    @functools.wraps(function)
+    def wrapped(*args: Any, namespace: str | None, **kwargs: Any) -> Any:
+        environ = {**os.environ, "CARTWHEEL_NAMESPACE": namespace} if namespace else os.environ
+        return function(*args, settings=Settings.from_environ(environ), **kwargs)
+
+    return wrapped
+
+
+def takes_console(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand a console to a command as `console`; with `--json` it prints one JSON object."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result, or the error, as one JSON object.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, as_json: bool, **kwargs: Any) -> Any:
+        return function(*args, console=Console(as_json=as_json), **kwargs)
+
+    return wrapped

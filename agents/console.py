@@ -1,0 +1,58 @@
+"""What a command says: results on stdout, everything on the way there on stderr.
+
+With `--json` a command prints exactly one JSON object on stdout, its result or its error, and nothing on the way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console as Terminal
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.status import Status
+
+from agents.errors import CartwheelError
+
+
+class Console:
+    """The two voices of a command. `out` and `err` are open to commands that draw more than lines."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = Terminal(highlight=False, soft_wrap=True)
+        self.err = Terminal(stderr=True, highlight=False, soft_wrap=True, quiet=as_json)
+
+    def say(self, line: str) -> None:
+        """One line of progress. Markup in it is shown as it stands."""
+        self.err.print(escape(line))
+
+    @contextmanager
+    def working(self, line: str) -> Iterator[Status]:
+        """A line that moves while the body runs; `update` on it changes its text. A plain line without a terminal."""
+        if not self.err.is_terminal:
+            self.say(line)
+        with self.err.status(escape(line)) as status:
+            yield status
+
+    def result(self, data: Mapping[str, Any], shown: RenderableType | None = None) -> None:
+        """The result: `data` as one JSON object with `--json`, else `shown` for people, if given."""
+        if self.as_json:
+            self._print_json(data)
+        elif shown is not None:
+            self.out.print(shown)
+
+    def fail(self, error: CartwheelError) -> None:
+        """The error that ends the command, with its next step."""
+        if self.as_json:
+            self._print_json({"error": error.message, "next": error.next_step})
+        else:
+            self.err.print(f"[bold red]error:[/] [red]{escape(error.message)}[/]")
+            self.err.print(f"next: {escape(error.next_step)}")
+
+    def _print_json(self, data: Mapping[str, Any]) -> None:
+        # Not through Rich, which would fold and color it.
+        print(json.dumps(data, ensure_ascii=False), file=self.out.file, flush=True)
