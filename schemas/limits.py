@@ -30,7 +30,6 @@ ENROLLMENTS_MAX = 50  # live at once; one more is refused `too_many_enrollments`
 DEDUPE_KEYS_MAX = 2_000  # the oldest is evicted and counted
 HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
-STATE_BYTES_MAX = 65_536
 
 # --- one flow ------------------------------------------------------------------------------------
 STEPS_MAX = 200

@@ -25,12 +25,12 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True):
     trigger_offset: int  # where that trigger stands in the profile log
     entered_at: int  # now, when it was enrolled
     context: dict[str, Any]  # the trigger's words
-    step: int = 0  # index of the step it waits at
+    step: str = ""  # label of the step it waits at: labels outlive a changed flow file, indexes do not
     due_at: int = NEVER  # of the wait, or of the gate it is held at
     wakeup_at: int = NEVER  # its moment: never before the record that armed it
     held: bool = False  # at a settle gate, open for as long as `wakeup_at` has not come
     exits_held: int = 0  # at_send: bit i set when exit rule i has become true
-    unsettled: str = ""  # reason carried to the next send after a gate timed out: "skip" or "degraded"
+    unsettled: str = ""  # what the next send must do because a gate timed out: "skip" or "send"
     ignored: int = 0
 
 
@@ -59,13 +59,20 @@ class Refusal(msgspec.Struct, kw_only=True, array_like=True):
     repeats: int = 0
 
 
+class Fact(msgspec.Struct, array_like=True, frozen=True):
+    """A value and when it was true; of two, the later `occurred_at` stays."""
+
+    value: str
+    occurred_at: int
+
+
 class Profile(msgspec.Struct, kw_only=True, array_like=True):
     """Everything known about a person. `applied_offset` lives in the header of its packed form."""
 
     tenant: str
     profile_id: str
     applied_offset: int = -1
-    identifiers: dict[str, str] = {}
+    identifiers: dict[str, Fact] = {}
     enrollments: list[Enrollment] = []
     past: dict[str, Past] = {}
     refusals: dict[str, Refusal] = {}

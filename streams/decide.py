@@ -1,0 +1,79 @@
+"""The heart: a flow, an enrollment or none, a profile, an input and *now*; out comes what happens next, and why.
+
+Synchronous, bounded, and the same answer every time. It never changes what it is given: the enrollment in a verdict
+is a copy.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from schemas.flow import Flow, Wait
+from schemas.instants import to_wire
+from schemas.profile import Enrollment, Profile, Seen
+from streams import exits, steps
+from streams.entry import arm, ended_by, judge_entry, step_of
+from streams.steps.passage import End, Hold, Passage
+from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
+from streams.watermarks import Gates
+
+
+def decide(
+    *, flow: Flow, enrollment: Enrollment | None, profile: Profile, happening: Passing | Trigger | Wakeup, now: int
+) -> Verdict:
+    """What this happening means for this enrollment.
+
+    `enrollment` must be live for a Passing or a Wakeup. For a Trigger it is looked up in the profile by the flow's key,
+    and the argument is not read. `now` is the time carried by the record being processed, never a machine clock.
+    """
+    if isinstance(happening, Trigger):
+        return judge_entry(flow, profile, happening, now)
+    assert enrollment is not None, "an exit or a wakeup concerns a live enrollment"
+    if isinstance(happening, Passing):
+        return _pass_by(flow, enrollment, happening.seen)
+    return _wake(flow, enrollment, profile, happening.gates, now)
+
+
+def _pass_by(flow: Flow, enrollment: Enrollment, seen: Seen) -> Verdict:
+    bits = exits.held_by(flow, enrollment, seen)
+    rule = exits.first_of(flow, bits)
+    if rule is None:
+        return Verdict(enrollment, (), enrollment)
+    if flow.exit_check == "continuous":
+        return Verdict(None, (ended_by(rule.reason, seen),), enrollment)
+    noted = copy.copy(enrollment)
+    noted.exits_held |= bits
+    return Verdict(noted, (), noted)
+
+
+def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, now: int) -> Verdict:
+    """Run steps until one waits, holds or ends. Steps only lead forward, so this takes at most len(steps) turns."""
+    passage = Passage(flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=gates, now=now)
+    own = passage.enrollment
+    waiting = step_of(flow, own)
+    if waiting is None:
+        return Verdict(None, (_ended("step_removed", own),), own)
+    if isinstance(waiting, Wait):
+        step, arrived_at = waiting.next, own.wakeup_at  # complete at its moment, however late we were woken
+    else:
+        step, arrived_at = flow.steps.index(waiting), own.due_at
+    while True:
+        kind = flow.steps[step]
+        if isinstance(kind, Wait):
+            arm(flow, own, step=step, base_at=arrived_at, now=now)
+            return Verdict(own, tuple(passage.notes), own)
+        move = steps.RUN[type(kind)](kind, passage)
+        if isinstance(move, End):
+            passage.notes.append(_ended(move.reason, own))
+            return Verdict(None, tuple(passage.notes), own)
+        if isinstance(move, Hold):
+            own.step, own.held, own.wakeup_at = kind.label, True, max(move.until_at, now)
+            return Verdict(own, tuple(passage.notes), own)
+        own.held = False
+        step = move.step
+        if move.completed_at is not None:
+            arrived_at = own.due_at = move.completed_at
+
+
+def _ended(reason: str, enrollment: Enrollment) -> Note:
+    return Note(outcome="ended", reason=reason, values={"anchor_at": to_wire(enrollment.anchor_at)})

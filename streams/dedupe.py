@@ -1,0 +1,70 @@
+"""Business events already applied to a profile: first copy wins, for 14 days, at most 2,000 keys.
+
+Kept as one packed run of bytes in order of arrival, so that state is decoded and encoded without touching it:
+8 bytes of key hash, 4 of body hash (lowest bit: this key may not be evicted), 4 of seconds when it was first seen.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from hashlib import blake2b
+from typing import Literal
+
+from schemas.event import Event, dedupe_identity
+from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
+
+ENTRY = struct.Struct(">8sII")
+_SIZE = ENTRY.size
+_LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whose keys are evicted last
+
+Answer = Literal["new", "duplicate", "conflict"]
+
+
+def fingerprint(event: Event) -> tuple[bytes, int]:
+    """(key hash, body hash) of an event. The body is what the shop said: value, properties, items."""
+    key = blake2b(f"{event.type}\x1f{dedupe_identity(event)}".encode(), digest_size=8).digest()
+    body = zlib.crc32(event.items, zlib.crc32(event.properties))
+    if event.value is not None:
+        body = zlib.crc32(f"{event.value.amount}{event.value.currency}".encode(), body)
+    lasting = event.type.startswith(_LASTING)
+    return key, (body & ~1) | lasting
+
+
+def look_up(seen: bytes, *, key: bytes, body: int) -> Answer:
+    """Whether these bytes hold the key already, and if so whether with the same body."""
+    at = seen.find(key)
+    while at % _SIZE and at != -1:
+        at = seen.find(key, at + 1)
+    if at == -1:
+        return "new"
+    return "duplicate" if ENTRY.unpack_from(seen, at)[1] == body else "conflict"
+
+
+def remember(seen: bytes, *, key: bytes, body: int, now: int) -> tuple[bytes, int]:
+    """The bytes with the key added, and how many live keys were evicted for it (0 or 1)."""
+    seen = _forget_old(seen, now=now) + ENTRY.pack(key, body, now // 1000)
+    if len(seen) <= DEDUPE_KEYS_MAX * _SIZE:
+        return seen, 0
+    at = _evictable(seen)
+    return seen[:at] + seen[at + _SIZE :], 1
+
+
+def count(seen: bytes) -> int:
+    """How many keys are held."""
+    return len(seen) // _SIZE
+
+
+def _forget_old(seen: bytes, *, now: int) -> bytes:
+    oldest = (now - DEDUPE_HORIZON_MS) // 1000
+    start = 0
+    while start < len(seen) and ENTRY.unpack_from(seen, start)[2] < oldest:
+        start += _SIZE
+    return seen[start:] if start else seen
+
+
+def _evictable(seen: bytes) -> int:
+    for at in range(0, len(seen), _SIZE):
+        if not ENTRY.unpack_from(seen, at)[1] & 1:
+            return at
+    return 0

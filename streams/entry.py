@@ -1,0 +1,180 @@
+"""Entry: does a trigger enroll, begin anew, or is it refused, and why? The order of questions is the law's (3.1).
+
+    10:00  trigger       -> entered, anchor 10:00
+    10:20  trigger       -> retrigger `ignore`: counted on the enrollment; `restart`: anchor 10:20, first step;
+                            `replace_context`: newest words, anchor stays, the current wait counts from 10:20
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from schemas.event import dedupe_identity
+from schemas.flow import Flow, Reentry, Step, Wait
+from schemas.identity import is_known
+from schemas.instants import to_wire
+from schemas.limits import ENROLLMENTS_MAX
+from schemas.profile import NEVER, Enrollment, Past, Profile, Seen
+from streams import ids
+from streams.conditions import judge
+from streams.exits import comes_from, first_held, held_by
+from streams.verdict import Note, Trigger, Verdict
+from streams.words import all_words
+
+NOTHING = Verdict(None, ())
+
+
+def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Verdict:
+    """What a trigger does to a profile: a new enrollment, a live one begun anew or counted upon, or a refusal."""
+    if not comes_from(trigger.event.source, flow.trigger.sources):
+        return NOTHING
+    words = all_words(trigger.event)
+    if flow.trigger.where is not None and judge(flow.trigger.where, words) is not True:
+        return Verdict(None, (Note(outcome="where_false", reason="where"),))
+    if flow.addressed and not is_known(trigger.event.identity):
+        return _refused("anonymous", {})
+    key = "" if flow.key is None else words.get(flow.key)
+    if not isinstance(key, str):
+        return _refused("key_missing", {"key": f"trigger.{flow.key}"})
+    live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
+    if live is not None:
+        return _judge_again(flow, live, profile, trigger, words, now)
+    refusal = (
+        _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
+        or _judge_freshness(flow, trigger, now)
+        or _judge_room(profile)
+    )
+    if refusal is not None:
+        return Verdict(None, (refusal,))
+    return _enroll(flow, profile, trigger, words, key, now)
+
+
+def past_name(flow: Flow, key: str) -> str:
+    """Under what name re-entry remembers: the flow, or flow and key."""
+    return f"{flow.name}\x1f{key}" if flow.reentry.scope == "key" else flow.name
+
+
+def step_of(flow: Flow, enrollment: Enrollment) -> Step | None:
+    """The step an enrollment waits at; None when the flow has no step of that label any more."""
+    return next((step for step in flow.steps if step.label == enrollment.step), None)
+
+
+def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int) -> None:
+    """Make the enrollment wait at a step: due counted from `base_at`, woken never before the record that arms it."""
+    kind = flow.steps[step]
+    enrollment.step = kind.label
+    enrollment.held = False
+    enrollment.due_at = base_at + (kind.duration_ms if isinstance(kind, Wait) else 0)
+    enrollment.wakeup_at = max(enrollment.due_at, now)
+
+
+def _enroll(
+    flow: Flow, profile: Profile, trigger: Trigger, words: dict[str, Any], key: str, now: int
+) -> Verdict:
+    event = trigger.event
+    enrollment = Enrollment(
+        enrollment_id=ids.enrollment_id(
+            tenant=profile.tenant,
+            profile_id=profile.profile_id,
+            flow=flow.name,
+            key=key,
+            trigger_type=flow.trigger.event,
+            trigger_id=dedupe_identity(event),
+        ),
+        flow=flow.name,
+        key=key,
+        visit=1,
+        anchor_at=trigger.occurred_at,
+        triggered_at=trigger.occurred_at,
+        trigger_offset=trigger.offset,
+        entered_at=now,
+        context=words,
+    )
+    arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
+    entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
+    return _after_trigger(flow, enrollment, profile, entered)
+
+
+def _judge_again(
+    flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, words: dict[str, Any], now: int
+) -> Verdict:
+    if flow.retrigger == "ignore" or trigger.occurred_at < live.triggered_at:
+        enrollment = copy.copy(live)
+        enrollment.ignored += 1
+        return Verdict(enrollment, (Note(outcome="ignored", reason="live"),), enrollment)
+    too_old = _judge_freshness(flow, trigger, now)
+    if too_old is not None:
+        return Verdict(live, (too_old,), live)
+    enrollment = copy.copy(live)
+    enrollment.visit += 1
+    enrollment.context = words
+    enrollment.triggered_at = trigger.occurred_at
+    if flow.retrigger == "restart":
+        enrollment.anchor_at = trigger.occurred_at
+        enrollment.trigger_offset = trigger.offset
+        enrollment.unsettled = ""
+        arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
+    elif isinstance(waiting := step_of(flow, enrollment), Wait):
+        arm(flow, enrollment, step=flow.steps.index(waiting), base_at=trigger.occurred_at, now=now)
+    restarted = Note(
+        outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)}
+    )
+    return _after_trigger(flow, enrollment, profile, restarted)
+
+
+def _after_trigger(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note) -> Verdict:
+    """Exit rules on stored history: an order may have reached the log before its checkout."""
+    if flow.exit_check == "at_send":
+        enrollment.exits_held = 0
+        for seen in profile.history:
+            enrollment.exits_held |= held_by(flow, enrollment, seen)
+        return Verdict(enrollment, (note,), enrollment)
+    held = first_held(flow, enrollment, profile.history)
+    if held is None:
+        return Verdict(enrollment, (note,), enrollment)
+    rule, seen = held
+    return Verdict(None, (note, ended_by(rule.reason, seen)), enrollment)
+
+
+def ended_by(reason: str, seen: Seen) -> Note:
+    """The note of an enrollment that an event ended."""
+    values = {"event": seen.type, "occurred_at": to_wire(seen.occurred_at), **seen.words}
+    return Note(outcome="ended", reason=reason, values=values)
+
+
+def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Note | None:
+    if past is None or reentry.policy == "always":
+        return None
+    if reentry.policy == "never":
+        return _note_refused("reentry_never", {"entered_at": to_wire(past.started_at)})
+    since = past.started_at if reentry.counted_from == "start" else past.ended_at
+    if since == NEVER or trigger.occurred_at - since >= reentry.min_gap_ms:
+        return None
+    values = {f"last_{reentry.counted_from}_at": to_wire(since), "min_gap_seconds": reentry.min_gap_ms / 1000}
+    return _note_refused("reentry_min_gap", values)
+
+
+def _judge_freshness(flow: Flow, trigger: Trigger, now: int) -> Note | None:
+    if now - trigger.occurred_at <= flow.max_trigger_age_ms:
+        return None
+    values = {
+        "occurred_at": to_wire(trigger.occurred_at),
+        "appended_at": to_wire(now),
+        "max_trigger_age_seconds": flow.max_trigger_age_ms / 1000,
+    }
+    return _note_refused("trigger_too_old", values)
+
+
+def _judge_room(profile: Profile) -> Note | None:
+    if len(profile.enrollments) < ENROLLMENTS_MAX:
+        return None
+    return _note_refused("too_many_enrollments", {"live": len(profile.enrollments), "max": ENROLLMENTS_MAX})
+
+
+def _note_refused(reason: str, values: dict[str, Any]) -> Note:
+    return Note(outcome="refused", reason=reason, values=values)
+
+
+def _refused(reason: str, values: dict[str, Any]) -> Verdict:
+    return Verdict(None, (_note_refused(reason, values),))

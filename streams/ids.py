@@ -1,0 +1,24 @@
+"""Derived ids: the same cause gives the same id in every replay, on every machine."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+
+def _hash(*parts: str) -> str:
+    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def enrollment_id(*, tenant: str, profile_id: str, flow: str, key: str, trigger_type: str, trigger_id: str) -> str:
+    """Of one run of a flow: what began it, not when we saw it. `trigger_id` is the trigger's dedupe identity."""
+    return _hash(tenant, profile_id, flow, key, trigger_type, trigger_id)
+
+
+def command_id(*, enrollment_id: str, step: str, visit: int) -> str:
+    """Of one message: `visit` grows each time the enrollment goes through its steps anew."""
+    return _hash(enrollment_id, step, str(visit))
+
+
+def decision_id(*, subject: str, flow: str, step: str, outcome: str, reason: str, cause: str) -> str:
+    """Of one decision: about whom or what, and the record that caused it."""
+    return _hash("decision", subject, flow, step, outcome, reason, cause)

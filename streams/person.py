@@ -1,0 +1,149 @@
+"""One profile and one record: what an event or a wakeup does to everything this person is in.
+
+Changes the profile it is given; the caller owns it until the unit of work is written.
+"""
+
+from __future__ import annotations
+
+from schemas.catalog import short_name
+from schemas.event import Event
+from schemas.flow import Flow, Settle
+from schemas.identity import KINDS, normalized
+from schemas.limits import HISTORY_MAX, PAST_KEYS_MAX
+from schemas.profile import NEVER, Enrollment, Fact, Past, Profile, Seen
+from streams.decide import decide
+from streams.entry import past_name, step_of
+from streams.program import Program
+from streams.recorder import Recorder
+from streams.timers import Hold
+from streams.verdict import Passing, Trigger, Verdict, Wakeup
+from streams.watermarks import Gates
+from streams.words import select
+
+
+def take_event(
+    program: Program, profile: Profile, event: Event, *, occurred_at: int, offset: int, now: int, out: Recorder
+) -> None:
+    """Apply one new event: identifiers, exits, entries, history, in this order. Backfill never enrolls."""
+    type_ = short_name(event.type)
+    _learn_identifiers(profile, event, occurred_at)
+    profile.last_active_at = max(profile.last_active_at, occurred_at)
+    seen = None
+    if type_ in program.by_exit:
+        words = select(event, program.exit_words[type_])
+        seen = Seen(type=type_, source=event.source, occurred_at=occurred_at, offset=offset, words=words)
+        _judge_exits(program, profile, seen, now=now, out=out)
+    if not event.backfill:
+        trigger = Trigger(event, occurred_at, offset)
+        for flow in program.by_trigger.get(type_, ()):
+            _judge_entry(flow, profile, trigger, now=now, out=out)
+    if seen is not None:
+        _keep_history(profile, seen, out)
+
+
+def wake(
+    program: Program, profile: Profile, *, through_at: int, gates: Gates, now: int, out: Recorder
+) -> bool:
+    """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none."""
+    woken = False
+    for enrollment in list(profile.enrollments):
+        flow = program.flows.get(enrollment.flow)
+        if flow is None:
+            continue  # of a flow that is no longer there; adopting flows is explicit
+        due = enrollment.wakeup_at <= through_at
+        if not due and not (enrollment.held and _gate_open(flow, enrollment, gates)):
+            continue
+        woken = True
+        if due and not enrollment.held:
+            out.latenesses.append(now - enrollment.wakeup_at)
+        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
+        _carry_out(flow, profile, verdict, now=now, out=out)
+    return woken
+
+
+def wakeup_of(program: Program, profile: Profile) -> int:
+    """The earliest moment at which an enrollment of a flow that we run has something to do."""
+    return min((one.wakeup_at for one in profile.enrollments if one.flow in program.flows), default=NEVER)
+
+
+def holds_of(program: Program, profile: Profile) -> tuple[Hold, ...]:
+    """The gates that this profile is held at, each with its due time."""
+    found = []
+    for enrollment in profile.enrollments:
+        if enrollment.held and enrollment.flow in program.flows:
+            step = step_of(program.flows[enrollment.flow], enrollment)
+            if isinstance(step, Settle):
+                found.append((step.gates, enrollment.due_at))
+    return tuple(found)
+
+
+def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
+    step = step_of(flow, enrollment)
+    return isinstance(step, Settle) and gates.open(step.gates, due_at=enrollment.due_at)
+
+
+def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, out: Recorder) -> None:
+    concerned = program.by_exit[seen.type]
+    for enrollment in list(profile.enrollments):
+        if enrollment.flow in concerned:
+            flow = program.flows[enrollment.flow]
+            verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
+            _carry_out(flow, profile, verdict, now=now, out=out)
+
+
+def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+    verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
+    if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
+        out.tallies[("ignored", flow.name)] += 1
+    _carry_out(flow, profile, verdict, now=now, out=out)
+
+
+def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
+    about = verdict.about
+    if about is not None:
+        _put(profile, about.enrollment_id, verdict.enrollment)
+    for note in verdict.notes:
+        out.note(flow, profile, about, note, now=now)
+    if about is None:
+        return
+    if any(note.outcome == "entered" for note in verdict.notes):
+        _remember_start(flow, profile, about, out)
+    if verdict.enrollment is None:
+        profile.past[past_name(flow, about.key)].ended_at = now
+
+
+def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:
+    for at, enrollment in enumerate(profile.enrollments):
+        if enrollment.enrollment_id == enrollment_id:
+            profile.enrollments[at : at + 1] = [] if after is None else [after]
+            return
+    if after is not None:
+        profile.enrollments.append(after)
+
+
+def _remember_start(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
+    profile.past[past_name(flow, enrollment.key)] = Past(started_at=enrollment.anchor_at)
+    if len(profile.past) > PAST_KEYS_MAX:
+        ended = [name for name, past in profile.past.items() if past.ended_at != NEVER]
+        if ended:
+            out.tallies[("evicted", "past")] += 1
+            del profile.past[min(ended, key=lambda name: (profile.past[name].started_at, name))]
+
+
+def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None:
+    for kind in KINDS:
+        value = getattr(event.identity, kind)
+        if value is not None:
+            value = normalized(kind, value)
+            known = profile.identifiers.get(kind)
+            if known is None or (occurred_at, value) > (known.occurred_at, known.value):
+                profile.identifiers[kind] = Fact(value, occurred_at)
+
+
+def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:
+    profile.history.append(seen)
+    if len(profile.history) > HISTORY_MAX:
+        out.tallies[("evicted", "history")] += 1
+        profile.history.remove(
+            min(profile.history, key=lambda one: (one.type.startswith("order"), one.occurred_at, one.offset))
+        )

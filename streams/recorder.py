@@ -1,0 +1,144 @@
+"""The recorder: turns verdicts into what leaves the core: commands, decision records, dead letters, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from schemas import codec
+from schemas.command import Clock, Command
+from schemas.control import DeadLetter
+from schemas.decision import Cause, Decision
+from schemas.flow import Flow, Send
+from schemas.identity import profile_key
+from schemas.instants import to_wire
+from schemas.limits import MARKETING_VALID_MS, REFUSAL_REPEAT_MS
+from schemas.profile import Enrollment, Profile, Refusal
+from streams import ids
+from streams.steps.send import ADDRESS_OF_CHANNEL
+from streams.verdict import Note
+
+COUNTED_ONLY = frozenset({"ignored", "where_false"})
+
+
+class Recorder:
+    """Collects the outputs of one unit of work. `at` and `cause` are set anew for every record."""
+
+    def __init__(self, *, topic: str, partition: int, clock: Clock) -> None:
+        self._topic, self._partition, self._clock = topic, partition, clock
+        self.commands: list[Command] = []
+        self.decisions: list[Decision] = []
+        self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
+        self.tallies: Counter[tuple[str, ...]] = Counter()
+        self.latenesses: list[int] = []
+        self.cause = Cause(topic=topic, partition=partition, offset=-1)
+
+    def caused_by(self, offset: int, event_id: str | None = None) -> None:
+        """From now on, decisions are the doing of this record."""
+        self.cause = Cause(topic=self._topic, partition=self._partition, offset=offset, event_id=event_id)
+
+    def note(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, *, now: int) -> None:
+        """Count one note, and write it down unless it is of a kind that is only counted or repeats itself.
+
+        `enrollment` is the one the note is about, also when the note ends it.
+        """
+        if note.outcome in COUNTED_ONLY:
+            self.tallies[(note.outcome, flow.name)] += 1
+            return
+        self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
+        if note.outcome == "refused" and not self._is_new_refusal(flow, profile, note, now):
+            return
+        self._write(flow, profile, enrollment, note, now)
+
+    def refuse_record(self, key: bytes | None, letter: DeadLetter) -> None:
+        """A record that the core could not take."""
+        self.tallies[("event", letter.reason)] += 1
+        self.dead_letters.append((key, letter))
+
+    def encoded_commands(self) -> list[tuple[bytes, bytes]]:
+        """For the commands topic."""
+        return [(profile_key(tenant=c.tenant, profile_id=c.profile_id), codec.encode(c)) for c in self.commands]
+
+    def encoded_decisions(self) -> list[tuple[bytes, bytes]]:
+        """For the decisions topic."""
+        return [(profile_key(tenant=d.tenant, profile_id=d.profile_id), codec.encode(d)) for d in self.decisions]
+
+    def _is_new_refusal(self, flow: Flow, profile: Profile, note: Note, now: int) -> bool:
+        last = profile.refusals.get(flow.name)
+        if last is not None and last.reason == note.reason and now - last.written_at < REFUSAL_REPEAT_MS:
+            last.repeats += 1
+            return False
+        profile.refusals[flow.name] = Refusal(reason=note.reason, written_at=now)
+        return True
+
+    def _write(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, now: int) -> None:
+        subject = enrollment.enrollment_id if enrollment else f"{profile.tenant}/{profile.profile_id}"
+        visit = enrollment.visit if enrollment else 0
+        cause = f"{self.cause.partition}/{self.cause.offset}"
+        decision_id = ids.decision_id(
+            subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
+            cause=cause,
+        )  # fmt: skip
+        command = None
+        if note.order is not None and enrollment is not None:
+            command = self._command(flow, profile, enrollment, note, note.order, decision_id, now)
+            self.commands.append(command)
+        self.decisions.append(
+            Decision(
+                decision_id=decision_id,
+                tenant=profile.tenant,
+                profile_id=profile.profile_id,
+                flow=flow.name,
+                flow_version=flow.version,
+                enrollment_id=enrollment.enrollment_id if enrollment else None,
+                step=note.step or None,
+                outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
+                reason=note.reason,
+                values=note.values,
+                cause=self.cause,
+                decided_at=to_wire(now),
+                clock=self._clock,
+                command_id=command.command_id if command else None,
+                ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
+            )
+        )
+
+    def _command(
+        self, flow: Flow, profile: Profile, enrollment: Enrollment, note: Note, order: Send, decision_id: str, now: int
+    ) -> Command:
+        return Command(
+            command_id=ids.command_id(
+                enrollment_id=enrollment.enrollment_id, step=order.label, visit=enrollment.visit
+            ),
+            decision_id=decision_id,
+            enrollment_id=enrollment.enrollment_id,
+            tenant=profile.tenant,
+            profile_id=profile.profile_id,
+            flow=flow.name,
+            flow_version=flow.version,
+            step=order.label,
+            visit=enrollment.visit,
+            channel=order.channel,
+            addresses=_addresses(profile, order.channel),
+            message_class=order.message_class,
+            template=order.template,
+            variables={"trigger": enrollment.context},
+            decided_at=to_wire(now),
+            not_after=to_wire(now + MARKETING_VALID_MS),
+            priority=order.priority,
+            clock=self._clock,
+            degraded=note.degraded,
+        )
+
+
+def _addresses(profile: Profile, channel: str) -> dict[str, str]:
+    kind = ADDRESS_OF_CHANNEL.get(channel)
+    return {} if kind is None else {kind: profile.identifiers[kind].value}
+
+
+def dead_letter(
+    *, reason: str, detail: str, topic: str, partition: int, offset: int, key: bytes, value: bytes, now: int
+) -> DeadLetter:
+    """A dead letter of the worker."""
+    fields: dict[str, Any] = {"topic": topic, "partition": partition, "offset": offset, "key": key, "value": value}
+    return DeadLetter(reason=reason, detail=detail[:2_000], stage="worker", refused_at=to_wire(now), **fields)

@@ -1,0 +1,15 @@
+"""`if`: judged once, when reached; unknown goes the way of false.
+
+    trigger.total >= 100 USD, trigger has 120 USD  -> then;  trigger has 120 EUR or no total -> else
+"""
+
+from __future__ import annotations
+
+from schemas.flow import If
+from streams.conditions import judge
+from streams.steps.passage import Go, Move, Passage
+
+
+def run(step: If, passage: Passage) -> Move:
+    """To `then` when the condition is true."""
+    return Go(step.then if judge(step.condition, passage.enrollment.context) is True else step.otherwise)

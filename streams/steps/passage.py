@@ -1,0 +1,45 @@
+"""A passage: one wakeup of one enrollment through as many steps as it can take at that instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.flow import Flow
+from schemas.profile import Enrollment, Profile
+from streams.verdict import Note
+from streams.watermarks import Gates
+
+
+class Go(NamedTuple):
+    """Go on at this step. `completed_at`: when the step was completed, if that is later than it was reached."""
+
+    step: int
+    completed_at: int | None = None
+
+
+class Hold(NamedTuple):
+    """Stay here, held, until the gate opens or this instant has come."""
+
+    until_at: int
+
+
+class End(NamedTuple):
+    """The enrollment is over."""
+
+    reason: str
+
+
+Move = Go | Hold | End
+
+
+@dataclass
+class Passage:
+    """What a step may look at. `enrollment` is this passage's own copy."""
+
+    flow: Flow
+    enrollment: Enrollment
+    profile: Profile
+    gates: Gates
+    now: int
+    notes: list[Note] = field(default_factory=list)

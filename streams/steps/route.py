@@ -1,0 +1,15 @@
+"""`route`: one way per text of a word of the trigger, judged once, when reached; anything else goes `otherwise`.
+
+    by channel_id, cases 2 and 3: trigger with "2" -> case 2; trigger with "7" or without -> otherwise
+"""
+
+from __future__ import annotations
+
+from schemas.flow import Route
+from streams.steps.passage import Go, Move, Passage
+
+
+def run(step: Route, passage: Passage) -> Move:
+    """To the case of the word's text."""
+    word = passage.enrollment.context.get(step.by)
+    return Go(step.cases.get(word, step.otherwise) if isinstance(word, str) else step.otherwise)

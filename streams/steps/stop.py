@@ -1,0 +1,11 @@
+"""`stop`: the end, with its reason."""
+
+from __future__ import annotations
+
+from schemas.flow import Stop
+from streams.steps.passage import End, Move, Passage
+
+
+def run(step: Stop, passage: Passage) -> Move:
+    """Ends the enrollment."""
+    return End(step.reason)

@@ -1,0 +1,52 @@
+"""Verdicts: what the heart answers. Plain values; `streams.recorder` turns them into commands and decision records."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from schemas.decision import Outcome
+from schemas.event import Event
+from schemas.flow import Send
+from schemas.profile import Enrollment, Seen
+from streams.watermarks import Gates
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that was decided, and why. `ignored` and `where_false` are only counted."""
+
+    outcome: Outcome | Literal["ignored", "where_false"]
+    reason: str
+    step: str = ""
+    values: dict[str, Any] = {}
+    order: Send | None = None  # with outcome "sent": the message to command
+    degraded: bool = False
+
+
+class Verdict(NamedTuple):
+    """The answer."""
+
+    enrollment: Enrollment | None  # as it is from now on; None: there is none, or it has ended
+    notes: tuple[Note, ...]  # in the order they were decided
+    about: Enrollment | None = None  # the one the notes speak of, also when it has ended
+
+
+class Passing(NamedTuple):
+    """Input: an event passes by a live enrollment and may be a reason to end it."""
+
+    seen: Seen
+
+
+class Trigger(NamedTuple):
+    """Input: an event that this flow is triggered by. `occurred_at` is already clamped."""
+
+    event: Event
+    occurred_at: int
+    offset: int
+
+
+class Wakeup(NamedTuple):
+    """Input: the enrollment's moment has come, or the gate it is held at has opened."""
+
+    gates: Gates

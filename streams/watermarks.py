@@ -1,0 +1,70 @@
+"""How far each source is complete, as one partition knows it. Monotonic per (tenant, source, shop)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas import instants
+from schemas.control import Watermark
+from schemas.flow import Gate
+
+SEPARATOR = "\x1f"
+
+
+class Watermarks:
+    """Never reported means incomplete; a source without a named shop is as complete as its slowest shop."""
+
+    def __init__(self, packed: dict[str, int] | None = None) -> None:
+        """`packed` is what `pack` gave; raises ValueError for anything else."""
+        self._shops: dict[tuple[str, str], dict[str, int]] = {}
+        for name, instant in (packed or {}).items():
+            tenant, source, shop = name.split(SEPARATOR)
+            self._shops.setdefault((tenant, source), {})[shop] = instant
+
+    def is_news(self, watermark: Watermark) -> bool:
+        """Whether it moves anything forward."""
+        known = self._shops.get((watermark.tenant, watermark.source), {}).get(watermark.shop)
+        return known is None or instants.from_wire(watermark.complete_through) > known
+
+    def advance(self, watermark: Watermark) -> bool:
+        """Take it in; false when it is no news."""
+        if not self.is_news(watermark):
+            return False
+        shops = self._shops.setdefault((watermark.tenant, watermark.source), {})
+        shops[watermark.shop] = instants.from_wire(watermark.complete_through)
+        return True
+
+    def complete_through(self, *, tenant: str, gate: Gate) -> int | None:
+        """The instant up to which a gate's source is complete, or None when it has never said."""
+        shops = self._shops.get((tenant, gate.source))
+        if not shops:
+            return None
+        return min(shops.values()) if gate.shop is None else shops.get(gate.shop)
+
+    def pack(self) -> dict[str, int]:
+        """For the partition record."""
+        return {
+            SEPARATOR.join((tenant, source, shop)): instant
+            for (tenant, source), shops in self._shops.items()
+            for shop, instant in shops.items()
+        }
+
+
+class Gates(NamedTuple):
+    """The watermarks as one tenant's enrollments see them."""
+
+    watermarks: Watermarks
+    tenant: str
+
+    def open(self, gates: tuple[Gate, ...], *, due_at: int) -> bool:
+        """Whether every source is complete through the due time."""
+        return all(self._through(gate) >= due_at for gate in gates)
+
+    def state(self, gates: tuple[Gate, ...]) -> dict[str, str | None]:
+        """How far each source is, for a decision record; None: it has never said."""
+        reached = {gate.source: self.watermarks.complete_through(tenant=self.tenant, gate=gate) for gate in gates}
+        return {source: None if at is None else instants.to_wire(at) for source, at in reached.items()}
+
+    def _through(self, gate: Gate) -> float:
+        reached = self.watermarks.complete_through(tenant=self.tenant, gate=gate)
+        return float("-inf") if reached is None else reached
