@@ -31,10 +31,12 @@ APPENDED_AT_HEADER = "appended_at"
 
 
 class Watermark(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
-    """A connector's promise: everything of this source (and shop) that happened up to the instant has been delivered."""
+    """A connector's promise: all of this source (and shop) that happened up to the instant has been delivered."""
 
     source: Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX, description="an exact name")]
-    complete_through: Annotated[str, Meta(description="RFC 3339 with an offset", extra_json_schema={"format": "date-time"})]
+    complete_through: Annotated[
+        str, Meta(description="RFC 3339 with an offset", extra_json_schema={"format": "date-time"})
+    ]
     tenant: Annotated[str, Meta(min_length=1, max_length=TENANT_LENGTH_MAX)]
     shop: Annotated[str, Meta(max_length=ID_LENGTH_MAX, description="empty: the source has one shop")] = ""
     estimated: Annotated[bool, Meta(description="now minus a margin, as streaming connectors report")] = False

@@ -12,9 +12,21 @@ import msgspec
 from msgspec import Meta, Raw
 
 from schemas.identity import Identity
-from schemas.limits import ARRAY_ITEMS_MAX, DEDUPE_KEY_LENGTH_MAX, ID_LENGTH_MAX, PROPERTIES_MAX
-from schemas.limits import TENANT_LENGTH_MAX, TYPE_LENGTH_MAX
+from schemas.limits import (
+    ARRAY_ITEMS_MAX,
+    DEDUPE_KEY_LENGTH_MAX,
+    ID_LENGTH_MAX,
+    PROPERTIES_MAX,
+    TENANT_LENGTH_MAX,
+    TYPE_LENGTH_MAX,
+)
 from schemas.money import Money
+
+#: RFC 3339 with an offset, in the years 1990 to 2999: what lies outside comes from a clock that was never set.
+TIME_PATTERN = (
+    r"^(199[0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+Time = Annotated[datetime, Meta(tz=True, extra_json_schema={"format": "date-time", "pattern": TIME_PATTERN})]
 
 NONE = Raw(b"null")
 _object_or_null = {"type": ["object", "null"]}
@@ -33,7 +45,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     type: Annotated[
         str, Meta(min_length=1, max_length=TYPE_LENGTH_MAX, description="canonical and versioned, see the catalog")
     ]
-    time: Annotated[datetime, Meta(tz=True, description="when it happened at the shop; RFC 3339 with an offset")]
+    time: Annotated[Time, Meta(description="when it happened at the shop; RFC 3339 with an offset")]
     tenant: Annotated[str, Meta(min_length=1, max_length=TENANT_LENGTH_MAX, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     identity: Annotated[Identity, Meta(description="at least one identifier", extra_json_schema={"minProperties": 1})]
     dedupe_key: Annotated[str, Meta(min_length=1, max_length=DEDUPE_KEY_LENGTH_MAX)] | None = None
@@ -49,7 +61,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     extra: OptionalObject = NONE
     subject: Text | None = None
     time_basis: Literal["source", "corrected", "received", "assumed_zone"] | None = None
-    received_at: Annotated[datetime, Meta(tz=True)] | None = None
+    received_at: Annotated[Time, Meta(description="when it reached our edge; set there if absent")] | None = None
     dataschema: Annotated[str, Meta(max_length=256)] | None = None
     display_name: Annotated[str, Meta(min_length=1, max_length=TYPE_LENGTH_MAX)] | None = None
 

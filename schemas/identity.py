@@ -15,7 +15,8 @@ from msgspec import Meta
 
 from schemas.limits import IDENTIFIER_LENGTH_MAX
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=IDENTIFIER_LENGTH_MAX)]
+#: An empty one counts as absent, because platforms send empty ones for guests.
+Identifier = Annotated[str, Meta(max_length=IDENTIFIER_LENGTH_MAX)]
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:cartwheel:profile")
 
@@ -44,9 +45,14 @@ def strongest(identity: Identity) -> tuple[str, str] | None:
     """The (kind, value) that decides who this is, or None when every value is absent or identifies nobody."""
     for kind in KINDS:
         value = getattr(identity, kind)
-        if value is not None and value.strip().lower() not in NOBODY:
+        if value is not None and identifies(value):
             return kind, normalized(kind, value)
     return None
+
+
+def identifies(value: str) -> bool:
+    """Whether an identifier names somebody."""
+    return value.strip().lower() not in NOBODY
 
 
 def normalized(kind: str, value: str) -> str:
