@@ -1,0 +1,8 @@
+"""Flow files: strict YAML to compiled flows, or to findings with file, line, column and the nearest known word."""
+
+from __future__ import annotations
+
+from streams.flowfile.compiler import Checked, check, load
+from streams.flowfile.findings import Finding, FlowFileError
+
+__all__ = ["Checked", "Finding", "FlowFileError", "check", "load"]

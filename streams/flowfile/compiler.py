@@ -1,0 +1,84 @@
+"""The compiler: the text of a flow file to a `Flow`, or to everything that is wrong with it.
+
+Pure: it touches no file. The same text gives the same flow and the same version on every machine.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from schemas.codec import encode
+from schemas.flow import Flow
+from schemas.limits import SKEW_MS_DEFAULT
+from streams.flowfile.entry import entry, exits
+from streams.flowfile.findings import Finding, FlowFileError
+from streams.flowfile.reader import Reader
+from streams.flowfile.step_kinds import KINDS
+from streams.flowfile.steps import END, Steps
+from streams.flowfile.strict_yaml import Node, Unreadable, parse
+
+_STATUSES: tuple[Literal["live", "draft"], ...] = ("live", "draft")
+_LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
+_EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
+_LATER = frozenset({
+    "timezone", "filter", "profile", "holdout", "experiment", "experiments", "window", "quiet_hours", "cap",
+    "max_lateness", "recall", "regret", "conversion",
+})  # fmt: skip
+
+
+class Checked(NamedTuple):
+    """What a look at one file says. `flow` is None when a finding is an error."""
+
+    flow: Flow | None
+    findings: tuple[Finding, ...]
+
+
+def check(text: str | bytes, *, name: str) -> Checked:
+    """Compile a flow file; `name` is the file in the findings. Never raises, whatever the text.
+
+    Findings come in the order of the file, warnings among them; at most `FINDINGS_MAX`.
+    """
+    reader = Reader(name)
+    flow: Flow | None = None
+    try:
+        flow = _flow(reader, parse(text, reader.findings))
+    except Unreadable:
+        flow = None
+    findings = tuple(sorted(reader.findings, key=lambda finding: (finding.line, finding.column)))
+    wrong = any(finding.severity == "error" for finding in findings)
+    return Checked(None if wrong else flow, findings)
+
+
+def load(text: str | bytes, *, name: str) -> Flow:
+    """Compile a flow file. Raises FlowFileError with every error in it; warnings are passed over."""
+    flow, findings = check(text, name=name)
+    if flow is None:
+        raise FlowFileError([finding for finding in findings if finding.severity == "error"])
+    return flow
+
+
+def _flow(reader: Reader, root: Node) -> Flow:
+    optional = ("status", "exit", "exit_check", "skew")
+    found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
+    head = entry(reader, found.get("entry"))
+    steps = Steps(reader, head.scope, KINDS)
+    nodes = reader.items(found.get("steps"), "`steps`")
+    if nodes:
+        steps.block(nodes, after=END)
+    flow = Flow(
+        name=reader.name(found.get("flow"), "`flow`"),
+        status=reader.choice(found.get("status"), "`status`", _STATUSES, later=_LATER_STATUSES),
+        trigger=head.trigger,
+        key=head.key,
+        retrigger=head.retrigger,
+        reentry=head.reentry,
+        max_trigger_age_ms=head.max_trigger_age_ms,
+        exits=exits(reader, found.get("exit"), head.scope),
+        exit_check=reader.choice(found.get("exit_check"), "`exit_check`", _EXIT_CHECKS),
+        skew_ms=reader.duration(found.get("skew"), "`skew`", default_ms=SKEW_MS_DEFAULT, least_ms=0),
+        steps=steps.link() if nodes else (),
+    )
+    return msgspec.structs.replace(flow, version=blake2b(encode(flow), digest_size=16).hexdigest())

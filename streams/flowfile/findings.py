@@ -1,0 +1,58 @@
+"""Findings: what is wrong with a file, where, and what was expected.
+
+FlowFileError   a file cannot be used; `findings` holds everything that is wrong with it, in the order of the file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+#: How many findings of one file are kept. Whoever made more mistakes corrects these first.
+FINDINGS_MAX = 100
+
+Code = Literal[
+    # the text is no strict YAML
+    "too_large", "not_utf8", "syntax", "too_deep", "directive", "second_document", "anchor", "tag", "duplicate_key",
+    "key_not_text", "empty_file",
+    # the shape is wrong
+    "wrong_shape", "unknown_key", "missing_key", "quotes_needed", "not_a_number", "bad_name", "bad_duration",
+    "bad_choice", "out_of_range", "empty",
+    # the words are wrong
+    "not_available_yet", "unknown_event", "unknown_word", "unknown_operator", "wrong_kind", "bad_money", "bad_instant",
+    "scope_without_key",
+    # the steps do not fit together
+    "no_step", "two_steps_in_one", "too_many_steps", "unknown_label", "label_twice", "unreachable_step", "cycle",
+    # files beside each other
+    "unreadable", "no_files", "flow_twice", "no_flow",
+    # a test timeline is wrong
+    "bad_time", "not_in_order",
+    # warnings
+    "no_reentry_chosen",
+]  # fmt: skip
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One mistake, or with severity `warning` one thing to reconsider. Lines and columns count from 1."""
+
+    code: Code
+    severity: Literal["error", "warning"] = "error"
+    file: str
+    line: int
+    column: int
+    message: str
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        hint = f" Did you mean {self.suggestion}?" if self.suggestion else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.message}.{hint}"
+
+
+class FlowFileError(ValueError):
+    """A file cannot be used; `findings` says why, all at once."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(map(str, findings)))
+        self.findings = tuple(findings)

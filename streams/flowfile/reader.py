@@ -1,0 +1,196 @@
+"""The reader: nodes to values, noting every mistake and reading on.
+
+Where a value cannot be used, the reader notes why and returns a harmless stand-in, so that one look at a file finds all
+its mistakes. Whatever was read from a file with an error finding is thrown away.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TypeVar
+
+from streams.flowfile import durations
+from streams.flowfile.findings import Code
+from streams.flowfile.strict_yaml import Findings, Listing, Mapping, Node, Scalar
+
+_Choice = TypeVar("_Choice", bound=str)
+
+NAME_LENGTH_MAX = 64
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
+_DECIMAL = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?")
+
+TRIGGER = "trigger."
+
+
+class Reader:
+    """Reads the nodes of one file. A `None` node is a key that is absent, noted elsewhere if it was required."""
+
+    def __init__(self, file: str) -> None:
+        self.findings = Findings(file)
+        self.note = self.findings.note
+
+    def fields(
+        self,
+        node: Node | None,
+        what: str,
+        *,
+        required: Iterable[str] = (),
+        optional: Iterable[str] = (),
+        later: Iterable[str] = (),
+    ) -> dict[str, Node]:
+        """The values of a mapping by key. `later`: keys that the language has and this version has not."""
+        required = tuple(required)
+        known = (*required, *optional)
+        if node is None:
+            return {}
+        if not isinstance(node, Mapping):
+            self.note("wrong_shape", node, f"{what} must be a mapping with {listed(known)}, not {shown(node)}")
+            return {}
+        for key, (place, _) in node.entries.items():
+            if key not in known:
+                self.unknown("unknown_key", place, f"{what} has no key `{key[:60]}`", key, known, later)
+        for key in required:
+            if key not in node.entries:
+                self.note("missing_key", node, f"{what} needs the key `{key}`")
+        return {key: value for key, (_, value) in node.entries.items() if key in known}
+
+    def items(self, node: Node | None, what: str) -> tuple[Node, ...]:
+        """The parts of a list that must not be empty."""
+        if node is None:
+            return ()
+        if not isinstance(node, Listing):
+            self.note("wrong_shape", node, f"{what} must be a list, not {shown(node)}")
+            return ()
+        if not node.items:
+            self.note("empty", node, f"{what} must not be empty")
+        return node.items
+
+    def scalar(self, node: Node | None, what: str) -> Scalar | None:
+        """A single value that is there."""
+        if node is None or (isinstance(node, Scalar) and node.kind != "null"):
+            return node
+        self.note("wrong_shape", node, f"{what} must be a single value, not {shown(node)}")
+        return None
+
+    def text(self, node: Node | None, what: str) -> str | None:
+        """A text. A number or `true` without quotes is a finding: text is never guessed from another type."""
+        scalar = self.scalar(node, what)
+        if scalar is None or scalar.kind == "text":
+            return scalar.text if scalar else None
+        quoted = f'"{scalar.text[:60]}"'
+        self.note("quotes_needed", scalar, f"{what} must be text, not {shown(scalar)}", suggestion=quoted)
+        return None
+
+    def name(self, node: Node | None, what: str) -> str:
+        """A name: letters, digits, `_` and `-`. It becomes part of ids, labels of metrics and file names."""
+        text = self.text(node, what)
+        if node is None or text is None:
+            return ""
+        if len(text) > NAME_LENGTH_MAX or not _NAME.fullmatch(text):
+            allowed = f"1 to {NAME_LENGTH_MAX} letters, digits, `_` or `-`, beginning with a letter or a digit"
+            fixed = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")
+            hint = fixed if _NAME.fullmatch(fixed) and len(fixed) <= NAME_LENGTH_MAX else None
+            self.note("bad_name", node, f"{what} must be {allowed}, not {shown(node)}", suggestion=hint)
+        return text
+
+    def source(self, node: Node, what: str) -> str:
+        """The name of a source, such as `shop.orders` or `magento1/store_2`."""
+        text = self.text(node, what)
+        if text is not None and not _SOURCE.fullmatch(text):
+            allowed = "up to 128 letters, digits, `.`, `_`, `-` or `/`"
+            self.note("bad_name", node, f"{what} must be {allowed}, not {shown(node)}")
+        return text or ""
+
+    def choice(
+        self, node: Node | None, what: str, allowed: tuple[_Choice, ...], *, later: Iterable[str] = ()
+    ) -> _Choice:
+        """One of a few words; the first of them when the key is absent."""
+        text = self.text(node, what)
+        if node is None or text is None:
+            return allowed[0]
+        for word in allowed:
+            if word == text:
+                return word
+        message = f"{what} must be {listed(allowed, 'or')}, not {shown(node)}"
+        self.unknown("bad_choice", node, message, text, allowed, later)
+        return allowed[0]
+
+    def duration(self, node: Node | None, what: str, *, default_ms: int = 0, least_ms: int = 1) -> int:
+        """Milliseconds."""
+        scalar = self.scalar(node, what)
+        if scalar is None:
+            return default_ms
+        found = durations.parse(scalar.text)
+        if found is None:
+            self._no_duration(scalar, what)
+        elif not least_ms <= found <= durations.DURATION_MS_MAX:
+            least = "0" if least_ms == 0 else "longer than 0"
+            self.note("out_of_range", scalar, f"{what} must be {least} and at most 3660d, not {shown(scalar)}")
+        return found or 0
+
+    def _no_duration(self, scalar: Scalar, what: str) -> None:
+        if durations.is_calendar(scalar.text):
+            self.note("not_available_yet", scalar, f"{what} in months or years is not available yet; use weeks or days")
+            return
+        expected = f"{what} must be a duration such as 90s, 15m, 4h, 1d, 2w or 1h30m, not {shown(scalar)}"
+        self.note("bad_duration", scalar, expected, suggestion=durations.suggest(scalar.text))
+
+    def integer(self, node: Node | None, what: str, *, least: int, most: int, default: int = 0) -> int:
+        """A whole number between bounds, both included."""
+        scalar = self.scalar(node, what)
+        if scalar is None:
+            return default
+        if not scalar.plain or not _INTEGER.fullmatch(scalar.text):
+            self.note("not_a_number", scalar, f"{what} must be a whole number, not {shown(scalar)}")
+            return default
+        value = int(scalar.text)
+        if not least <= value <= most:
+            self.note("out_of_range", scalar, f"{what} must be from {least} to {most}, not {value}")
+        return value
+
+    def number(self, node: Node | None, what: str) -> int | str:
+        """An exact number: an int, or a decimal as text."""
+        scalar = self.scalar(node, what)
+        if scalar is None:
+            return 0
+        if not scalar.plain or not _DECIMAL.fullmatch(scalar.text):
+            self.note("wrong_kind", scalar, f"{what} must be a number such as 3 or 2.5, not {shown(scalar)}")
+            return 0
+        return int(scalar.text) if _INTEGER.fullmatch(scalar.text) else scalar.text.lstrip("+")
+
+    def boolean(self, node: Node | None, what: str, *, default: bool = False) -> bool:
+        """`true` or `false`, nothing else."""
+        scalar = self.scalar(node, what)
+        if scalar is not None and scalar.kind != "boolean":
+            self.note("wrong_kind", scalar, f"{what} must be true or false, not {shown(scalar)}")
+        return default if scalar is None else scalar.text.lower() == "true"
+
+    def unknown(
+        self, code: Code, node: Node, message: str, word: str, known: Iterable[str], later: Iterable[str] = ()
+    ) -> None:
+        """Note a word that is not known, with the nearest one that is, or that it will be known later."""
+        if word in later:
+            self.note("not_available_yet", node, f"`{word}` is not available yet; this version knows {listed(known)}")
+            return
+        near = get_close_matches(word[:NAME_LENGTH_MAX], tuple(known), n=1)
+        self.note(code, node, message, suggestion=near[0] if near else None)
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """`a`, `b` and `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return f" {last} ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+def shown(node: Node) -> str:
+    """What stands in the file, for a message."""
+    if not isinstance(node, Scalar):
+        return "a list" if isinstance(node, Listing) else "a mapping"
+    if node.kind == "null":
+        return "nothing"
+    text = node.text if len(node.text) <= 60 else node.text[:57] + "..."
+    return {"text": f'the text "{text}"', "number": f"the number {text}"}.get(node.kind, text)

@@ -1,0 +1,135 @@
+"""The kinds of steps, one function each: how `wait`, `settle`, `if`, `route`, `send` and `stop` are read."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.flow import Gate, If, Route, Send, Settle, Step, Stop, Wait
+from streams.flowfile.conditions import condition, trigger_word
+from streams.flowfile.reader import Reader, shown
+from streams.flowfile.steps import Draft, Kind, Slot, Steps, Target
+from streams.flowfile.strict_yaml import Mapping, Node, Scalar
+
+SETTLE_HOLD_MS_DEFAULT = 2 * 3_600_000
+PRIORITY_DEFAULT = 5
+
+_CHANNELS = ("email", "log")
+_LATER_CHANNELS = frozenset({"sms", "push", "whatsapp", "webhook", "on_site"})
+_CLASSES: tuple[Literal["marketing", "transactional"], ...] = ("marketing", "transactional")
+_TIMEOUTS: tuple[Literal["skip", "send"], ...] = ("skip", "send")
+_LATER_WAIT = frozenset({"until", "until_date", "local", "window"})
+_LATER_SEND = frozenset({
+    "window", "cap", "max_lateness", "quiet_hours", "fresh", "not_after", "recall", "storefront", "variables",
+    "experiment", "filter", "allocate",
+})  # fmt: skip
+
+
+def _wait(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+    """`wait: { for: 15m }`"""
+    found = steps.reader.fields(node, "`wait`", required=("for",), later=_LATER_WAIT)
+    duration_ms = steps.reader.duration(found.get("for"), "`for`")
+    steps.add(slot, Draft(node, (after,), lambda after: Wait(label=label, duration_ms=duration_ms, next=after)))
+
+
+def _settle(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+    """`settle: { sources: [shop.orders], max_hold: 2h, on_timeout: skip }`"""
+    reader = steps.reader
+    found = reader.fields(node, "`settle`", required=("sources",), optional=("max_hold", "on_timeout"))
+    gates = tuple(_gate(reader, source) for source in reader.items(found.get("sources"), "`sources`"))
+    max_hold_ms = reader.duration(found.get("max_hold"), "`max_hold`", default_ms=SETTLE_HOLD_MS_DEFAULT)
+    on_timeout = reader.choice(found.get("on_timeout"), "`on_timeout`", _TIMEOUTS)
+
+    def build(after: int) -> Step:
+        return Settle(label=label, gates=gates, max_hold_ms=max_hold_ms, on_timeout=on_timeout, next=after)
+
+    steps.add(slot, Draft(node, (after,), build))
+
+
+def _gate(reader: Reader, node: Node) -> Gate:
+    if isinstance(node, Scalar):
+        return Gate(source=reader.source(node, "a source"))
+    found = reader.fields(node, "a source", required=("source", "shop"))
+    source = reader.source(found["source"], "`source`") if "source" in found else ""
+    return Gate(source=source, shop=reader.text(found.get("shop"), "`shop`"))
+
+
+def _if(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+    """`if: { condition: { trigger.total: ... }, then: big_cart, else: { stop: too_small } }`"""
+    found = steps.reader.fields(node, "`if`", required=("condition", "then"), optional=("else",))
+    judged = condition(steps.reader, found.get("condition"), "`condition`", steps.scope)
+
+    def build(then: int, otherwise: int) -> Step:
+        return If(label=label, condition=judged, then=then, otherwise=otherwise)
+
+    ways: list[Target] = []
+    steps.add(slot, Draft(node, ways, build))  # First its place, then what its ways bring along.
+    ways.append(steps.target(found.get("then"), "`then`", after=after))
+    ways.append(steps.target(found.get("else"), "`else`", after=after))
+
+
+def _route(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+    """`route: { by: trigger.channel_id, cases: { 2: store_two }, otherwise: { stop: no_branch_matched } }`"""
+    reader = steps.reader
+    found = reader.fields(node, "`route`", required=("by", "cases", "otherwise"))
+    by = trigger_word(reader, found.get("by"), "`by`", steps.scope, kind="text")
+    cases = _cases(reader, found.get("cases"))
+
+    def build(*ways: int) -> Step:
+        by_text = {text: way for (text, _), way in zip(cases, ways, strict=False)}
+        return Route(label=label, by=by, cases=by_text, otherwise=ways[-1])
+
+    ways: list[Target] = []
+    steps.add(slot, Draft(node, ways, build))
+    ways.extend(steps.target(way, f"case `{text[:60]}`", after=after) for text, way in cases)
+    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=after))
+
+
+def _cases(reader: Reader, node: Node | None) -> list[tuple[str, Node]]:
+    """The cases by text. A whole number needs no quotes: it is the text as written."""
+    if node is None:
+        return []
+    if not isinstance(node, Mapping) or not node.entries:
+        reader.note("wrong_shape", node, f'`cases` must be a mapping such as {{ "2": store_two }}, not {shown(node)}')
+        return []
+    for key, _ in node.entries.values():
+        if not (key.kind == "number" and key.text.isdigit()):
+            reader.text(key, "a case")
+    return [(text, way) for text, (_, way) in node.entries.items()]
+
+
+def _send(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+    """`send: { template: cart, channel: email, class: marketing }`; `settle` inside it is a step before it."""
+    reader = steps.reader
+    optional = ("class", "priority", "settle")
+    found = reader.fields(node, "`send`", required=("template", "channel"), optional=optional, later=_LATER_SEND)
+    template = reader.name(found.get("template"), "`template`")
+    channel = reader.choice(found.get("channel"), "`channel`", _CHANNELS, later=_LATER_CHANNELS)
+    message_class = reader.choice(found.get("class"), "`class`", _CLASSES)
+    priority = reader.integer(found.get("priority"), "`priority`", least=0, most=9, default=PRIORITY_DEFAULT)
+    own = slot
+    if "settle" in found:
+        own = steps.slot()
+        _settle(steps, found["settle"], label=f"{label}:settle", slot=slot, after=own)
+
+    def build(after: int) -> Step:
+        return Send(
+            label=label, template=template, channel=channel, message_class=message_class, priority=priority, next=after
+        )
+
+    steps.add(own, Draft(node, (after,), build))
+
+
+def _stop(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+    """`stop: done`; what stands below it is reached by a label only."""
+    reason = steps.reader.name(node, "the reason of `stop`")
+    steps.add(slot, Draft(node, (), lambda: Stop(label=label, reason=reason)))
+
+
+KINDS: dict[str, Kind] = {
+    "wait": _wait,
+    "settle": _settle,
+    "if": _if,
+    "route": _route,
+    "send": _send,
+    "stop": _stop,
+}

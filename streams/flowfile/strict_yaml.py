@@ -1,0 +1,227 @@
+"""Strict YAML: text to a tree of nodes that know where they stand, and nothing that could surprise.
+
+YAML 1.2: `on`, `off`, `yes` and `no` are text. Anchors, aliases, merge keys, tags, directives, a second document and
+duplicate keys are findings. Scalars stay as written; `streams.flowfile.reader` says what is expected of each. Nesting
+and size are bounded, so any input is answered in time proportional to its size.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from schemas.limits import FLOW_FILE_BYTES_MAX
+from streams.flowfile.findings import FINDINGS_MAX, Code, Finding
+
+DEPTH_MAX = 24
+_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Something in the file, with its place; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Node):
+    """A single value, exactly as written. `plain`: without quotes."""
+
+    text: str
+    plain: bool
+
+    @property
+    def kind(self) -> Literal["text", "number", "boolean", "null"]:
+        """What YAML 1.2 takes it for."""
+        if not self.plain:
+            return "text"
+        if self.text in ("", "~", "null", "Null", "NULL"):
+            return "null"
+        if self.text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+            return "boolean"
+        return "number" if _NUMBER.fullmatch(self.text) else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Node):
+    """A list."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping(Node):
+    """Keys, each with its own place, and values, in the order of the file."""
+
+    entries: dict[str, tuple[Scalar, Node]]
+
+
+class Unreadable(Exception):
+    """There is no tree. The reason is the last finding."""
+
+
+class Findings(list[Finding]):
+    """The findings of one file. Beyond `FINDINGS_MAX` of them it gives up with `Unreadable`."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.file = file
+
+    def note(
+        self,
+        code: Code,
+        at: Node,
+        message: str,
+        *,
+        suggestion: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        """Add a finding about a place in the file."""
+        self.append(
+            Finding(
+                code=code,
+                severity=severity,
+                file=self.file,
+                line=at.line,
+                column=at.column,
+                message=message,
+                suggestion=suggestion,
+            )
+        )
+        if len(self) >= FINDINGS_MAX:
+            raise Unreadable
+
+    def fatal(self, code: Code, at: Node, message: str) -> Unreadable:
+        """Add a finding after which there is nothing more to read; raise what this returns."""
+        self.note(code, at, message)
+        return Unreadable()
+
+
+START = Node(1, 1)
+
+
+def parse(source: str | bytes, findings: Findings) -> Node:
+    """The tree of a file. Raises Unreadable, after noting why, when there is none."""
+    return _Parser(_decoded(source, findings), findings).document()
+
+
+def _decoded(source: str | bytes, findings: Findings) -> str:
+    size = len(source) if isinstance(source, bytes) else len(source.encode(errors="surrogatepass"))
+    if size > FLOW_FILE_BYTES_MAX:
+        raise findings.fatal(
+            "too_large", START, f"the file has {size} bytes, and {FLOW_FILE_BYTES_MAX} are allowed; split it"
+        )
+    if isinstance(source, str):
+        return source
+    try:
+        return source.decode()
+    except UnicodeDecodeError as error:
+        before = source[: error.start].decode()
+        place = Node(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise findings.fatal(
+            "not_utf8", place, f"byte 0x{source[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from None
+
+
+class _Parser:
+    """Builds the tree from parser events, so that depth is known before anything recurses."""
+
+    def __init__(self, text: str, findings: Findings) -> None:
+        self._findings = findings
+        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._text = text
+
+    def document(self) -> Node:
+        event = self._next()
+        while not isinstance(event, NodeEvent):
+            if isinstance(event, StreamEndEvent):
+                raise self._findings.fatal("empty_file", START, "the file is empty")
+            if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
+                self._findings.note("directive", _place(event), "directives (%YAML, %TAG) are not allowed; remove them")
+            event = self._next()
+        root = self._node(event, 1)
+        while not isinstance(event, StreamEndEvent):
+            if isinstance(event, DocumentStartEvent):
+                message = "a file holds one document; move what follows `---` to a file of its own"
+                raise self._findings.fatal("second_document", _place(event), message)
+            event = self._next()
+        return root
+
+    def _next(self) -> Any:
+        try:
+            return next(self._events)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = Node(mark.line + 1, mark.column + 1) if mark else START
+            what = ", ".join(part for part in (error.context, error.problem) if part)
+            raise self._findings.fatal("syntax", place, f"this is not YAML: {what}") from None
+        except YAMLError as error:
+            # What is left is a character that YAML does not allow; the error knows its position only.
+            before = self._text[: getattr(error, "position", 0)]
+            place = Node(before.count("\n") + 1, len(before) - before.rfind("\n"))
+            reason = getattr(error, "reason", "it cannot be read")
+            raise self._findings.fatal("syntax", place, f"this is not YAML: {reason}") from None
+
+    def _node(self, event: Any, depth: int) -> Node:
+        place = _place(event)
+        if isinstance(event, AliasEvent):
+            raise self._findings.fatal("anchor", place, "aliases (*name) are not allowed; write the value out")
+        if depth > DEPTH_MAX:
+            raise self._findings.fatal("too_deep", place, f"nested deeper than {DEPTH_MAX} levels")
+        if event.anchor is not None:
+            self._findings.note("anchor", place, "anchors (&name) are not allowed; write the value out")
+        if event.tag is not None:
+            self._findings.note("tag", place, "tags (!name) are not allowed; put text in quotes instead")
+        if isinstance(event, ScalarEvent):
+            return Scalar(place.line, place.column, event.value, not event.style)
+        if isinstance(event, SequenceStartEvent):
+            nodes = map(partial(self._node, depth=depth + 1), iter(self._next_in_list, None))
+            return Listing(place.line, place.column, tuple(nodes))
+        assert isinstance(event, MappingStartEvent)
+        return Mapping(place.line, place.column, self._entries(depth + 1))
+
+    def _next_in_list(self) -> Any:
+        event = self._next()
+        return None if isinstance(event, SequenceEndEvent) else event
+
+    def _entries(self, depth: int) -> dict[str, tuple[Scalar, Node]]:
+        entries: dict[str, tuple[Scalar, Node]] = {}
+        while not isinstance(event := self._next(), MappingEndEvent):
+            key = self._node(event, depth)
+            value = self._node(self._next(), depth)
+            if not isinstance(key, Scalar):
+                self._findings.note("key_not_text", key, "a key must be a word, and here is a list or a mapping")
+            elif key.plain and key.text == "<<":
+                self._findings.note("anchor", key, "merge keys (<<) are not allowed; write the keys out")
+            elif key.text in entries:
+                first = entries[key.text][0].line
+                self._findings.note("duplicate_key", key, f"`{key.text[:60]}` stands here already, on line {first}")
+            else:
+                entries[key.text] = (key, value)
+        return entries
+
+
+def _place(event: Any) -> Node:
+    return Node(event.start_mark.line + 1, event.start_mark.column + 1)
