@@ -17,10 +17,10 @@ NUMBER_WORDS = ("quantity",)
 
 
 def words_of(envelope: dict[str, Any]) -> Words:
-    """What a flow file may call by a bare word: the properties, the channel from the context, the value as ``total``."""
+    """What bare words of a flow file stand for: the properties, the context's channel, the value as ``total``."""
     words: Words = dict(envelope.get("properties") or {})
-    words |= {name: (envelope.get("context") or {}).get(name) for name in ("channel_id",)}
-    return words | {"total": envelope.get("value")}
+    channel_id = (envelope.get("context") or {}).get("channel_id")
+    return words | {"channel_id": channel_id, "total": envelope.get("value")}
 
 
 def judge(condition: Words, words: Words) -> bool | None:

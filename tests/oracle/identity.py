@@ -1,4 +1,4 @@
-"""The ids of the project, written a second time: who an event is about, and what an enrollment and a command are called."""
+"""The ids of the project, written a second time: of a profile, and the hash behind enrollments and commands."""
 
 from __future__ import annotations
 
