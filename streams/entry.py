@@ -1,5 +1,7 @@
 """Entry: does a trigger enroll, begin anew, or is it refused, and why? The order of questions is the law's (3.1).
 
+For example:
+
     10:00  trigger       -> entered, anchor 10:00
     10:20  trigger       -> retrigger `ignore`: counted on the enrollment; `restart`: anchor 10:20, first step;
                             `replace_context`: newest words, anchor stays, the current wait counts from 10:20
@@ -69,9 +71,7 @@ def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int
     enrollment.wakeup_at = max(enrollment.due_at, now)
 
 
-def _enroll(
-    flow: Flow, profile: Profile, trigger: Trigger, words: dict[str, Any], key: str, now: int
-) -> Verdict:
+def _enroll(flow: Flow, profile: Profile, trigger: Trigger, words: dict[str, Any], key: str, now: int) -> Verdict:
     event = trigger.event
     enrollment = Enrollment(
         enrollment_id=ids.enrollment_id(
@@ -117,9 +117,7 @@ def _judge_again(
         arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     elif isinstance(waiting := step_of(flow, enrollment), Wait):
         arm(flow, enrollment, step=flow.steps.index(waiting), base_at=trigger.occurred_at, now=now)
-    restarted = Note(
-        outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)}
-    )
+    restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
     return _after_trigger(flow, enrollment, profile, restarted)
 
 

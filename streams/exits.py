@@ -1,5 +1,7 @@
 """Exit rules: has something happened that makes the reminder pointless?
 
+For example:
+
     10:00  checkout C1 (anchor)     10:20  order for C1        -> ended `bought_this_cart` at 10:20
     10:00  checkout C1              10:02  order of 09:58      -> counts: within `skew` and appended after the trigger
 """

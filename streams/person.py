@@ -41,9 +41,7 @@ def take_event(
         _keep_history(profile, seen, out)
 
 
-def wake(
-    program: Program, profile: Profile, *, through_at: int, gates: Gates, now: int, out: Recorder
-) -> bool:
+def wake(program: Program, profile: Profile, *, through_at: int, gates: Gates, now: int, out: Recorder) -> bool:
     """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none."""
     woken = False
     for enrollment in list(profile.enrollments):

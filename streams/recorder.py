@@ -107,9 +107,7 @@ class Recorder:
         self, flow: Flow, profile: Profile, enrollment: Enrollment, note: Note, order: Send, decision_id: str, now: int
     ) -> Command:
         return Command(
-            command_id=ids.command_id(
-                enrollment_id=enrollment.enrollment_id, step=order.label, visit=enrollment.visit
-            ),
+            command_id=ids.command_id(enrollment_id=enrollment.enrollment_id, step=order.label, visit=enrollment.visit),
             decision_id=decision_id,
             enrollment_id=enrollment.enrollment_id,
             tenant=profile.tenant,

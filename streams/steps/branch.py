@@ -1,5 +1,7 @@
 """`if`: judged once, when reached; unknown goes the way of false.
 
+For example:
+
     trigger.total >= 100 USD, trigger has 120 USD  -> then;  trigger has 120 EUR or no total -> else
 """
 

@@ -1,5 +1,7 @@
 """`route`: one way per text of a word of the trigger, judged once, when reached; anything else goes `otherwise`.
 
+For example:
+
     by channel_id, cases 2 and 3: trigger with "2" -> case 2; trigger with "7" or without -> otherwise
 """
 

@@ -1,5 +1,7 @@
 """`send`: the last gates, in the law's order, then one command. The first refusal names the reason.
 
+For example:
+
     exit_check at_send, an order since the anchor  -> ended by its reason
     the settle gate timed out with `skip`          -> skipped `settle_timeout`, the flow goes on
     channel email, no e-mail address known         -> skipped `no_address`

@@ -1,5 +1,7 @@
 """`settle`: hold until every source is complete through the due time, so that no late order is overtaken.
 
+For example:
+
     10:00 checkout, wait 15m, orders arrive at :00 and :30
     10:15  due; shop.orders complete through 10:00   -> held
     10:30  order of 10:12 arrives                    -> ended by the exit rule, no message

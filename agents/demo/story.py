@@ -1,0 +1,119 @@
+"""What the demo tells at the end: who was reminded, who was not, and why; and whether the promise was kept."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+from schemas.command import Command
+from schemas.decision import Decision
+from schemas.instants import from_wire
+
+REMINDED = "reminded"
+LATE_ORDER = "their order arrived late; the settle gate held the message until it was there"
+#: The words for each reason. A reason that is not here is shown as it is.
+WORDS = {
+    "bought_this_cart": "bought this cart",
+    "bought_something": "bought elsewhere",
+    "bought": "bought",
+    "went_on_to_checkout": "went on to the checkout",
+    "reentry_min_gap": "too soon again after the last reminder flow",
+    "anonymous": "an anonymous browser: there is nobody to write to",
+    "trigger_too_old": "reported too late",
+    "no_address": "no e-mail address known",
+    "settle_timeout": "the order system did not report in time",
+}
+ORDER_REASONS = frozenset({"bought_this_cart", "bought_something", "bought"})
+
+
+@dataclass
+class Story:
+    """Counts by flow and words; an example sentence for each; the reminders that broke the promise (none)."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    examples: dict[str, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+    def as_data(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"flows": {flow: dict(counts) for flow, counts in self.counts.items()}, "broken": self.broken}
+
+
+def tell(decisions: Iterable[Decision], commands: Iterable[Command], lines: Iterable[Mapping[str, Any]]) -> Story:
+    """Read the day from its decisions, and check it against the lines that were fed."""
+    story = Story()
+    held: dict[str, Decision] = {}
+    for decision in decisions:
+        if decision.outcome == "held" and decision.enrollment_id:
+            held[decision.enrollment_id] = decision
+        words = _words(decision, held)
+        if words is not None:
+            story.counts[decision.flow][words] += 1
+            story.examples.setdefault(words, _sentence(decision, held))
+    story.broken = _reminded_after_buying(commands, lines)
+    return story
+
+
+def table(story: Story) -> Table:
+    """The story as a table: reminded first, then why not, most frequent first."""
+    flows = sorted(story.counts)
+    total: Counter[str] = sum(story.counts.values(), Counter())
+    order = sorted(total, key=lambda words: (words != REMINDED, -total[words], words))
+    shown = Table(title="Who was reminded, and who was not", title_justify="left", show_lines=False)
+    shown.add_column("")
+    for flow in flows:
+        shown.add_column(flow, justify="right")
+    shown.add_column("for example")
+    for words in order:
+        label = f"[bold green]{words}[/]" if words == REMINDED else f"not, {words}"
+        cells = [f"{story.counts[flow][words]:,}" if story.counts[flow][words] else "" for flow in flows]
+        shown.add_row(label, *cells, story.examples[words])
+    return shown
+
+
+def _words(decision: Decision, held: Mapping[str, Decision]) -> str | None:
+    if decision.outcome == "sent":
+        return REMINDED
+    if decision.outcome in ("refused", "skipped"):
+        return WORDS.get(decision.reason, decision.reason)
+    if decision.outcome == "ended" and decision.reason != "done":
+        if decision.reason in ORDER_REASONS and decision.enrollment_id in held:
+            return LATE_ORDER
+        return WORDS.get(decision.reason, decision.reason)
+    return None
+
+
+def _sentence(decision: Decision, held: Mapping[str, Decision]) -> str:
+    at = decision.decided_at[11:16]
+    if decision.outcome == "sent":
+        return f"command at {at}"
+    due = held.get(decision.enrollment_id or "")
+    occurred = str(decision.values.get("occurred_at", ""))[11:16]
+    if due is not None and occurred:
+        return f"due {str(due.values['due_at'])[11:16]}, ordered {occurred}, order seen {at}"
+    return f"ordered {occurred}, seen {at}" if occurred and decision.outcome == "ended" else f"at {at}"
+
+
+def _reminded_after_buying(commands: Iterable[Command], lines: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Commands to people whose order had happened between the trigger and the decision. Read from the lines alone."""
+    bought: dict[str, list[int]] = defaultdict(list)
+    for line in lines:
+        if line.get("type") == "commerce.order.placed.v1" and "email" in line["identity"]:
+            bought[line["identity"]["email"]].append(from_wire(line["time"]))
+    started: dict[tuple[str, str], int] = {}
+    for line in lines:
+        if "email" in line.get("identity", {}):
+            subject = line["properties"].get("checkout_id") or line["properties"].get("product_id")
+            started.setdefault((line["identity"]["email"], str(subject)), from_wire(line["time"]))
+    broken = []
+    for command in commands:
+        trigger = command.variables["trigger"]
+        email = command.addresses["email"]
+        began = started[(email, trigger.get("checkout_id") or trigger["product_id"])]
+        if any(began < order <= from_wire(command.decided_at) for order in bought[email]):
+            broken.append(command.command_id)
+    return broken
