@@ -15,8 +15,6 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.status import Status
 
-from agents.errors import CartwheelError
-
 
 class Console:
     """The two voices of a command. `out` and `err` are open to commands that draw more than lines."""
@@ -43,15 +41,15 @@ class Console:
         if self.as_json:
             self._print_json(data)
         elif shown is not None:
-            self.out.print(shown)
+            self.out.print(shown, markup=False)
 
-    def fail(self, error: CartwheelError) -> None:
-        """The error that ends the command, with its next step."""
+    def fail(self, message: str, *, next_step: str) -> None:
+        """The error that ends the command, and what to do about it."""
         if self.as_json:
-            self._print_json({"error": error.message, "next": error.next_step})
+            self._print_json({"error": message, "next": next_step})
         else:
-            self.err.print(f"[bold red]error:[/] [red]{escape(error.message)}[/]")
-            self.err.print(f"next: {escape(error.next_step)}")
+            self.err.print(f"[bold red]error:[/] [red]{escape(message)}[/]")
+            self.err.print(f"next: {escape(next_step)}")
 
     def _print_json(self, data: Mapping[str, Any]) -> None:
         # Not through Rich, which would fold and color it.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from agents.cli.ownership import check_ownership
 from agents.console import Console
 from agents.errors import CartwheelError
 
+DEFECT = 70
+INTERRUPTED = 130
 HELP = """Cartwheel: reminds shoppers, and never someone who already bought."""
 
 EPILOG = """\b
@@ -25,7 +28,7 @@ Exit codes
    2  the command line was not understood
   65  a file or an argument cannot be used as given
   69  Kafka, PostgreSQL or a tool is not available
-  70  stopped, because going on would break a promise
+  70  stopped, because going on would break a promise, or by a defect
   78  a setting or the installation is wrong
 
 \b
@@ -87,16 +90,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: list[str]) -> int:
+    console = Console(as_json="--json" in words)
     try:
         check_ownership()
         # Not standalone: click would turn our errors into tracebacks.
         outcome = cartwheel.main(words, prog_name="cartwheel", standalone_mode=False)
     except CartwheelError as error:
-        Console(as_json="--json" in words).fail(error)
+        console.fail(error.message, next_step=error.next_step)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "cartwheel"
+        console.fail(error.format_message(), next_step=f"`{usage} --help` shows what is allowed")
         return error.exit_code
     except click.Abort:
-        return 130
+        return INTERRUPTED
+    except Exception:  # noqa: BLE001
+        # A defect of ours. It must not pass for a check that failed, which is what Python's own code 1 means here.
+        traceback.print_exc()
+        return DEFECT
     return outcome if isinstance(outcome, int) else 0

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from agents.console import Console
 from agents.settings import Settings
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,6 +21,16 @@ def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, namespace: str | None, **kwargs: Any) -> Any:
         environ = {**os.environ, "CARTWHEEL_NAMESPACE": namespace} if namespace else os.environ
         return function(*args, settings=Settings.from_environ(environ), **kwargs)
+
+    return wrapped
+
+
+def takes_local_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the settings to a command that touches no topic."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, settings=Settings.from_environ(os.environ), **kwargs)
 
     return wrapped
 

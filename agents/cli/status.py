@@ -8,13 +8,13 @@ import click
 from rich.table import Table
 
 from agents import stack
-from agents.cli.options import takes_console, takes_settings
+from agents.cli.options import takes_console, takes_local_settings
 from agents.console import Console
 from agents.settings import Settings
 
 
 @click.command()
-@takes_settings
+@takes_local_settings
 @takes_console
 def command(*, settings: Settings, console: Console) -> None:
     """Show whether Kafka and PostgreSQL run, where they answer, and which processes run from this home."""

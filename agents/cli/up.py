@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from agents import stack
-from agents.cli.options import takes_console, takes_settings
+from agents.cli.options import takes_console, takes_local_settings
 from agents.console import Console
 from agents.settings import Settings, without_password
 
 
 @click.command()
 @click.option("--fetch-only", is_flag=True, help="Bring everything that a start needs, and start nothing.")
-@takes_settings
+@takes_local_settings
 @takes_console
 def command(*, settings: Settings, console: Console, fetch_only: bool) -> None:
     """Start the local Kafka and PostgreSQL; what runs already is left alone.

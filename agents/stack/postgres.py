@@ -138,9 +138,11 @@ async def create_database(dsn: str, name: str) -> str:
     """Create a database on the server of `dsn` unless it exists. Returns the DSN of that database."""
     connection = await asyncpg.connect(dsn, timeout=availability.ATTEMPT_SECONDS)
     try:
-        with suppress(asyncpg.DuplicateDatabaseError):
+        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
             quoted = name.replace('"', '""')
-            await connection.execute(f'CREATE DATABASE "{quoted}"')
+            # Another command may create it in between.
+            with suppress(asyncpg.DuplicateDatabaseError):
+                await connection.execute(f'CREATE DATABASE "{quoted}"')
     finally:
         await connection.close()
     return _with_database(dsn, name)

@@ -1,0 +1,99 @@
+# Everything a newcomer needs, and what continuous integration runs. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Build the environment anew with this Python instead of the first suitable one.
+PYTHON ?=
+# The simulation: how many seeds, and the first of them.
+SEEDS ?= 200
+SEED ?= 1
+export SEEDS SEED
+
+BIN := .venv/bin
+# Named after what the set-up depends on, so that a changed lock or project file asks for a new one.
+STAMP := .venv/.set-up-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
+SUITABLE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: help setup demo test check fmt lint types unit simulate integration up down status bench lock jars clean
+
+help: ## list these targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## environment, locked packages, Kafka jars; every target that needs them does this first
+
+demo: setup ## a day of a sample shop through the real pipeline (KEEP=1 leaves it running)
+	$(BIN)/cartwheel demo $(if $(KEEP),--keep)
+
+test: lint types ## everything: style, types, all tests, with real Kafka and PostgreSQL
+	$(BIN)/python -m pytest
+
+check: lint types unit ## what takes seconds: style, types, unit and contract tests
+
+fmt: setup ## bring the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lint: setup ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## types, strictly
+	$(BIN)/mypy
+
+unit: setup ## unit and contract tests
+	$(BIN)/python -m pytest tests/unit tests/contract
+
+simulate: setup ## rehearsals against the naive oracle (SEEDS=1000 for more, SEED=7 for a certain one)
+	$(BIN)/python -m pytest tests/simulation
+
+integration: setup ## tests with real Kafka and PostgreSQL
+	$(BIN)/python -m pytest tests/integration
+
+up: setup ## start the local Kafka and PostgreSQL
+	$(BIN)/cartwheel up
+
+down: ## stop them
+	$(BIN)/cartwheel down
+
+status: ## show them, and the processes that run
+	$(BIN)/cartwheel status
+
+bench: setup ## measure the worker beside a stock Faust agent
+	$(BIN)/python -m benchmarks
+
+lock: setup ## choose the package versions anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --all-extras --upgrade pyproject.toml -o requirements.lock
+
+jars: ## record the checksums of the Kafka jars after a change of deploy/local/pom.xml
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	mvn --quiet --batch-mode --file deploy/local/pom.xml dependency:copy-dependencies \
+	    -DincludeScope=runtime -DoutputDirectory="$$scratch"; \
+	(cd "$$scratch" && sha256sum *.jar) > deploy/local/kafka-jars.sha256
+
+clean: ## remove the environment, caches and local data (stops the local stack first)
+	[ ! -x $(BIN)/cartwheel ] || $(BIN)/cartwheel down
+	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP):
+	@python="$(PYTHON)"; \
+	if [ -n "$$python" ] || ! $(BIN)/python -c '$(SUITABLE)' 2>/dev/null; then \
+	    for candidate in python3.13 python3.12 python3.11 python3; do \
+	        if [ -z "$$python" ] && $$candidate -c '$(SUITABLE)' 2>/dev/null; then python=$$candidate; fi; \
+	    done; \
+	    if [ -z "$$python" ]; then \
+	        echo "There is no Python 3.11 to 3.13 with venv here: install one (Debian: python3-venv), or set PYTHON to it." >&2; \
+	        exit 1; \
+	    fi; \
+	    echo "Creating .venv with $$($$python --version)"; \
+	    $$python -m venv --clear .venv; \
+	fi
+	@echo "Installing the locked packages"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/cartwheel up --fetch-only
+	@rm -f .venv/.set-up-*
+	@touch $@
