@@ -108,7 +108,7 @@ class Result:
     @property
     def commands(self) -> list[Command]:
         """All commands, in the order in which they were decided."""
-        return sorted(self._commands, key=lambda command: (command.decided_at, command.command_id))
+        return sorted(self._commands, key=lambda command: command.decided_at)
 
     def summary(self) -> dict[str, Any]:
         """The counts, in the words of ``replay --json``."""

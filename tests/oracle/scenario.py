@@ -1,0 +1,213 @@
+"""Seeded small scenarios: random flows, and a random timeline of a few profiles in which much happens at once.
+
+Times stand on a grid of five minutes, with neighbors a millisecond away, so that orders meet due times, checkouts and
+watermarks exactly. Events come late by minutes or hours, twice, twice with another body, out of order, or marked as
+historical; watermarks come late, fall back, or stay away.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from random import Random
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+from tests.oracle.identity import profile_id
+from tests.oracle.records import instant, wire
+from tests.oracle.replay import LogRecord
+from tests.oracle.scenario_flows import random_flow
+from tests.oracle.scenario_words import AMOUNTS, CHANNELS, CHECKOUTS, PRODUCTS
+
+BEGINS = instant("2025-06-02T08:00:00Z")
+GRID_MS = 5 * 60_000
+TENANT = "shop"
+TYPES = {
+    "commerce.product.viewed.v1": 3,
+    "commerce.cart.item_added.v1": 3,
+    "commerce.checkout.started.v1": 6,
+    "commerce.order.placed.v1": 4,
+}
+IDENTITIES = (
+    {"external_id": "p1", "email": "p1@example.com"},
+    {"email": "p2@example.com"},
+    {"email": "p3@example.com", "anonymous_id": "browser-3"},
+    {"anonymous_id": "browser-4"},
+)
+Raw = dict[str, Any]
+
+
+class Scenario(NamedTuple):
+    """Flow files as YAML, and lines of NDJSON in order of arrival."""
+
+    flows: list[str]
+    lines: list[str]
+
+
+class _Arrival(NamedTuple):
+    at: int
+    record: Raw
+
+
+def scenario(seed: int) -> Scenario:
+    """The scenario of this seed."""
+    dice = Random(seed)
+    flows = [random_flow(dice, f"flow_{number}") for number in range(1, dice.randint(1, 3) + 1)]
+    return Scenario([_as_yaml(flow) for flow in flows], [json.dumps(record) for record in _timeline(dice)])
+
+
+def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
+    """The same lines as one partition of a live log: ticks of random reach stand between, and carry the watermarks.
+
+    A tick's bound never falls back and never passes its own append time; the last ones release everything.
+    """
+    dice = Random(f"ticks {seed}")
+    keys = sorted(f"{TENANT}/{profile_id(TENANT, identity)}" for identity in IDENTITIES)
+    log: list[LogRecord] = []
+    waiting: list[Raw] = []
+    now = through = BEGINS
+    for record in map(json.loads, lines):
+        at = max(now, instant(record.pop("arrived_at", None) or record["time"]))
+        while dice.random() < 0.6:
+            now = min(at, now + dice.choice((0, 1, GRID_MS, 6 * GRID_MS)))
+            through = dice.choice((through, (through + now) // 2, now))
+            log.append((len(log), now, "tick", _tick(dice, through, keys, waiting, log)))
+        now = at
+        if "watermark" in record:
+            waiting.append(record["watermark"])
+        else:
+            log.append((len(log), now, "event", record))
+    for hours in range(1, 24):
+        at = now + hours * 12 * GRID_MS
+        log.append((len(log), at, "tick", {"through": wire(at), "watermarks": waiting}))
+        waiting = []
+    return log
+
+
+def _tick(dice: Random, through: int, keys: list[str], waiting: list[Raw], log: list[LogRecord]) -> Raw:
+    """A tick up to this instant, for some of its profiles or for all; it takes the watermarks that wait along."""
+    ticks = [record[3] for record in log if record[2] == "tick"]
+    last = ticks[-1] if ticks else {}
+    assert isinstance(last, dict)
+    bound: Raw = {"through": wire(through)}
+    reached = last.get("through_key") if last.get("through") == bound["through"] else ""
+    if reached is not None and dice.random() < 0.5:
+        bound["through_key"] = dice.choice([key for key in keys if key >= reached])
+    if dice.random() < 0.7:
+        bound["watermarks"] = waiting[:]
+        waiting.clear()
+    return bound
+
+
+def _as_yaml(flow: Raw) -> str:
+    yaml = YAML()
+    yaml.representer.ignore_aliases = lambda _: True
+    text = io.StringIO()
+    yaml.dump(flow, text)
+    return text.getvalue()
+
+
+def _timeline(dice: Random) -> list[Raw]:
+    identities = IDENTITIES[: dice.randint(1, len(IDENTITIES))]
+    span = dice.choice((24, 48, 96, 320))
+    arrivals = [_event(dice, number, identities, span) for number in range(dice.randint(4, 40))]
+    arrivals += [_copy(dice, original, number) for number, original in enumerate(arrivals) if dice.random() < 0.15]
+    arrivals += _watermarks(dice, span)
+    dice.shuffle(arrivals)
+    arrivals.sort(key=lambda arrival: arrival.at)
+    for _ in range(dice.randint(0, 3)):
+        index = dice.randrange(1, len(arrivals))
+        arrivals[index - 1 : index + 1] = reversed(arrivals[index - 1 : index + 1])
+    return [arrival.record for arrival in arrivals]
+
+
+def _moment(dice: Random, span: int) -> int:
+    """A moment on the grid, or a millisecond or a second beside it."""
+    return BEGINS + dice.randrange(span) * GRID_MS + dice.choice((0, 0, 0, 0, 1, -1, 1_000, -1_000))
+
+
+def _late_by(dice: Random, span: int) -> int:
+    return dice.choice((0, 0, 0, 0, 0, 1, GRID_MS, 3 * GRID_MS, 12 * GRID_MS, dice.randrange(span) * GRID_MS))
+
+
+def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], span: int) -> _Arrival:
+    kind = dice.choices(list(TYPES), weights=list(TYPES.values()))[0]
+    is_order = kind == "commerce.order.placed.v1"
+    at = _moment(dice, span)
+    record: Raw = {
+        "specversion": "1.0",
+        "id": f"e{number}",
+        "source": "shop.orders" if is_order else dice.choice(("shop.site", "shop.site", "shop.site.mobile", "partner")),
+        "type": kind,
+        "time": wire(at),
+        "tenant": TENANT,
+        "identity": dice.choice(identities),
+        "properties": _properties(dice, kind),
+    }
+    if dice.random() < 0.7:
+        record["dedupe_key"] = f"order:{number}" if is_order else f"hit:{number}"
+    if dice.random() < 0.7:
+        record["context"] = {"channel_id": dice.choice(CHANNELS)}
+    if kind != "commerce.product.viewed.v1" and dice.random() < 0.8:
+        record["value"] = _money(dice)
+    if dice.random() < 0.04:
+        record["backfill"] = True
+    return _arriving(record, late_by=_late_by(dice, span))
+
+
+def _properties(dice: Random, kind: str) -> Raw:
+    if kind == "commerce.checkout.started.v1":
+        return {"checkout_id": dice.choice(CHECKOUTS)}
+    if kind == "commerce.order.placed.v1":
+        order = {"order_id": f"O{dice.randrange(9)}"}
+        return order | ({"checkout_id": dice.choice(CHECKOUTS)} if dice.random() < 0.7 else {})
+    product: Raw = {"product_id": dice.choice(PRODUCTS), "price": _money(dice)}
+    if dice.random() < 0.7:
+        product["quantity"] = dice.randint(1, 3)
+    return product | ({"checkout_id": dice.choice(CHECKOUTS)} if kind == "commerce.cart.item_added.v1" else {})
+
+
+def _money(dice: Random) -> dict[str, str]:
+    return {"amount": dice.choice(AMOUNTS), "currency": dice.choice(("USD", "USD", "USD", "EUR"))}
+
+
+def _copy(dice: Random, original: _Arrival, number: int) -> _Arrival:
+    """The same event once more: as it was, with another body, or under a dedupe key that belongs to another type."""
+    record = dict(original.record)
+    shape = dice.choice(("same", "same", "other body", "other time", "other type"))
+    if "dedupe_key" in record:
+        record["id"] = f"copy-{number}"
+    if shape == "other body":
+        record["value"] = _money(dice)
+        record["properties"] = _properties(dice, record["type"])
+    if shape == "other time":
+        record["time"] = wire(instant(record["time"]) + dice.choice((1, 28, GRID_MS)))
+    if shape == "other type":
+        record["type"] = dice.choice(list(TYPES))
+        record["properties"] = _properties(dice, record["type"])
+    late_by = original.at - instant(record["time"]) + dice.choice((0, 1, 28, 324, GRID_MS, 12 * GRID_MS))
+    return _arriving(record, late_by=max(0, late_by))
+
+
+def _arriving(record: Raw, *, late_by: int) -> _Arrival:
+    at = instant(record["time"]) + late_by
+    record.pop("arrived_at", None)
+    return _Arrival(at, record | ({"arrived_at": wire(at)} if late_by else {}))
+
+
+def _watermarks(dice: Random, span: int) -> list[_Arrival]:
+    """For each source a promise per half hour, some of them late, some taken back, some never made."""
+    arrivals = []
+    shops = dice.choice(((None,), (None,), ("one", "two")))
+    for source in ("shop.orders", "shop.site"):
+        reliability = dice.choice((0.0, 0.5, 0.9, 1.0))
+        for through in range(BEGINS, BEGINS + (span + 24) * GRID_MS, 6 * GRID_MS):
+            for shop in shops:
+                if dice.random() < reliability:
+                    promised = through - dice.choice((0, 0, 0, 0, 1, GRID_MS, 12 * GRID_MS))
+                    mark = {"source": source, "complete_through": wire(promised), "tenant": TENANT}
+                    at = through + dice.choice((0, 0, 0, 1, GRID_MS))
+                    named = mark | ({"shop": shop} if shop else {})
+                    arrivals.append(_Arrival(at, {"watermark": named, "arrived_at": wire(at)}))
+    return arrivals

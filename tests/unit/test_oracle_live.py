@@ -1,0 +1,98 @@
+"""The oracle on a live log, where only ticks let timers go, and on random scenarios."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.oracle.flowfile import load_flow
+from tests.oracle.records import as_mapping, instant
+from tests.oracle.replay import run_carried, run_live
+from tests.oracle.scenario import live_log, scenario
+from tests.oracle.timeline import (
+    GATE,
+    REMIND,
+    SEND,
+    Raw,
+    checkout,
+    complete,
+    counts,
+    decided,
+    ended,
+    flow,
+    live,
+    order,
+    tick,
+)
+
+SETTLED: list[Raw] = [{"wait": {"for": "15m"}}, {"settle": GATE}, REMIND]
+
+
+def test_on_a_live_log_only_a_tick_releases_and_its_append_time_is_now() -> None:
+    records = [("10:00", checkout("10:00")), ("11:00:05", tick("10:59:59.999")), ("11:00:07", tick("11:00"))]
+    assert decided(run_live([flow()], live(*records))) == [("remind", "11:00:07.000")]
+    assert counts(run_live([flow()], live(*records[:2]))) == {"entered": 1}
+
+
+def test_on_a_live_log_an_order_before_the_tick_counts() -> None:
+    records = [("10:00", checkout("10:00")), ("11:00:06", order("11:00:05")), ("11:00:07", tick("11:00"))]
+    assert counts(run_live([flow()], live(*records))) == ended("bought")
+
+
+def test_a_tick_bound_by_a_key_releases_that_instant_up_to_the_key() -> None:
+    (command,) = run_carried([flow()], [checkout("10:00")]).commands
+    mine = f"shop/{command.profile_id}"
+    for key, released in ((mine, 1), (mine[:-1], 0), (mine + "0", 1)):
+        records = live(("10:00", checkout("10:00")), ("11:00:07", tick("11:00", through_key=key)))
+        assert len(run_live([flow()], records).commands) == released
+
+
+def test_a_late_trigger_wakes_when_the_bound_passes_its_append_time() -> None:
+    records = [("12:00", checkout("10:00")), ("12:00:01", tick("11:59:59")), ("12:00:02", tick("12:00"))]
+    assert decided(run_live([flow()], live(*records))) == [("remind", "12:00:02.000")]
+
+
+def test_one_tick_runs_a_chain_as_far_as_its_bound() -> None:
+    steps: list[Raw] = [
+        {"wait": {"for": "1h"}},
+        {"label": "a", "send": SEND},
+        {"wait": {"for": "1h"}},
+        {"label": "b", "send": SEND},
+    ]
+    both = live(("10:00", checkout("10:00")), ("15:00", tick("12:00")))
+    assert decided(run_live([flow(*steps)], both)) == [("a", "15:00:00.000"), ("b", "15:00:00.000")]
+    one = live(("10:00", checkout("10:00")), ("15:00", tick("11:59:59")), ("15:01", tick("12:00")))
+    assert decided(run_live([flow(*steps)], one)) == [("a", "15:00:00.000"), ("b", "15:01:00.000")]
+
+
+def test_on_a_live_log_a_gate_opens_at_the_tick_that_brings_the_watermark() -> None:
+    held = [("10:00", checkout("10:00")), ("10:15:01", tick("10:15"))]
+    opened = live(*held, ("10:20:01", tick("10:16", complete("10:14"))), ("10:30:01", tick("10:17", complete("10:15"))))
+    assert decided(run_live([flow(*SETTLED)], opened)) == [("remind", "10:30:01.000")]
+    gave_up = live(*held, ("12:15:09", tick("12:14:59.999")), ("12:16", tick("12:15")))
+    assert counts(run_live([flow(*SETTLED)], gave_up)) == ended("done", skipped={"settle_timeout": 1})
+
+
+# -- random scenarios
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_scenarios_drain_on_both_clocks_and_come_out_alike_each_time(seed: int) -> None:
+    made, again = scenario(seed), scenario(seed)
+    assert made == again
+    flows = [load_flow(text) for text in made.flows]
+    carried, live_result = run_carried(flows, made.lines), run_live(flows, live_log(seed, made.lines))
+    for result in (carried, live_result):
+        ids = [command.command_id for command in result.commands]
+        assert len(ids) == len(set(ids))
+        for one in result.summary()["flows"].values():
+            assert one["entered"] == sum(one["ended"].values())
+
+
+def test_scenario_lines_stand_in_order_of_arrival_but_for_a_few() -> None:
+    arrivals = [
+        instant(record.get("arrived_at") or record["time"])
+        for record in map(as_mapping, scenario(1).lines)
+    ]  # fmt: skip
+    assert sum(later < earlier for earlier, later in pairwise(arrivals)) <= 3
