@@ -315,6 +315,14 @@ def test_a_gate_that_stays_shut_gives_up(as_step: bool, on_timeout: str, expecte
     assert counts(result).get("skipped") == ({"settle_timeout": 1} if on_timeout == "skip" else None)
 
 
+def test_what_was_given_up_is_every_message_behind_a_step_and_one_message_with_a_key() -> None:
+    more = {"label": "more", "send": SEND}
+    behind = run_carried([flow({"wait": {"for": "15m"}}, {"settle": GATE}, REMIND, more)], [checkout("10:00")])
+    assert (decided(behind), counts(behind)["skipped"]) == ([], {"settle_timeout": 2})
+    keyed = flow({"wait": {"for": "15m"}}, {"label": "remind", "send": SEND | {"settle": GATE}}, more)
+    assert decided(run_carried([keyed], [checkout("10:00")])) == [("more", "12:15:00.000")]
+
+
 def test_at_the_last_instant_the_gate_still_opens() -> None:
     assert counts(run_carried([flow(*SETTLED)], [checkout("10:00"), complete("12:15")])) == sent()
     late = run_carried([flow(*SETTLED)], [checkout("10:00"), complete("12:15", arrives="12:15:00.001")])
@@ -325,6 +333,12 @@ def test_every_shop_that_reports_a_source_must_be_complete_and_no_promise_is_tak
     one, two = complete("10:30", shop="one"), complete("10:00", shop="two")
     lines = [two, checkout("10:00"), one, complete("09:00", arrives="10:40", shop="one"), complete("11:00", shop="two")]
     assert decided(run_carried([flow(*SETTLED)], lines)) == [("remind", "11:00:00.000")]
+
+
+@pytest.mark.parametrize(("tenant", "opens"), [("shop", True), ("other", False), (None, True)])
+def test_a_promise_is_made_to_one_tenant_or_without_a_name_to_all(tenant: str | None, opens: bool) -> None:
+    promise = complete("10:30") if tenant is None else complete("10:30", tenant=tenant)
+    assert bool(decided(run_carried([flow(*SETTLED)], [checkout("10:00"), promise]))) is opens
 
 
 def test_both_named_sources_must_be_complete() -> None:

@@ -74,6 +74,13 @@ def test_on_a_live_log_a_gate_opens_at_the_tick_that_brings_the_watermark() -> N
     assert counts(run_live([flow(*SETTLED)], gave_up)) == ended("done", skipped={"settle_timeout": 1})
 
 
+def test_after_a_gate_the_next_wait_counts_from_the_tick_that_opened_it() -> None:
+    follow_up: list[Raw] = [*SETTLED, {"wait": {"for": "1h"}}, {"label": "again", "send": SEND}]
+    held = [("10:00", checkout("10:00")), ("10:15:01", tick("10:15")), ("10:30", tick("10:29", complete("10:15")))]
+    log = live(*held, ("11:31", tick("11:29:59.999")), ("11:32", tick("11:30")))
+    assert decided(run_live([flow(*follow_up)], log)) == [("remind", "10:30:00.000"), ("again", "11:32:00.000")]
+
+
 # -- random scenarios
 
 

@@ -1,4 +1,4 @@
-"""The synthetic week is what its generator makes and looks like the real one; the oracle gives both what is expected."""
+"""The synthetic week is what its generator makes and looks like the real one; the oracle gives what is expected."""
 
 from __future__ import annotations
 
