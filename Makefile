@@ -63,9 +63,9 @@ status: ## show them, and the processes that run
 bench: setup ## measure the worker beside a stock Faust agent
 	$(BIN)/python -m benchmarks
 
-lock: setup ## choose the package versions anew
+lock: setup ## bring requirements.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --all-extras --upgrade pyproject.toml -o requirements.lock
+	    --all-extras pyproject.toml -o requirements.lock
 
 jars: ## record the checksums of the Kafka jars after a change of deploy/local/pom.xml
 	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \

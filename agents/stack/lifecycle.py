@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from socket import create_server
 from typing import Literal
 
+import psutil
+
 from agents.console import Console
 from agents.errors import Unavailable
 from agents.settings import LOOPBACK, Settings, is_free, without_password
@@ -48,9 +50,10 @@ def up(settings: Settings, *, console: Console) -> Addresses:
             if _configured(settings, service) is not None:
                 console.say(f"{service.title}: not started, the settings name another one")
                 continue
-            noted = state.read(settings.home).get(service.name)
-            if noted is not None and noted.process() is not None:
-                console.say(f"{service.title}: already running at {noted.address}")
+            known = state.read(settings.home).get(service.name)
+            # Waited for also when it runs: the command that started it may have been ended before it answered.
+            if known is not None and known.process() is not None and _answers(service, known):
+                console.say(f"{service.title}: already running at {known.address}")
                 continue
             service.fetch()
             with console.working(f"{service.title}: starting"):
@@ -72,17 +75,15 @@ def down(settings: Settings, *, console: Console) -> list[str]:
     with _alone(settings, console=console):
         noted = state.read(settings.home)
         for service in _services(settings, console=console):
-            known = noted.get(service.name)
-            live = known.process() if known else None
-            if known is not None and live is not None:
-                with console.working(f"{service.title}: stopping"):
-                    orderly = process.stop(live, ask_with=service.ask_with, patience_seconds=service.patience_seconds)
+            with console.working(f"{service.title}: stopping"):
+                orderly = [_stop(service, live) for live in process.carrying(service.marker)]
+            if orderly:
                 stopped.append(service.name)
-                console.say(f"{service.title}: {'stopped' if orderly else 'killed, as it did not stop when asked'}")
+                console.say(f"{service.title}: {'stopped' if all(orderly) else 'did not stop when asked, so killed'}")
             else:
                 console.say(f"{service.title}: not running")
-            if known is not None:
-                noted[service.name] = replace(known, running=None)
+            if service.name in noted:
+                noted[service.name] = replace(noted[service.name], running=None)
                 state.write(settings.home, noted)
     return stopped
 
@@ -115,8 +116,8 @@ def _configured(settings: Settings, service: Service | type[Service]) -> str | N
 
 def _start(settings: Settings, service: Service) -> str:
     """Start one service and wait until it answers. Returns its address."""
-    for stray in process.strays(service.marker):
-        process.stop(stray, ask_with=service.ask_with, patience_seconds=service.patience_seconds)
+    for stray in process.carrying(service.marker):
+        _stop(service, stray)
     for _ in range(ATTEMPTS):
         noted = state.read(settings.home)
         ports = _ports(noted.get(service.name), count=service.ports_needed)
@@ -134,6 +135,11 @@ def _start(settings: Settings, service: Service) -> str:
         f"{service.title} ended before it answered; its log {service.log} says at the end:\n{last_words}",
         next_step="correct what the log complains of, then run `cartwheel up` again",
     )
+
+
+def _stop(service: Service, live: psutil.Process) -> bool:
+    """Stop one process of the service. Returns whether asking was enough."""
+    return process.stop(live, ask_with=service.ask_with, patience_seconds=service.patience_seconds)
 
 
 def _answers(service: Service, noted: Noted) -> bool:

@@ -7,7 +7,6 @@ only if it began when we noted it did and its command line names our own folder.
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,12 +64,14 @@ def start(
     return Running(pid=child.pid, started_at=psutil.Process(child.pid).create_time(), marker=marker)
 
 
-def strays(marker: str) -> Iterable[psutil.Process]:
-    """Processes that carry our marker but are in no record: their record was lost, or `up` died before writing it."""
+def carrying(marker: str) -> list[psutil.Process]:
+    """The live processes whose command has this word: also one whose record was lost or never written."""
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(*_GONE):
-            if process.pid != os.getpid() and marker in process.cmdline():
-                yield process
+            if marker in process.cmdline():
+                found.append(process)
+    return found
 
 
 def working_in(folder: Path, *, name: str) -> Iterable[psutil.Process]:

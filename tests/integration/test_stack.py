@@ -72,6 +72,8 @@ def test_a_damaged_record_leaves_no_second_stack_behind(own_stack: Settings) -> 
     (own_stack.home / "stack.json").write_text('{"kafka": {"addr')
     asyncio.run(find_traces(up(own_stack)))
     assert not any(lives(pid) for pid in forgotten.values())
+    (own_stack.home / "stack.json").unlink()
+    assert stack.down(own_stack, console=QUIET) == ["kafka", "postgres"]
 
 
 def test_a_noted_pid_that_another_program_has_now_is_not_ours(own_stack: Settings, bystander: psutil.Popen) -> None:
