@@ -14,18 +14,19 @@ from schemas.codec import encode
 from schemas.flow import Flow
 from schemas.limits import SKEW_MS_DEFAULT
 from streams.flowfile.entry import entry, exits
-from streams.flowfile.findings import Finding, FlowFileError
+from streams.flowfile.findings import Finding, FlowFileError, Unreadable
+from streams.flowfile.nodes import Node
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds import KINDS
 from streams.flowfile.steps import END, Steps
-from streams.flowfile.strict_yaml import Node, Unreadable, parse
+from streams.flowfile.strict_yaml import parse
 
 _STATUSES: tuple[Literal["live", "draft"], ...] = ("live", "draft")
 _LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
 _EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
 _LATER = frozenset({
     "timezone", "filter", "profile", "holdout", "experiment", "experiments", "window", "quiet_hours", "cap",
-    "max_lateness", "recall", "regret", "conversion",
+    "max_lateness", "recall", "regret", "conversion", "consent", "suppression",
 })  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def check(text: str | bytes, *, name: str) -> Checked:
         flow = _flow(reader, parse(text, reader.findings))
     except Unreadable:
         flow = None
-    findings = tuple(sorted(reader.findings, key=lambda finding: (finding.line, finding.column)))
+    findings = tuple(reader.findings.in_order())
     wrong = any(finding.severity == "error" for finding in findings)
     return Checked(None if wrong else flow, findings)
 

@@ -16,8 +16,8 @@ from schemas.catalog import Kind, Word
 from schemas.flow import All, AnyOf, Compare, Condition, Not, Operator
 from schemas.instants import from_wire
 from schemas.money import AMOUNT_PATTERN
-from streams.flowfile.reader import TRIGGER, Reader, listed, shown
-from streams.flowfile.strict_yaml import Mapping, Node, Scalar
+from streams.flowfile.nodes import Mapping, Node, Scalar
+from streams.flowfile.reader import TRIGGER, Reader, cut, listed, shown
 
 _OPPOSITE: dict[str, Operator] = {
     "is_set": "is_not_set",
@@ -100,7 +100,7 @@ def _word(reader: Reader, place: Node, written: str, scope: Scope) -> Word | Non
         return None
     first = written.split(".")[0]
     later = {written} if first in _LATER else ()
-    message = f"`{written[:60]}` is no word of this event"
+    message = f"`{cut(written)}` is no word of this event"
     reader.unknown("unknown_word", place, message, written, [*scope.names(), *_JOINTS], later)
     return None
 
@@ -141,7 +141,7 @@ def _operator(reader: Reader, name: Scalar, written: str, kind: Kind) -> Operato
     if name.text in get_args(Operator):
         reader.note("wrong_kind", name, f"`{written}` is {kind}, which has no `{name.text}`; it has {listed(known)}")
     else:
-        message = f"there is no operator `{name.text[:60]}`; {kind} has {listed(known)}"
+        message = f"there is no operator `{cut(name.text)}`; {kind} has {listed(known)}"
         reader.unknown("unknown_operator", name, message, name.text, known)
     return None
 

@@ -8,8 +8,8 @@ from schemas.catalog import BY_SHORT, TYPES, Word, words_of
 from schemas.flow import EventMatch, ExitRule, Reentry
 from schemas.limits import TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.conditions import Scope, condition, trigger_word
-from streams.flowfile.reader import TRIGGER, Reader, shown
-from streams.flowfile.strict_yaml import Listing, Mapping, Node
+from streams.flowfile.nodes import Listing, Mapping, Node
+from streams.flowfile.reader import TRIGGER, Reader, cut, shown
 
 _Retrigger = Literal["ignore", "restart", "replace_context"]
 _RETRIGGERS: tuple[_Retrigger, ...] = ("ignore", "restart", "replace_context")
@@ -90,7 +90,7 @@ def _match(reader: Reader, node: Node | None, event: Scope, trigger: Scope) -> t
     pairs: list[tuple[str, str]] = []
     for word, (place, value) in node.entries.items():
         ours = trigger_word(reader, place, "a key of `match`", event)
-        theirs = trigger_word(reader, value, f"`{word[:60]}`", trigger)
+        theirs = trigger_word(reader, value, f"`{cut(word)}`", trigger)
         pairs.append((ours, theirs))
         if event.words and trigger.words and ours in event.words and theirs in trigger.words:
             _same_kind(reader, value, (ours, event.words[ours]), (theirs, trigger.words[theirs]))
@@ -114,7 +114,7 @@ def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | No
         message = f"events go by their short names here, not `{name}`"
         reader.note("unknown_event", node, message, suggestion=TYPES[name].short)
     else:
-        reader.unknown("unknown_event", node, f"there is no event `{name[:60]}`", name, BY_SHORT)
+        reader.unknown("unknown_event", node, f"there is no event `{cut(name)}`", name, BY_SHORT)
     return name, None
 
 

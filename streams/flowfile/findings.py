@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from streams.flowfile.nodes import Node
+
 #: How many findings of one file are kept. Whoever made more mistakes corrects these first.
 FINDINGS_MAX = 100
 
@@ -26,7 +28,7 @@ Code = Literal[
     # the steps do not fit together
     "no_step", "two_steps_in_one", "too_many_steps", "unknown_label", "label_twice", "unreachable_step", "cycle",
     # files beside each other
-    "unreadable", "no_files", "flow_twice", "no_flow",
+    "flow_twice",
     # a test timeline is wrong
     "bad_time", "not_in_order",
     # warnings
@@ -56,3 +58,48 @@ class FlowFileError(ValueError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__("\n".join(map(str, findings)))
         self.findings = tuple(findings)
+
+
+class Unreadable(Exception):
+    """There is no tree. The reason is the last finding."""
+
+
+class Findings(list[Finding]):
+    """The findings of one file. Beyond `FINDINGS_MAX` of them it gives up with `Unreadable`."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.file = file
+
+    def note(
+        self,
+        code: Code,
+        at: Node,
+        message: str,
+        *,
+        suggestion: str | None = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        """Add a finding about a place in the file."""
+        self.append(
+            Finding(
+                code=code,
+                severity=severity,
+                file=self.file,
+                line=at.line,
+                column=at.column,
+                message=message,
+                suggestion=suggestion,
+            )
+        )
+        if len(self) >= FINDINGS_MAX:
+            raise Unreadable
+
+    def in_order(self) -> list[Finding]:
+        """The findings as they stand in the file."""
+        return sorted(self, key=lambda finding: (finding.line, finding.column))
+
+    def fatal(self, code: Code, at: Node, message: str) -> Unreadable:
+        """Add a finding after which there is nothing more to read; raise what this returns."""
+        self.note(code, at, message)
+        return Unreadable()

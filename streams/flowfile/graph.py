@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from schemas.flow import Step, Wait
+from streams.flowfile.nodes import Node
 from streams.flowfile.reader import Reader
-from streams.flowfile.strict_yaml import Node
 
 CYCLE_WAIT_MS_MIN = 60_000
 

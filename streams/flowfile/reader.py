@@ -12,12 +12,13 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from streams.flowfile import durations
-from streams.flowfile.findings import Code
-from streams.flowfile.strict_yaml import Findings, Listing, Mapping, Node, Scalar
+from streams.flowfile.findings import Code, Findings
+from streams.flowfile.nodes import Listing, Mapping, Node, Scalar
 
 _Choice = TypeVar("_Choice", bound=str)
 
 NAME_LENGTH_MAX = 64
+SHOWN_LENGTH_MAX = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
@@ -52,7 +53,8 @@ class Reader:
             return {}
         for key, (place, _) in node.entries.items():
             if key not in known:
-                self.unknown("unknown_key", place, f"{what} has no key `{key[:60]}`", key, known, later)
+                message = f"{what} has no key `{cut(key)}`, only {listed(known)}"
+                self.unknown("unknown_key", place, message, key, known, later)
         for key in required:
             if key not in node.entries:
                 self.note("missing_key", node, f"{what} needs the key `{key}`")
@@ -81,7 +83,7 @@ class Reader:
         scalar = self.scalar(node, what)
         if scalar is None or scalar.kind == "text":
             return scalar.text if scalar else None
-        quoted = f'"{scalar.text[:60]}"'
+        quoted = f'"{cut(scalar.text)}"'
         self.note("quotes_needed", scalar, f"{what} must be text, not {shown(scalar)}", suggestion=quoted)
         return None
 
@@ -192,5 +194,10 @@ def shown(node: Node) -> str:
         return "a list" if isinstance(node, Listing) else "a mapping"
     if node.kind == "null":
         return "nothing"
-    text = node.text if len(node.text) <= 60 else node.text[:57] + "..."
+    text = cut(node.text)
     return {"text": f'the text "{text}"', "number": f"the number {text}"}.get(node.kind, text)
+
+
+def cut(text: str) -> str:
+    """Text from a file, short enough for a message and on one line."""
+    return " ".join((text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "...").split())

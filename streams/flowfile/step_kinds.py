@@ -6,9 +6,9 @@ from typing import Literal
 
 from schemas.flow import Gate, If, Route, Send, Settle, Step, Stop, Wait
 from streams.flowfile.conditions import condition, trigger_word
-from streams.flowfile.reader import Reader, shown
+from streams.flowfile.nodes import Mapping, Node, Scalar
+from streams.flowfile.reader import Reader, cut, shown
 from streams.flowfile.steps import Draft, Kind, Slot, Steps, Target
-from streams.flowfile.strict_yaml import Mapping, Node, Scalar
 
 SETTLE_HOLD_MS_DEFAULT = 2 * 3_600_000
 PRIORITY_DEFAULT = 5
@@ -20,7 +20,7 @@ _TIMEOUTS: tuple[Literal["skip", "send"], ...] = ("skip", "send")
 _LATER_WAIT = frozenset({"until", "until_date", "local", "window"})
 _LATER_SEND = frozenset({
     "window", "cap", "max_lateness", "quiet_hours", "fresh", "not_after", "recall", "storefront", "variables",
-    "experiment", "filter", "allocate",
+    "experiment", "filter", "allocate", "consent", "suppression",
 })  # fmt: skip
 
 
@@ -54,8 +54,8 @@ def _gate(reader: Reader, node: Node) -> Gate:
 
 
 def _if(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
-    """`if: { condition: { trigger.total: ... }, then: big_cart, else: { stop: too_small } }`"""
-    found = steps.reader.fields(node, "`if`", required=("condition", "then"), optional=("else",))
+    """`if: { condition: { trigger.total: ... }, then: big_cart, otherwise: { stop: too_small } }`"""
+    found = steps.reader.fields(node, "`if`", required=("condition", "then"), optional=("otherwise",))
     judged = condition(steps.reader, found.get("condition"), "`condition`", steps.scope)
 
     def build(then: int, otherwise: int) -> Step:
@@ -64,7 +64,7 @@ def _if(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> N
     ways: list[Target] = []
     steps.add(slot, Draft(node, ways, build))  # First its place, then what its ways bring along.
     ways.append(steps.target(found.get("then"), "`then`", after=after))
-    ways.append(steps.target(found.get("else"), "`else`", after=after))
+    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=after))
 
 
 def _route(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
@@ -80,7 +80,7 @@ def _route(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -
 
     ways: list[Target] = []
     steps.add(slot, Draft(node, ways, build))
-    ways.extend(steps.target(way, f"case `{text[:60]}`", after=after) for text, way in cases)
+    ways.extend(steps.target(way, f"case `{cut(text)}`", after=after) for text, way in cases)
     ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=after))
 
 

@@ -15,8 +15,8 @@ from schemas.flow import Step, Stop
 from schemas.limits import STEPS_MAX
 from streams.flowfile.conditions import Scope
 from streams.flowfile.graph import check_ways
-from streams.flowfile.reader import Reader, listed, shown
-from streams.flowfile.strict_yaml import Listing, Mapping, Node
+from streams.flowfile.nodes import Listing, Mapping, Node
+from streams.flowfile.reader import Reader, cut, listed, shown
 
 #: A place in the list that a step can lead to, known before the step that will stand there.
 Slot = int
@@ -124,7 +124,7 @@ class Steps:
         self._numbers[kind] += 1
         name = self.reader.name(label, "`label`") if label is not None else f"{kind}_{self._numbers[kind]}"
         if name in self._labels:
-            message = f"the label `{name[:60]}` is taken by the step on line {self._labels[name][1].line}"
+            message = f"the label `{cut(name)}` is taken by the step on line {self._labels[name][1].line}"
             self.reader.note("label_twice", label or node, message)
         else:
             self._labels[name] = (slot, node)
@@ -149,7 +149,7 @@ class Steps:
         if isinstance(way, Label) and way.name not in self._labels:
             self._unknown_labels = True
             if way.name:
-                message = f"there is no step with the label `{way.name[:60]}`"
+                message = f"there is no step with the label `{cut(way.name)}`"
                 self.reader.unknown("unknown_label", way.node, message, way.name, self._labels)
             return len(self.drafts)
         slot = self._labels[way.name][0] if isinstance(way, Label) else way

@@ -7,11 +7,9 @@ and size are bounded, so any input is answered in time proportional to its size.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -28,98 +26,10 @@ from ruamel.yaml.events import (
 )
 
 from schemas.limits import FLOW_FILE_BYTES_MAX
-from streams.flowfile.findings import FINDINGS_MAX, Code, Finding
+from streams.flowfile.findings import Findings
+from streams.flowfile.nodes import START, Listing, Mapping, Node, Scalar
 
 DEPTH_MAX = 24
-_NUMBER = re.compile(
-    r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
-    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Something in the file, with its place; line and column count from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar(Node):
-    """A single value, exactly as written. `plain`: without quotes."""
-
-    text: str
-    plain: bool
-
-    @property
-    def kind(self) -> Literal["text", "number", "boolean", "null"]:
-        """What YAML 1.2 takes it for."""
-        if not self.plain:
-            return "text"
-        if self.text in ("", "~", "null", "Null", "NULL"):
-            return "null"
-        if self.text in ("true", "True", "TRUE", "false", "False", "FALSE"):
-            return "boolean"
-        return "number" if _NUMBER.fullmatch(self.text) else "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Node):
-    """A list."""
-
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Mapping(Node):
-    """Keys, each with its own place, and values, in the order of the file."""
-
-    entries: dict[str, tuple[Scalar, Node]]
-
-
-class Unreadable(Exception):
-    """There is no tree. The reason is the last finding."""
-
-
-class Findings(list[Finding]):
-    """The findings of one file. Beyond `FINDINGS_MAX` of them it gives up with `Unreadable`."""
-
-    def __init__(self, file: str) -> None:
-        super().__init__()
-        self.file = file
-
-    def note(
-        self,
-        code: Code,
-        at: Node,
-        message: str,
-        *,
-        suggestion: str | None = None,
-        severity: Literal["error", "warning"] = "error",
-    ) -> None:
-        """Add a finding about a place in the file."""
-        self.append(
-            Finding(
-                code=code,
-                severity=severity,
-                file=self.file,
-                line=at.line,
-                column=at.column,
-                message=message,
-                suggestion=suggestion,
-            )
-        )
-        if len(self) >= FINDINGS_MAX:
-            raise Unreadable
-
-    def fatal(self, code: Code, at: Node, message: str) -> Unreadable:
-        """Add a finding after which there is nothing more to read; raise what this returns."""
-        self.note(code, at, message)
-        return Unreadable()
-
-
-START = Node(1, 1)
 
 
 def parse(source: str | bytes, findings: Findings) -> Node:
@@ -130,9 +40,7 @@ def parse(source: str | bytes, findings: Findings) -> Node:
 def _decoded(source: str | bytes, findings: Findings) -> str:
     size = len(source) if isinstance(source, bytes) else len(source.encode(errors="surrogatepass"))
     if size > FLOW_FILE_BYTES_MAX:
-        raise findings.fatal(
-            "too_large", START, f"the file has {size} bytes, and {FLOW_FILE_BYTES_MAX} are allowed; split it"
-        )
+        raise findings.fatal("too_large", START, f"the file has more than {FLOW_FILE_BYTES_MAX} bytes; split it")
     if isinstance(source, str):
         return source
     try:

@@ -1,0 +1,146 @@
+"""`cartwheel flows`: check flow files, and play the timelines beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+from rich.text import Text
+
+from agents import flow_files
+from agents.cli.options import takes_console
+from agents.console import Console
+from agents.flow_files import FlowFile, TimelineFile
+from streams import timeline
+from streams.flowfile import Finding
+from streams.timeline import Result
+
+_SHOWN_LENGTH_MAX = 160  # of a line of the file; a longer one is not shown under its finding
+
+takes_path = click.argument("path", type=click.Path(path_type=Path))
+
+
+@click.group()
+def command() -> None:
+    """Check flow files, and play the timelines beside them."""
+
+
+@command.command()
+@takes_path
+@takes_console
+def check(*, path: Path, console: Console) -> int:
+    """Compile a flow file, or all of a folder, and read their timelines; exit code 1 if there is a mistake."""
+    flows, timelines = _read(path)
+    findings = _findings([*flows, *timelines])
+    errors = _errors(findings)
+    shown = _shown_findings([*flows, *timelines])
+    for file in flows:
+        if file.flow is not None:
+            steps = f"{len(file.flow.steps)} steps, version {file.flow.version}"
+            shown.append(f"{file.path}: {file.flow.name}, {file.flow.status}, {steps}\n")
+    warnings = len(findings) - len(errors)
+    shown.append(f"{len(flows)} flow files, {len(errors)} errors, {warnings} warnings", _style(failed=bool(errors)))
+    compiled = [
+        {"file": str(file.path), "name": file.flow.name, "status": file.flow.status, "version": file.flow.version}
+        for file in flows
+        if file.flow is not None
+    ]
+    console.result({"ok": not errors, "flows": compiled, "findings": msgspec.to_builtins(findings)}, shown)
+    return 1 if errors else 0
+
+
+@command.command()
+@takes_path
+@takes_console
+def test(*, path: Path, console: Console) -> int:
+    """Play the timelines of a flow file, or of a folder, on the real core; exit code 1 if something came otherwise."""
+    flows, timelines = _read(path)
+    errors = _errors(_findings([*flows, *timelines]))
+    results = [(file, timeline.run(file.flow, one)) for file in timelines for one in file.timelines]
+    failed = sum(bool(result.failures) for _, result in results)
+    shown = _shown_findings([*flows, *timelines], errors_only=True)
+    for file in timelines:
+        shown.append(f"{file.path}: {len(file.timelines)} timelines\n")
+    for name in sorted({str(file.path) for file in flows if file.flow} - {str(file.beside) for file in timelines}):
+        shown.append(f"{name}: no timelines beside it\n", "yellow")
+    for file, result in results:
+        if result.failures:
+            _show_failures(shown, file, result)
+    summary = f"{len(results)} timelines, {failed} failed, {len(errors)} errors in files"
+    shown.append(summary, _style(failed=bool(failed or errors)))
+    data = {
+        "ok": not (failed or errors),
+        "timelines": [_as_data(file, result) for file, result in results],
+        "findings": msgspec.to_builtins(errors),
+    }
+    console.result(data, shown)
+    return 1 if failed or errors else 0
+
+
+def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile]]:
+    flows = flow_files.check_flows(path)
+    return flows, [found for file in flows if (found := flow_files.timelines_of(file)) is not None]
+
+
+def _findings(files: Sequence[FlowFile | TimelineFile]) -> list[Finding]:
+    return [finding for file in files for finding in file.findings]
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.severity == "error"]
+
+
+def _as_data(file: TimelineFile, result: Result) -> dict[str, object]:
+    return {
+        "flow": file.flow.name,
+        "file": str(file.path),
+        "line": result.timeline.line,
+        "name": result.timeline.name,
+        "ok": not result.failures,
+        "failures": [failure._asdict() for failure in result.failures],
+        "decisions": list(result.story),
+    }
+
+
+def _shown_findings(files: Sequence[FlowFile | TimelineFile], *, errors_only: bool = False) -> Text:
+    shown = Text()
+    for file in files:
+        lines = file.source.decode(errors="replace").splitlines()
+        for finding in file.findings:
+            if finding.severity == "error" or not errors_only:
+                _show_finding(shown, finding, lines)
+    return shown
+
+
+def _show_finding(shown: Text, finding: Finding, lines: Sequence[str]) -> None:
+    """The finding, the line it is about with a mark under the place, and what was probably meant."""
+    color = "red" if finding.severity == "error" else "yellow"
+    shown.append(f"{finding.file}:{finding.line}:{finding.column}: ", "bold")
+    shown.append(f"{finding.severity} {finding.code}", f"bold {color}")
+    shown.append(f"\n  {finding.message}\n")
+    line = lines[finding.line - 1] if finding.line <= len(lines) else ""
+    if line.strip() and len(line) <= _SHOWN_LENGTH_MAX:
+        shown.append(f"  {finding.line:4} | {line}\n", "dim")
+        shown.append(f"       | {' ' * (finding.column - 1)}^\n", color)
+    if finding.suggestion:
+        shown.append("  did you mean ")
+        shown.append(finding.suggestion, "green")
+        shown.append("?\n")
+
+
+def _show_failures(shown: Text, file: TimelineFile, result: Result) -> None:
+    """What was expected and what came instead, then everything that was decided on the way."""
+    shown.append(f"{file.path}:{result.timeline.line}: ", "bold")
+    shown.append(f"failed: {result.timeline.name}\n", "bold red")
+    for failure in result.failures:
+        shown.append(f"  line {failure.line}, expected  {failure.expected}\n")
+        shown.append(f"  {' ' * len(f'line {failure.line},')} got       {failure.got}\n", "red")
+    shown.append("  what was decided\n", "dim")
+    for line in result.story or ("nothing",):
+        shown.append(f"    {line}\n", "dim")
+
+
+def _style(*, failed: bool) -> str:
+    return "bold red" if failed else "bold green"

@@ -1,0 +1,115 @@
+"""Flow files on disk: one file, or all of a folder. What they mean is the business of `streams.flowfile`.
+
+A folder stands for its own `*.yaml` and `*.yml` files, without those below it; `NAME.test.yaml` holds the timelines of
+`NAME.yaml` and is no flow file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from agents.errors import InputRefused
+from schemas.flow import Flow
+from schemas.limits import FLOW_FILE_BYTES_MAX
+from streams.flowfile import Finding, FlowFileError, check, load_timelines
+from streams.timeline import Timeline
+
+_SUFFIXES = (".yaml", ".yml")
+_TIMELINES = ".test"
+_SHOWN_MAX = 10  # findings in an error message; `flows check` shows all
+
+
+class FlowFile(NamedTuple):
+    """One flow file as it was found. `flow` is None when one of the findings is an error."""
+
+    path: Path
+    source: bytes
+    flow: Flow | None
+    findings: tuple[Finding, ...]
+
+
+class TimelineFile(NamedTuple):
+    """The timelines beside a flow file; with findings there are none."""
+
+    path: Path
+    beside: Path
+    source: bytes
+    flow: Flow
+    timelines: tuple[Timeline, ...]
+    findings: tuple[Finding, ...]
+
+
+def load_flows(path: Path) -> list[Flow]:
+    """The flows of a file or folder, drafts included, in the order of their file names.
+
+    Raises `InputRefused` when there is none, or when one of the files has an error: a process that ran some of its
+    flows and not the others would be worse than one that does not start.
+    """
+    files = check_flows(path)
+    wrong = [finding for file in files for finding in file.findings if finding.severity == "error"]
+    if wrong:
+        more = [f"and {len(wrong) - _SHOWN_MAX} more"] if len(wrong) > _SHOWN_MAX else []
+        message = "\n".join(["the flows cannot be used:", *map(str, wrong[:_SHOWN_MAX]), *more])
+        raise InputRefused(message, next_step=f"correct them; `cartwheel flows check {path}` shows every finding")
+    return [file.flow for file in files if file.flow is not None]
+
+
+def check_flows(path: Path) -> list[FlowFile]:
+    """Every flow file of a file or folder, compiled as far as it goes. Raises `InputRefused` when there is none."""
+    first: dict[str, Path] = {}
+    files = []
+    for found in _flow_paths(path):
+        source = _read(found)
+        flow, findings = check(source, name=str(found))
+        if flow is not None and first.setdefault(flow.name, found) != found:
+            message = f"the flow `{flow.name}` is in {first[flow.name]} too; rename one of them"
+            twice = Finding(code="flow_twice", file=str(found), line=1, column=1, message=message)
+            flow, findings = None, (*findings, twice)
+        files.append(FlowFile(found, source, flow, findings))
+    return files
+
+
+def timelines_of(file: FlowFile) -> TimelineFile | None:
+    """The timelines of a flow, from the file beside it; None when there is no such file, or no flow."""
+    path = file.path.with_name(f"{file.path.stem}{_TIMELINES}{file.path.suffix}")
+    if file.flow is None or not path.is_file():
+        return None
+    source = _read(path)
+    try:
+        return TimelineFile(
+            path, file.path, source, file.flow, load_timelines(source, name=str(path), flow=file.flow), ()
+        )
+    except FlowFileError as error:
+        return TimelineFile(path, file.path, source, file.flow, (), error.findings)
+
+
+def _flow_paths(path: Path) -> list[Path]:
+    if path.is_file():
+        return [_beside(path)] if _is_timeline(path) else [path]
+    if not path.is_dir():
+        raise InputRefused(f"there is no file or folder {path}", next_step="name a flow file or a folder of flow files")
+    found = sorted(entry for entry in path.iterdir() if entry.suffix in _SUFFIXES and entry.is_file())
+    # A timeline without its flow would pass unnoticed; asked for its flow, it says so.
+    paths = sorted({_beside(entry) if _is_timeline(entry) else entry for entry in found})
+    if not paths:
+        raise InputRefused(f"there is no flow file in {path}", next_step="put a flow file such as my_flow.yaml there")
+    return paths
+
+
+def _is_timeline(path: Path) -> bool:
+    return path.stem.endswith(_TIMELINES)
+
+
+def _beside(timelines: Path) -> Path:
+    return timelines.with_name(timelines.stem.removesuffix(_TIMELINES) + timelines.suffix)
+
+
+def _read(path: Path) -> bytes:
+    """The content, as far as it can be a flow file: one byte more than allowed is enough to refuse it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(FLOW_FILE_BYTES_MAX + 1)
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise InputRefused(message, next_step="check that it is there and that you may read it") from None

@@ -1,0 +1,56 @@
+"""Nodes: what stands in a YAML file, and where. Scalars stay as written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Something in the file, with its place; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Node):
+    """A single value, exactly as written. `plain`: without quotes."""
+
+    text: str
+    plain: bool
+
+    @property
+    def kind(self) -> Literal["text", "number", "boolean", "null"]:
+        """What YAML 1.2 takes it for."""
+        if not self.plain:
+            return "text"
+        if self.text in ("", "~", "null", "Null", "NULL"):
+            return "null"
+        if self.text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+            return "boolean"
+        return "number" if _NUMBER.fullmatch(self.text) else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Node):
+    """A list."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping(Node):
+    """Keys, each with its own place, and values, in the order of the file."""
+
+    entries: dict[str, tuple[Scalar, Node]]
+
+
+START = Node(1, 1)

@@ -1,0 +1,164 @@
+"""Timeline files (`*.test.yaml`): events in the words of the flow, to typed timelines or findings.
+
+- name: the order arrives late
+  timeline:
+    - { at: "10:00", checkout_started: { profile: p1, checkout_id: C1, total: "80.00" } }
+    - { at: "10:10", arrives: "10:40", order_placed: { profile: p1, checkout_id: C1 } }
+    - { at: "10:41", watermark: { source: shop.orders, complete_through: "10:40" } }
+  expect:
+    - { ended: bought_this_cart, at: "10:40" }
+    - { sends: 0 }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from schemas.catalog import BY_SHORT
+from schemas.control import Watermark
+from schemas.flow import Flow
+from schemas.instants import to_wire
+from streams.flowfile.findings import FlowFileError, Unreadable
+from streams.flowfile.nodes import Mapping, Node, Scalar
+from streams.flowfile.reader import Reader, cut, listed, shown
+from streams.flowfile.strict_yaml import parse
+from streams.flowfile.timeline_event import TENANT, Envelope, event, time_of
+from streams.timeline import Expected, ExpectedTotal, Happening, Happens, Timeline, Total
+
+SOURCE_DEFAULT = "test"
+
+_ENVELOPE = ("at", "arrives", "source", "id", "dedupe_key", "backfill")
+_OTHERS = ("watermark", "advance", "end")
+_HAPPENINGS: tuple[Happening, ...] = get_args(Happening)
+_TOTALS: tuple[Total, ...] = get_args(Total)
+
+
+def load_timelines(text: str | bytes, *, name: str, flow: Flow) -> tuple[Timeline, ...]:
+    """Read the timelines of a flow; `name` is the file in the findings. Raises FlowFileError."""
+    reader = Reader(name)
+    timelines: tuple[Timeline, ...] = ()
+    try:
+        nodes = reader.items(parse(text, reader.findings), "a timeline file")
+        timelines = tuple(_TimelineReader(reader, flow).read(node) for node in nodes)
+    except Unreadable:
+        pass  # The findings say why.
+    if reader.findings:
+        raise FlowFileError(reader.findings.in_order())
+    return timelines
+
+
+class _TimelineReader:
+    """Reads one timeline. `people` grows with the lines: profile id to the name in the file."""
+
+    def __init__(self, reader: Reader, flow: Flow) -> None:
+        self.reader = reader
+        # An event without a source comes from where the flow expects it.
+        named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits)]
+        named.append((flow.trigger.event, flow.trigger.sources))
+        self._sources = {event: sources[0] for event, sources in named if sources}
+        self._people: dict[str, str] = {}
+
+    def read(self, node: Node) -> Timeline:
+        found = self.reader.fields(node, "a timeline", required=("name", "timeline", "expect"))
+        lines = self.reader.items(found.get("timeline"), "`timeline`")
+        happenings = [self._happens(line, number) for number, line in enumerate(lines, 1)]
+        ends = [isinstance(line, Mapping) and "end" in line.entries for line in lines]
+        self._check_order(lines, happenings, ends)
+        return Timeline(
+            name=self.reader.text(found.get("name"), "`name`") or "",
+            line=node.line,
+            happenings=tuple(happenings),
+            expectations=tuple(map(self._expectation, self.reader.items(found.get("expect"), "`expect`"))),
+            people=self._people,
+            ends_at=happenings[-1].at if any(ends) else None,
+        )
+
+    def _check_order(self, lines: Sequence[Node], happenings: Sequence[Happens], ends: Sequence[bool]) -> None:
+        for line, before, after, ended in zip(lines[1:], happenings, happenings[1:], ends, strict=False):
+            if after.at < before.at or ended:
+                message = "lines come in the order in which they arrive, and nothing after `end`"
+                self.reader.note("not_in_order", line, message)
+
+    def _happens(self, node: Node, number: int) -> Happens:
+        kind = self._one_of(node, "a line of a timeline", _ENVELOPE, (*BY_SHORT, *_OTHERS), custom=True)
+        if kind is None:
+            return Happens(0, None)
+        assert isinstance(node, Mapping)
+        body = node.entries[kind][1]
+        if kind in ("advance", "end"):
+            self.reader.fields(node, f"`{kind}`", required=(kind,))
+            return Happens(time_of(self.reader, body, f"`{kind}`"), None)
+        if kind == "watermark":
+            found = self.reader.fields(node, "a watermark line", required=("at", kind))
+            return Happens(time_of(self.reader, found.get("at"), "`at`"), self._watermark(body))
+        found = self.reader.fields(node, "an event line", required=("at", kind), optional=_ENVELOPE[1:])
+        at = time_of(self.reader, found.get("at"), "`at`")
+        arrives_at = time_of(self.reader, found.get("arrives"), "`arrives`", default=at)
+        source = self.reader.source(found["source"], "`source`") if "source" in found else None
+        envelope = Envelope(
+            id=self.reader.text(found.get("id"), "`id`") or f"line-{number}",
+            source=source or self._sources.get(kind, SOURCE_DEFAULT),
+            time=to_wire(at),
+            dedupe_key=self.reader.text(found.get("dedupe_key"), "`dedupe_key`"),
+            backfill=self.reader.boolean(found.get("backfill"), "`backfill`"),
+        )
+        return Happens(arrives_at, event(self.reader, body, short=kind, envelope=envelope, people=self._people))
+
+    def _one_of(
+        self, node: Node, what: str, beside: Sequence[str], kinds: Sequence[str], *, custom: bool = False
+    ) -> str | None:
+        """The one key that says what kind of line this is."""
+        if not isinstance(node, Mapping):
+            self.reader.note("wrong_shape", node, f"{what} must be a mapping, not {shown(node)}")
+            return None
+        found = [key for key in node.entries if key not in beside]
+        known = [key for key in found if key in kinds or (custom and key.startswith("custom_"))]
+        for key in found:
+            if key not in known:
+                self.reader.unknown("unknown_key", node.entries[key][0], f"{what} cannot say `{cut(key)}`", key, kinds)
+        if len(known) > 1:
+            message = f"{what} says one thing; make {listed(known)} lines of their own"
+            self.reader.note("two_steps_in_one", node.entries[known[1]][0], message)
+        if not found:
+            self.reader.note("missing_key", node, f"{what} does not say what happens")
+        return known[0] if known and len(found) == 1 else None
+
+    def _watermark(self, node: Node) -> Watermark:
+        optional = ("shop", "estimated")
+        found = self.reader.fields(node, "`watermark`", required=("source", "complete_through"), optional=optional)
+        return Watermark(
+            source=self.reader.source(found["source"], "`source`") if "source" in found else "",
+            complete_through=to_wire(time_of(self.reader, found.get("complete_through"), "`complete_through`")),
+            tenant=TENANT,
+            shop=self.reader.text(found.get("shop"), "`shop`") or "",
+            estimated=self.reader.boolean(found.get("estimated"), "`estimated`"),
+        )
+
+    def _expectation(self, node: Node) -> Expected | ExpectedTotal:
+        kind = self._one_of(node, "an expectation", ("at", "profile"), (*_HAPPENINGS, *_TOTALS))
+        for total in _TOTALS:
+            if kind == total:
+                return self._total(node, total)
+        outcome: Happening = next((happening for happening in _HAPPENINGS if happening == kind), "sent")
+        found = {key: value for key, (_, value) in node.entries.items()} if isinstance(node, Mapping) else {}
+        return Expected(
+            line=node.line,
+            outcome=outcome,
+            word=self.reader.text(found.get(kind or ""), f"`{kind}`") or "",
+            at=time_of(self.reader, found["at"], "`at`") if "at" in found else None,
+            profile=self._profile(found.get("profile")),
+        )
+
+    def _total(self, node: Node, total: Total) -> ExpectedTotal:
+        optional = ("profile",) if total in ("entered", "sends") else ()
+        found = self.reader.fields(node, f"`{total}`", required=(total,), optional=optional)
+        count = self.reader.integer(found.get(total), f"`{total}`", least=0, most=1_000_000)
+        return ExpectedTotal(node.line, total, count, self._profile(found.get("profile")))
+
+    def _profile(self, node: Node | None) -> str | None:
+        name = self.reader.text(node, "`profile`")
+        if isinstance(node, Scalar) and name is not None and name not in self._people.values():
+            message = f"nobody is called `{cut(name)}` in this timeline"
+            self.reader.unknown("bad_choice", node, message, name, sorted(set(self._people.values())))
+        return name

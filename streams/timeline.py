@@ -1,0 +1,174 @@
+"""Timelines: a flow on a scripted day, and what is expected of it. The tests that stand beside flow files.
+
+`streams.flowfile.timeline_file` reads them; `run` plays one on the real core (`streams.rehearsal`) and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from schemas.command import Command
+from schemas.control import Watermark
+from schemas.decision import Decision
+from schemas.event import Event
+from schemas.flow import Flow
+from schemas.instants import from_wire, to_wire
+from streams.rehearsal import Rehearsal
+
+DAY = "2026-01-01"  # what a time without a date is on
+DAY_STARTS_AT = from_wire(f"{DAY}T00:00:00Z")
+
+#: Expected decisions, by the word that comes with them: a reason, or for `sent` the label of the step.
+Happening = Literal["sent", "ended", "skipped", "refused", "held", "restarted"]
+#: Expected totals.
+Total = Literal["entered", "sends", "ignored", "duplicates"]
+
+
+class Happens(NamedTuple):
+    """Something that happens at an instant. `what` is None when only time moves."""
+
+    at: int
+    what: Event | Watermark | None
+
+
+class Expected(NamedTuple):
+    """At least one decision like this."""
+
+    line: int
+    outcome: Happening
+    word: str
+    at: int | None
+    profile: str | None  # its name in the timeline
+
+
+class ExpectedTotal(NamedTuple):
+    """So many, no more and no fewer."""
+
+    line: int
+    of: Total
+    number: int
+    profile: str | None  # of `entered` and `sends` only
+
+
+class Timeline(NamedTuple):
+    """One scripted day. Unless `ends_at` is set, time runs at the end until nobody waits any more."""
+
+    name: str
+    line: int
+    happenings: tuple[Happens, ...]
+    expectations: tuple[Expected | ExpectedTotal, ...]
+    people: Mapping[str, str]  # profile id to name
+    ends_at: int | None
+
+
+class Failure(NamedTuple):
+    """One expectation that was not met."""
+
+    line: int
+    expected: str
+    got: str
+
+
+class Result(NamedTuple):
+    """What came of a timeline: nothing failed, or what did and everything that was decided on the way."""
+
+    timeline: Timeline
+    failures: tuple[Failure, ...]
+    story: tuple[str, ...]
+
+
+def run(flow: Flow, timeline: Timeline) -> Result:
+    """Play a timeline. A draft is played as if it were live."""
+    rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")])
+    for happening in timeline.happenings:
+        if isinstance(happening.what, Event):
+            rehearsal.event(happening.what, at=happening.at)
+        elif isinstance(happening.what, Watermark):
+            rehearsal.watermark(happening.what, at=happening.at)
+        else:
+            rehearsal.advance(happening.at)
+    if timeline.ends_at is None:
+        rehearsal.finish()
+    else:
+        rehearsal.advance(timeline.ends_at + 1)  # What is due at that very moment belongs to the day.
+    judge = _Judge(flow, timeline, rehearsal)
+    failures = tuple(failure for expected in timeline.expectations if (failure := judge.failure(expected)))
+    return Result(timeline, failures, judge.story())
+
+
+class _Judge:
+    """Compares what was decided with what was expected."""
+
+    def __init__(self, flow: Flow, timeline: Timeline, rehearsal: Rehearsal) -> None:
+        self._flow = flow
+        self._people = timeline.people
+        self._rehearsal = rehearsal
+
+    def failure(self, expected: Expected | ExpectedTotal) -> Failure | None:
+        return self._total(expected) if isinstance(expected, ExpectedTotal) else self._happened(expected)
+
+    def _total(self, expected: ExpectedTotal) -> Failure | None:
+        found = self._count(expected)
+        if found == expected.number:
+            return None
+        of_whom = f" for {expected.profile}" if expected.profile else ""
+        return Failure(expected.line, f"{expected.of}: {expected.number}{of_whom}", f"{expected.of}: {found}")
+
+    def _count(self, expected: ExpectedTotal) -> int:
+        tallies = self._rehearsal.tallies
+        if expected.of == "ignored":
+            return tallies["ignored", self._flow.name]
+        if expected.of == "duplicates":
+            return tallies["event", "duplicate"] + tallies["event", "conflict"]
+        records: Sequence[Command | Decision] = self._rehearsal.commands
+        if expected.of == "entered":
+            records = [one for one in self._rehearsal.decisions if one.outcome == "entered"]
+        return sum(expected.profile in (None, self._people.get(record.profile_id)) for record in records)
+
+    def _happened(self, expected: Expected) -> Failure | None:
+        alike = [one for one in self._rehearsal.decisions if one.outcome == expected.outcome]
+        if any(self._is(decision, expected) for decision in alike):
+            return None
+        wanted = f"{expected.outcome}: {expected.word}"
+        wanted += f" at {clock_time(expected.at)}" if expected.at is not None else ""
+        wanted += f" for {expected.profile}" if expected.profile else ""
+        got = "; ".join(self._shown(decision) for decision in alike) or f"nothing was {expected.outcome}"
+        return Failure(expected.line, wanted, got)
+
+    def _is(self, decision: Decision, expected: Expected) -> bool:
+        return (
+            expected.word == _word(decision)
+            and expected.at in (None, from_wire(decision.decided_at))
+            and expected.profile in (None, self._people.get(decision.profile_id))
+        )
+
+    def _shown(self, decision: Decision) -> str:
+        who = self._people.get(decision.profile_id, decision.profile_id)
+        return f"{decision.outcome}: {_word(decision)} at {clock_time(from_wire(decision.decided_at))} for {who}"
+
+    def story(self) -> tuple[str, ...]:
+        """Every decision in order, and every event that could not be taken."""
+        lines = [(one.decided_at, f"{self._shown(one)}{_values(one)}") for one in self._rehearsal.decisions]
+        lines += [
+            (letter.refused_at, f"not taken: {letter.reason}: {letter.detail}")
+            for letter in self._rehearsal.dead_letters
+        ]
+        return tuple(line for _, line in sorted(lines, key=lambda line: line[0]))
+
+
+def _word(decision: Decision) -> str:
+    return (decision.step or "") if decision.outcome == "sent" else decision.reason
+
+
+def _values(decision: Decision) -> str:
+    shown = ", ".join(f"{name} {value}" for name, value in decision.values.items())
+    return f" ({shown})" if shown else ""
+
+
+def clock_time(at: int) -> str:
+    """`10:40`, `10:40:05` or, on another day, the full time."""
+    day, _, time = to_wire(at).partition("T")
+    return time.removesuffix("Z").removesuffix(".000").removesuffix(":00") if day == DAY else to_wire(at)
