@@ -1,0 +1,77 @@
+"""What the dispatcher is connected to, each opened and closed in one place: Kafka, the senders, the metrics page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from email.headerregistry import Address
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from prometheus_client import CollectorRegistry, start_http_server
+
+from agents.dispatch.senders import LogSender, Sender
+from agents.dispatch.smtp import SmtpSender
+from agents.dispatch.templates import Templates
+from agents.settings import LOOPBACK
+from schemas.topics import MAX_MESSAGE_BYTES
+
+SMTP_LANES = 8
+
+
+@asynccontextmanager
+async def producing(kafka: str) -> AsyncIterator[Any]:
+    """A producer whose acknowledgements mean: written by all replicas, once."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka, acks="all", enable_idempotence=True, max_request_size=MAX_MESSAGE_BYTES
+    )
+    async with _started(producer):
+        yield producer
+
+
+@asynccontextmanager
+async def consuming(kafka: str, *, topic: str, group: str) -> AsyncIterator[Any]:
+    """A member of a group, which commits only when told to."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    async with _started(consumer):
+        yield consumer
+
+
+@asynccontextmanager
+async def _started(client: Any) -> AsyncIterator[None]:
+    try:
+        await client.start()
+        yield
+    finally:
+        await client.stop()
+
+
+@asynccontextmanager
+async def senders(
+    *, smtp_host: str, smtp_port: int, mail_from: Address, templates: Path
+) -> AsyncIterator[Mapping[str, Sequence[Sender]]]:
+    """The senders by name, one for each lane."""
+    shared = Templates(templates)
+    smtp = [
+        SmtpSender(host=smtp_host, port=smtp_port, mail_from=mail_from, templates=shared) for _ in range(SMTP_LANES)
+    ]
+    try:
+        yield {SmtpSender.name: smtp, LogSender.name: [LogSender()]}
+    finally:
+        await asyncio.gather(*(sender.close() for sender in smtp))
+
+
+@contextmanager
+def metrics_page(registry: CollectorRegistry, *, port: int) -> Iterator[None]:
+    """`/metrics` on loopback while the body runs."""
+    server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

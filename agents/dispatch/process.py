@@ -1,0 +1,193 @@
+"""The dispatcher as a whole: connects, runs its loops together, and stops them in an order that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from email.headerregistry import Address
+from pathlib import Path
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from agents import topics_admin
+from agents.dispatch import connections
+from agents.dispatch.database import connected
+from agents.dispatch.leases import Leases
+from agents.dispatch.measuring import measure
+from agents.dispatch.metrics import Metrics
+from agents.dispatch.migrate import migrate
+from agents.dispatch.reading import Reading
+from agents.dispatch.receipts import Receipts
+from agents.dispatch.sending import Sending
+from agents.errors import Halted, Misconfigured, Unavailable
+from agents.settings import LOOPBACK
+from agents.stack import wait_for_kafka, wait_for_postgres
+from schemas.topics import topics
+
+STOP_SECONDS_MAX = 27.0  # within the 30 s after which a supervisor kills
+DEFAULT_FROM = Address("Shop", "shop", "localhost")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a dispatcher is started with. `postgres` is a DSN, `metrics_port` a free port on loopback."""
+
+    namespace: str
+    partitions: int
+    kafka: str
+    postgres: str
+    smtp_host: str
+    smtp_port: int
+    templates: Path
+    metrics_port: int
+    mail_from: Address
+    carried: bool = False
+    """Whether commands on a carried clock are carried out, which only ever reaches this machine."""
+
+
+async def run(options: Options, *, stop: asyncio.Event, say: Say) -> None:
+    """Dispatch until `stop` is set; then finish what is being sent and return within 30 s.
+
+    Raises `Misconfigured` before anything is touched, `CheckFailed` for topics that are not as declared, `Unavailable`
+    if Kafka or PostgreSQL is absent for 30 s, at the start or later, and `Halted` if going on would break a promise.
+    """
+    check(options)
+    if not await _before(stop, _prepare(options, say=say)):
+        return
+    try:
+        await _dispatch(options, stop=stop, say=say)
+    except KafkaError as error:
+        raise Unavailable(
+            f"Kafka at {options.kafka} failed ({str(error) or type(error).__name__})",
+            next_step="see whether it is healthy, then start the dispatcher again; nothing is lost",
+        ) from error
+
+
+def check(options: Options) -> None:
+    """Refuse a combination that could mail real people by mistake. Raises `Misconfigured`."""
+    if is_loopback(options.smtp_host):
+        return
+    if options.carried:
+        raise Misconfigured(
+            f"with --carried, messages may only go to this machine, and the SMTP server is {options.smtp_host}",
+            next_step="set CARTWHEEL_SMTP to a loopback address such as 127.0.0.1:1025, or leave --carried out",
+        )
+    if options.mail_from == DEFAULT_FROM:
+        raise Misconfigured(
+            f"messages to {options.smtp_host} would come from {DEFAULT_FROM.addr_spec}",
+            next_step="say with --from who sends them",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _prepare(options: Options, *, say: Say) -> None:
+    await wait_for_kafka(options.kafka, say=say)
+    declared = topics(options.namespace, partitions=options.partitions)
+    if differences := await topics_admin.check(options.kafka, declared):
+        raise topics_admin.refusal(differences)
+    await wait_for_postgres(options.postgres, say=say)
+    await migrate(options.postgres, namespace=options.namespace)
+
+
+async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, or drop it as soon as `stop` is set. Returns whether it was done."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            await tasks[0]
+        return not stop.is_set()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
+    names, metrics = topics(options.namespace), Metrics()
+    taken, finished = asyncio.Event(), asyncio.Event()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(connected(options.postgres, namespace=options.namespace))
+        producer = await stack.enter_async_context(connections.producing(options.kafka))
+        consumer = await stack.enter_async_context(
+            connections.consuming(options.kafka, topic=names.commands.name, group=f"{options.namespace}.dispatcher")
+        )
+        lanes = await stack.enter_async_context(
+            connections.senders(
+                smtp_host=options.smtp_host,
+                smtp_port=options.smtp_port,
+                mail_from=options.mail_from,
+                templates=options.templates,
+            )
+        )
+        stack.enter_context(connections.metrics_page(metrics.registry, port=options.metrics_port))
+        reading = Reading(
+            consumer=consumer,
+            producer=producer,
+            dead_letters=names.dead_letters.name,
+            database=database,
+            metrics=metrics,
+            taken=taken,
+        )
+        sending = Sending(
+            leases=Leases(database),
+            lanes=lanes,
+            carried=options.carried,
+            metrics=metrics,
+            taken=taken,
+            finished=finished,
+        )
+        receipts = Receipts(producer=producer, topic=names.receipts.name, database=database, finished=finished)
+        measuring = measure(database, metrics=metrics, hold_back=reading.hold_back, stop=stop)
+        say(f"dispatcher: running, metrics at http://{LOOPBACK}:{options.metrics_port}/metrics")
+        await _together(
+            [reading.run(stop), sending.run(stop), receipts.run(stop), measuring], stop=stop, last=receipts.publish
+        )
+
+
+async def _together(
+    loops: Sequence[Coroutine[Any, Any, None]],
+    *,
+    stop: asyncio.Event,
+    last: Callable[[], Coroutine[Any, Any, int]],
+) -> None:
+    """Run the loops until `stop`, then `last` until it finds nothing. The first loop that fails ends the others."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(STOP_SECONDS_MAX) as limit:
+            await asyncio.gather(*tasks)
+            while await last():
+                pass
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise Halted(
+            f"the dispatcher did not stop within {STOP_SECONDS_MAX:g} s",
+            next_step="start it again; what it was sending becomes `unknown` once its lease is over",
+        ) from error
+    except BaseExceptionGroup as group:
+        # A task group inside a loop wraps what went wrong; the reader of the error wants only that.
+        raise _first(group) from None
+    finally:
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

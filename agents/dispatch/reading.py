@@ -1,0 +1,116 @@
+"""The reading loop: commands from the topic into the ledger; the offset is committed when PostgreSQL has committed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from agents.dispatch.database import Database
+from agents.dispatch.ledger import BATCH_MAX, Order, order, take
+from agents.dispatch.metrics import Metrics
+from agents.kill_points import reached
+from schemas import codec, instants
+from schemas.control import DeadLetter
+from schemas.refusals import DETAIL_LENGTH_MAX
+
+POLL_MS = 500
+OPEN_MAX = 200_000  # open commands in the ledger; with more, the rest waits on the topic, where keeping it is cheap
+LETTER_BYTES_MAX = 1_400_000  # in base64 still below what the dead letter topic takes
+REASON = "undecodable"
+
+_log = logging.getLogger("cartwheel.dispatch")
+
+
+class Reading:
+    """Takes batches until told to stop. `taken` is set whenever there is something new to send."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Any,
+        producer: Any,
+        dead_letters: str,
+        database: Database,
+        metrics: Metrics,
+        taken: asyncio.Event,
+    ) -> None:
+        self._consumer, self._producer = consumer, producer
+        self._dead_letters = dead_letters
+        self._database = database
+        self._metrics = metrics
+        self._taken = taken
+        self._reported: Set[Any] = frozenset()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until `stop`; the batch in hand is finished first."""
+        while not stop.is_set():
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            if batches:
+                await self._take(batches)
+            await self._report_lag()
+
+    def hold_back(self, open_commands: int) -> None:
+        """Stop fetching while too much is open, and go on at half of it."""
+        if open_commands > OPEN_MAX:
+            self._consumer.pause(*self._consumer.assignment())
+        elif open_commands < OPEN_MAX // 2:
+            self._consumer.resume(*self._consumer.paused())
+
+    async def _take(self, batches: Mapping[Any, Sequence[Any]]) -> None:
+        orders: list[Order] = []
+        for record in (record for records in batches.values() for record in records):
+            try:
+                orders.append(order(record.value or b""))
+            except codec.Undecodable as error:
+                await self._refuse(record, str(error))
+        if orders:
+            taken = await take(self._database, orders)
+            self._metrics.repeated.inc(taken.repeated)
+            for command_id in taken.conflicting:
+                self._metrics.conflicts.inc()
+                _log.error("command %s came again with another body; the first one is carried out", command_id)
+            self._taken.set()
+        reached("dispatch_inserted")
+        await self._commit({partition: records[-1].offset + 1 for partition, records in batches.items()})
+
+    async def _commit(self, offsets: Mapping[Any, int]) -> None:
+        try:
+            await self._consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partition was given to another dispatcher, which reads the batch again and finds it in the ledger.
+            _log.warning("offsets were not committed: %s", error)
+
+    async def _refuse(self, record: Any, detail: str) -> None:
+        fits = len(record.value or b"") + len(record.key or b"") <= LETTER_BYTES_MAX
+        if not fits:
+            detail = f"too long to be kept here, see the original record. {detail}"
+        letter = DeadLetter(
+            reason=REASON,
+            detail=detail[:DETAIL_LENGTH_MAX],
+            stage="dispatcher",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key if fits else None,
+            value=record.value if fits else None,
+            refused_at=instants.to_wire(time.time_ns() // 1_000_000),
+        )
+        await self._producer.send_and_wait(self._dead_letters, codec.encode(letter), key=record.key if fits else None)
+        self._metrics.dead_letters.labels("dispatcher", REASON).inc()
+        _log.warning("%s/%d offset %d: %s", record.topic, record.partition, record.offset, detail)
+
+    async def _report_lag(self) -> None:
+        assigned = self._consumer.assignment()
+        if assigned != self._reported:
+            self._metrics.lag.clear()
+            self._reported = assigned
+        for partition in assigned:
+            end = self._consumer.highwater(partition)
+            if end is not None:  # known after the first answer, and so is the position, which is then not waited for
+                behind = end - await self._consumer.position(partition)
+                self._metrics.lag.labels(partition.topic, str(partition.partition)).set(behind)
