@@ -159,7 +159,7 @@ class TestAtSend:
     def test_triggers_are_ignored_until_then(self) -> None:
         stage = Stage(flow(exit_check="at_send"))
         stage.event(checkout("10:00")).event(order("10:05")).event(checkout("10:06")).finish()
-        assert stage.tallies[("ignored", "reminder")] == 1
+        assert stage.tallies["ignored", "reminder"] == 1
         assert stage.decisions[-1].ignored == 1
 
     def test_history_counts_at_entry(self) -> None:
@@ -205,5 +205,5 @@ def test_a_trigger_that_is_older_than_history_knows_is_judged_on_what_is_kept() 
     for second in range(60):
         stage.event(event("product_viewed", f"09:00:{second:02d}"), "10:02")
     stage.event(checkout("10:00"), "10:03")
-    assert stage.tallies[("evicted", "history")] == 11
+    assert stage.tallies["evicted", "history"] == 11
     assert stage.story == ["10:03 entered triggered", "10:03 ended bought"]
