@@ -87,10 +87,10 @@ def accept_event(document: dict[str, Any], *, received_at: int | None) -> Accept
     _check_type(document)
     event = _arrange(document)
     identity = event["identity"] = _identify(event.get("identity"))
-    occurred_at = _read_time(event, "time")
+    occurred_at = read_time(event.get("time"), "time")
     event["time"] = instants.to_wire(occurred_at)
     if "received_at" in event:
-        received_at = _read_time(event, "received_at")
+        received_at = read_time(event["received_at"], "received_at")
     if received_at is not None:
         event["received_at"] = instants.to_wire(received_at)
     validate(event, "event")
@@ -103,15 +103,35 @@ def accept_event(document: dict[str, Any], *, received_at: int | None) -> Accept
     return Accepted(key=key, value=value, type=event["type"], occurred_at=occurred_at)
 
 
-def accept_watermark(document: dict[str, Any]) -> Watermark:
-    """The watermark of a record that `kind` calls one. Raises `Refused`."""
+def accept_watermark(document: dict[str, Any], *, tenant: str | None = None) -> Watermark:
+    """The watermark of a record that `kind` calls one; `tenant` is whose it is if it names none. Raises `Refused`."""
     said = document["watermark"]
     if not isinstance(said, dict):
         raise Refused("invalid_field", f"/watermark is {shown(said)}; write an object with source and tenant")
-    said = {name: value for name, value in said.items() if value is not None}
-    said["complete_through"] = instants.to_wire(_read_time(said, "complete_through", within="watermark"))
+    said = {name: value for name, value in ({"tenant": tenant} | said).items() if value is not None}
+    said["complete_through"] = instants.to_wire(
+        read_time(said.get("complete_through"), "watermark", "complete_through")
+    )
     validate(said, "watermark", within="watermark")
     return msgspec.convert(said, Watermark)
+
+
+def read_time(text: Any, *path: str) -> int:
+    """The instant that a field at `path` says. Raises `Refused`."""
+    if text is None:
+        raise missing(*path)
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if match and not match["offset"]:
+        raise Refused(
+            "time_without_offset", f"{pointer(path)} is {shown(text)}; end it with Z, or an offset such as +01:00"
+        )
+    try:
+        if match and "1990" <= text[:4] <= "2999":
+            return instants.from_wire(text.upper())
+    except ValueError:  # no such day or hour
+        pass
+    advice = "write RFC 3339 with an offset, in the years 1990 to 2999, such as 2026-11-21T10:00:00.000Z"
+    raise Refused("invalid_field", f"{pointer(path)} is {shown(text)}; {advice}")
 
 
 def _unreadable(value: bytes, error: Exception) -> Refused:
@@ -162,22 +182,3 @@ def _identify(said: Any) -> dict[str, str]:
         found = f"/identity names nobody ({', '.join(said)})" if said else "/identity is absent or empty"
         raise Refused("no_identity", f"{found}; give at least one of {', '.join(KINDS)}")
     return named | {who: value for who, value in said.items() if who not in KINDS and value is not None}
-
-
-def _read_time(fields: dict[str, Any], name: str, *, within: str | None = None) -> int:
-    path = (within, name) if within else (name,)
-    text = fields.get(name)
-    if text is None:
-        raise missing(*path)
-    match = _TIME.fullmatch(text) if isinstance(text, str) else None
-    if match and not match["offset"]:
-        raise Refused(
-            "time_without_offset", f"{pointer(path)} is {shown(text)}; end it with Z, or an offset such as +01:00"
-        )
-    try:
-        if match and "1990" <= text[:4] <= "2999":
-            return instants.from_wire(text.upper())
-    except ValueError:  # no such day or hour
-        pass
-    advice = "write RFC 3339 with an offset, in the years 1990 to 2999, such as 2026-11-21T10:00:00.000Z"
-    raise Refused("invalid_field", f"{pointer(path)} is {shown(text)}; {advice}")

@@ -35,8 +35,10 @@ REASONS: dict[str, str] = {
     "carried_time_on_live_log": "A record with a carried time, or an end mark, came to a log whose clock is live.",
     "missing_carried_time": "A record on a log with a carried clock has no usable `appended_at` header.",
     "not_on_partition_zero": "A record on a log with a carried clock is not on raw partition 0.",
-    # What the worker cannot take.
-    "undecodable": "A record of the profile log is not what its key says.",
+    "too_many_sources": "Too many sources report watermarks on one raw partition.",
+    # What the worker or the dispatcher cannot take.
+    "unknown_control_record": "A record of the profile log is for the worker, and it knows no such record.",
+    "undecodable": "A command is not as the published schema says.",
     "before_dedupe_horizon": "The event is older than the time for which duplicates are known, and no `backfill`.",
 }
 

@@ -1,0 +1,65 @@
+"""`cartwheel intake`: raw records to the profile log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+
+import click
+import uvloop
+from prometheus_client import start_http_server
+
+from agents import intake, kill_points, stack
+from agents.cli.options import takes_settings
+from agents.console import Console
+from agents.settings import LOOPBACK, Settings, choose_port
+from agents.topics_admin import require_log_identity
+from schemas.topics import topics
+
+
+@click.command()
+@click.option(
+    "--report-ms",
+    type=click.IntRange(min=20, max=60_000),
+    default=200,
+    show_default=True,
+    help="How often progress is written. Reminders may be late by about twice this.",
+)
+@takes_settings
+def command(*, settings: Settings, report_ms: int) -> None:
+    """Judge raw records, forward the good ones to the profile log, and write how far it is.
+
+    What cannot be taken goes to the dead letters with its reason. Several may run: they share the raw partitions.
+    SIGTERM or Ctrl-C ends it after what is in hand.
+    """
+    kill_points.arm(os.environ.get(kill_points.VARIABLE))
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    # The client logs what it then tries again by itself; what it cannot do ends as an error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    kafka, metrics = stack.kafka_address(settings), intake.Metrics()
+    port = choose_port(settings.intake_metrics)
+    start_http_server(port, LOOPBACK, registry=metrics.registry)
+    with stack.announced(settings.home, "intake", metrics_url=f"http://{LOOPBACK}:{port}/metrics"):
+        uvloop.run(_until_signaled(settings, kafka, metrics, port=port, report_seconds=report_ms / 1000))
+
+
+async def _until_signaled(
+    settings: Settings, kafka: str, metrics: intake.Metrics, *, port: int, report_seconds: float
+) -> None:
+    stop, say = asyncio.Event(), Console().say
+    declared = topics(settings.namespace, partitions=settings.partitions)
+    await stack.wait_for_kafka(kafka, say=say)
+    identity = await require_log_identity(kafka, declared)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    say(f"intake: running on a {identity.clock} clock, metrics at http://{LOOPBACK}:{port}/metrics")
+    await intake.run(
+        kafka=kafka,
+        topics=declared,
+        clock=identity.clock,
+        metrics=metrics,
+        stop=stop,
+        report_seconds=report_seconds,
+    )

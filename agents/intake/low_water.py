@@ -1,0 +1,77 @@
+"""The low-water mark of one raw partition: up to which append time everything there is in the profile log.
+
+It is told by the broker's clock alone, and by two rules:
+
+- A forwarded record at append time T proves everything before T, as append times never fall: mark = T - 1 ms.
+- A *question* proves more when nothing comes. First the broker appends a record of ours at T; then we ask for the end
+  of the raw partition. Whatever is appended after that answer is appended at T or later. So once all below the end is
+  forwarded, the mark is T - 1 ms.
+
+1 ms is taken off because several records share a millisecond. The mark never moves back.
+"""
+
+from __future__ import annotations
+
+from schemas import instants
+from schemas.control import Progress, Watermark
+from schemas.refusals import Refused
+
+SOURCES_MAX = 1_000
+
+Source = tuple[str, str, str]  # tenant, source, shop
+
+
+class LowWater:
+    """What is known of one raw partition; `stored` is what the owner before us wrote last."""
+
+    def __init__(self, partition: int, stored: Progress | None = None) -> None:
+        self.partition = partition
+        self.through_at = instants.from_wire(stored.forwarded_through) if stored else 0
+        self._watermarks = {_source(mark): mark for mark in stored.watermarks} if stored else {}
+        self._noted: dict[Source, Watermark] = {}
+        self._asked_at = 0
+        self._end: int | None = None
+
+    def note(self, watermark: Watermark) -> None:
+        """A watermark was read. It counts from `acknowledged` on. Raises `Refused` if it is of one source too many."""
+        source = _source(watermark)
+        known = self._noted.get(source) or self._watermarks.get(source)
+        if known is None and len(self._watermarks | self._noted) >= SOURCES_MAX:
+            found = f"raw partition {self.partition} already holds watermarks of {SOURCES_MAX} sources"
+            raise Refused("too_many_sources", f"{found}; give a source one lasting name")
+        # Wire instants are all of one form, so that they compare as text.
+        if known is None or known.complete_through < watermark.complete_through:
+            self._noted[source] = watermark
+
+    def acknowledged(self, last_appended_at: int) -> None:
+        """Everything read so far is in the profile log; the last record was appended at this time."""
+        self._raise_to(last_appended_at - 1)
+        self._watermarks |= self._noted
+        self._noted = {}
+
+    def asked(self, *, after: int, end: int) -> None:
+        """A record of ours was appended `after`; later the end offset was `end`. One question at a time."""
+        if self._end is None:
+            self._asked_at, self._end = after, end
+
+    def forwarded_below(self, offset: int) -> None:
+        """All below this offset is in the profile log: that may answer the question."""
+        if self._end is not None and offset >= self._end:
+            self._raise_to(self._asked_at - 1)
+            self._end = None
+
+    def progress(self, next_offset: int) -> Progress:
+        """The record to write."""
+        return Progress(
+            raw_partition=self.partition,
+            forwarded_through=instants.to_wire(self.through_at),
+            next_offset=next_offset,
+            watermarks=tuple(self._watermarks[source] for source in sorted(self._watermarks)),
+        )
+
+    def _raise_to(self, instant: int) -> None:
+        self.through_at = max(self.through_at, instant)
+
+
+def _source(watermark: Watermark) -> Source:
+    return watermark.tenant, watermark.source, watermark.shop

@@ -1,0 +1,69 @@
+"""The intake process: its Kafka clients, and the error that ends it when Kafka does not do its part."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from agents.errors import Halted, Unavailable
+from agents.intake.forwarding import Forwarding
+from agents.intake.loop import Loop
+from agents.intake.metrics import Metrics
+from agents.outgoing import OUTAGE_MS_MAX, new_producer
+from schemas.command import Clock
+from schemas.topics import Topics
+
+SESSION_MS = 10_000
+
+
+async def run(
+    *, kafka: str, topics: Topics, clock: Clock, metrics: Metrics, stop: asyncio.Event, report_seconds: float = 0.2
+) -> None:
+    """Run until `stop`. Progress is written every `report_seconds`, which bounds how late it may be.
+
+    Raises `Unavailable` if Kafka does not acknowledge in time, `Halted` if it refuses a record for good.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka,
+        group_id=f"{topics.raw.name}.intake",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=SESSION_MS,
+        heartbeat_interval_ms=SESSION_MS // 5,
+    )
+    # Offsets are asked for on a connection of their own: on the consumer's they would wait behind its long fetches.
+    asker, producer = AIOKafkaConsumer(bootstrap_servers=kafka), new_producer(kafka)
+    try:
+        await asyncio.gather(asker.start(), producer.start())
+        partitions = len(await producer.partitions_for(topics.profile_log.name))
+        forwarding = Forwarding(topics=topics, partitions=partitions, clock=clock, metrics=metrics)
+        loop = Loop(
+            kafka,
+            topics,
+            clock,
+            metrics,
+            consumer=consumer,
+            asker=asker,
+            producer=producer,
+            forwarding=forwarding,
+        )
+        consumer.subscribe([topics.raw.name], listener=loop)
+        await consumer.start()
+        await loop.run(stop, report_seconds=report_seconds)
+    except KafkaError as error:
+        raise _ending(kafka, error) from error
+    finally:
+        await asyncio.gather(consumer.stop(), asker.stop(), producer.stop())
+
+
+def _ending(kafka: str, error: KafkaError) -> Halted | Unavailable:
+    said = str(error) or type(error).__name__
+    if error.retriable or isinstance(error, KafkaTimeoutError):
+        message = f"Kafka at {kafka} did not answer for {OUTAGE_MS_MAX // 1000} s ({said})"
+        return Unavailable(message, next_step="start intake again when Kafka is back; it goes on where it was")
+    return Halted(
+        f"Kafka at {kafka} refused what intake asked of it ({said})",
+        next_step="`cartwheel topics check` tells whether the topics are as declared; then start intake again",
+    )
