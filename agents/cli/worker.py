@@ -1,0 +1,116 @@
+"""`cartwheel worker`: turn the profile log into commands and decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from pathlib import Path
+
+import click
+import uvloop
+
+from agents import kill_points, stack, topics_admin
+from agents.cli.options import takes_settings
+from agents.console import Console
+from agents.settings import LOOPBACK, Settings, choose_port
+from agents.worker import process
+from agents.worker.flow_files import read_program
+from agents.worker.partitions import Work
+from schemas.topics import topics
+from streams.program import Program
+
+
+@click.command()
+@click.option(
+    "--flows",
+    "flows_path",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="A flow file, or a folder of flow files.",
+)
+@click.option("--adopt-flows", is_flag=True, help="Go on with these flows where other ones have made the state.")
+@click.option(
+    "--instance",
+    metavar="NAME",
+    help="Name of this worker, the same after a restart; two workers on one machine need two [name of the machine].",
+)
+@click.option(
+    "--session-seconds",
+    type=click.FloatRange(6, 300),
+    default=30.0,
+    show_default=True,
+    help="Silence after which the partitions of this worker go to another one.",
+)
+@click.option("--state-batch-bytes", type=click.IntRange(1), hidden=True, help="For tests: many small batches.")
+@takes_settings
+def command(
+    *,
+    settings: Settings,
+    flows_path: Path,
+    adopt_flows: bool,
+    instance: str | None,
+    session_seconds: float,
+    state_batch_bytes: int | None,
+) -> None:
+    """Keep one state per profile, run flows over it, and order messages when their moment has come.
+
+    SIGTERM or Ctrl-C ends it after what is in flight; killing it is safe at any time. The line READY says that it owns
+    partitions and reads them.
+    """
+    kill_points.arm(os.environ.get(kill_points.VARIABLE))
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("cartwheel").setLevel(logging.INFO)
+    program = read_program(flows_path)
+    # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+    async def work() -> None:
+        options = await _options(
+            settings,
+            program,
+            adopt_flows=adopt_flows,
+            instance=instance or socket.gethostname(),
+            session_seconds=session_seconds,
+            state_batch_bytes=state_batch_bytes,
+        )
+        metrics_url = f"http://{LOOPBACK}:{options.metrics_port}/metrics"
+        with stack.announced(settings.home, "worker", metrics_url=metrics_url):
+            await process.run(options)
+
+    asyncio.run(work())
+
+
+async def _options(
+    settings: Settings,
+    program: Program,
+    *,
+    adopt_flows: bool,
+    instance: str,
+    session_seconds: float,
+    state_batch_bytes: int | None,
+) -> process.WorkerOptions:
+    kafka = stack.kafka_address(settings)
+    await stack.wait_for_kafka(kafka, say=Console().say)
+    declared = topics(settings.namespace, partitions=settings.partitions)
+    if differences := await topics_admin.check(kafka, declared):
+        raise topics_admin.refusal(differences)
+    identity = await topics_admin.require_log_identity(kafka, declared)
+    return process.WorkerOptions(
+        kafka=kafka,
+        namespace=settings.namespace,
+        topics=declared,
+        work=Work(
+            program=program,
+            topic=declared.profile_log.name,
+            clock=identity.clock,
+            incarnation=identity.incarnation,
+            adopt_flows=adopt_flows,
+        ),
+        folder=settings.home / "worker",
+        instance=instance,
+        metrics_port=choose_port(settings.worker_metrics),
+        session_seconds=session_seconds,
+        state_batch_bytes=state_batch_bytes,
+    )

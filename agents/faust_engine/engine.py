@@ -1,0 +1,96 @@
+"""The engine as its user sees it: a store, batches, a lag, and a run that lasts until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from faust.types import TP
+
+from agents.errors import Halted
+from agents.faust_engine.app import build
+from agents.faust_engine.duties import Duties
+from agents.faust_engine.ending import end_process
+from agents.faust_engine.options import EngineOptions
+from agents.faust_engine.producer import Batches
+from agents.faust_engine.store import LocalStore
+
+#: A rebalance or recovery without any progress for so long has died quietly; Faust has several ways to.
+STALL_SECONDS = 180.0
+WATCH_SECONDS = 5.0
+STOP_SECONDS = 10.0
+
+log = logging.getLogger("cartwheel.engine")
+
+
+class Engine:
+    """One worker process in its consumer group. Make it on the event loop that will run it."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._app = build(options)
+        self._options = options
+        self.store: LocalStore = self._app.store
+        self.batches = Batches(lambda: self._app.producer._producer)  # type: ignore[attr-defined]
+
+    async def run(self, duties: Duties, *, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in flight and leave. Any failure ends the process instead."""
+        self._app.duties = duties
+        self._app.touch()
+        # Faust sets its handlers' level, not its loggers': each suppressed debug line would still be made.
+        logging.disable(logging.DEBUG)
+        watch = asyncio.create_task(self._watch())
+        starting = asyncio.create_task(self._start())
+        await stop.wait()
+        watch.cancel()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._stop()
+        except TimeoutError:
+            log.warning("Faust did not stop within %g s; leaving all the same, which is safe", STOP_SECONDS)
+        starting.cancel()
+
+    def lag(self, partition: int, *, position: int) -> int | None:
+        """Records of the log that are not processed yet; `None` if the broker has not said where the log ends.
+
+        May be called from any thread.
+        """
+        try:
+            end = self._app.consumer.highwater(TP(self._options.log_topic, partition))
+        except Exception:  # noqa: BLE001 - not assigned, not started, not known: all the same here
+            return None
+        return None if end is None else max(0, end - position)
+
+    def changelog_end(self, partition: int) -> int:
+        """The offset after the last changelog record of a partition that the recovery just over has read."""
+        end: int = self._app.recovery.active_highwaters[TP(self._options.state_topic, partition)]
+        return end + 1
+
+    async def _start(self) -> None:
+        try:
+            await self._app.start()
+        except Exception as error:  # noqa: BLE001 - a worker that cannot start must not linger
+            end_process(error)
+
+    async def _stop(self) -> None:
+        app = self._app
+        consumer = app.engine_consumer
+        app.expectations.end_tenure()
+        consumer.stop_flow()
+        await app.duties.release()
+        consumer._unacked_messages.clear()
+        if app.started_now:
+            await consumer.commit()
+        await app.stop()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            idle_seconds = time.monotonic() - self._app.touched_at
+            if not self._app.started_now and idle_seconds > STALL_SECONDS:
+                end_process(
+                    Halted(
+                        f"a rebalance or recovery has made no progress for {idle_seconds:.0f} s",
+                        next_step="see whether the broker is healthy, then start the worker again",
+                    )
+                )

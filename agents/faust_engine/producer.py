@@ -1,0 +1,70 @@
+"""Producing: an idempotent producer, and explicit batches to explicit partitions whose offsets come back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.errors import KafkaTimeoutError
+from faust.transport.drivers import aiokafka as driver
+
+Item = tuple[bytes | None, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch that every in-sync replica has. `appended_at` is the broker's append time in milliseconds."""
+
+    base_offset: int
+    """Of its first record; -1 if a retry was told that the batch is there already, but not where."""
+    count: int
+    appended_at: int
+
+
+class EngineProducer(driver.Producer):
+    """Faust's producer, idempotent, and without a say about topics: those are ours to declare."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+    async def create_topic(self, topic: str, *args: Any, **kwargs: Any) -> None:
+        """Faust wants to create the changelog at every start; `cartwheel topics apply` has done so."""
+
+
+class Batches:
+    """Fills batches and sends them. Never raises for a broker that is away: the client tries until it is back."""
+
+    def __init__(self, producer: Callable[[], Any]) -> None:
+        self._producer = producer
+
+    def pack(self, items: Sequence[Item], *, size: int | None = None) -> list[Any]:
+        """The items in as few batches as hold them, in order; none for no items.
+
+        `size` bounds a batch in bytes before compression, below what the producer is set to. An item larger than a
+        batch gets one of its own.
+        """
+        batches: list[Any] = []
+        for key, value in items:
+            fits = batches and (size is None or batches[-1].size() + len(value) <= size)
+            if not fits or batches[-1].append(key=key, value=value, timestamp=None) is None:
+                batches.append(self._producer().create_batch())
+                batches[-1].append(key=key, value=value, timestamp=None)
+        for batch in batches:
+            batch.close()
+        return batches
+
+    async def send(self, topic: str, partition: int, batch: Any) -> Awaitable[Written]:
+        """Hand a batch to the client, in the order of calls per partition. The result is there when it is written."""
+        while True:
+            try:
+                written = await self._producer().send_batch(batch, topic, partition=partition)
+            except KafkaTimeoutError:
+                # The batch before it in this partition still waits for the broker; so this one has not been taken.
+                continue
+            return _acknowledged(written, batch.record_count())
+
+
+async def _acknowledged(written: Awaitable[Any], count: int) -> Written:
+    metadata = await written
+    return Written(metadata.offset, count, metadata.timestamp)

@@ -1,0 +1,71 @@
+"""The local store: one RocksDB database per partition, opened by Faust, read and written by us.
+
+It holds what the changelog holds up to a position kept beside it, and is only a faster copy: without it everything
+comes back from the changelog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import rocksdict
+
+from schemas import codec
+
+
+class LocalStore:
+    """Never ask for a partition that this process does not own: asking opens, and so locks, its database."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def load(self, partition: int, key: bytes) -> bytes | None:
+        """The state under a key, or None."""
+        value: bytes | None = self._database(partition).get(key)
+        return value
+
+    def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """Everything in a partition, in key order."""
+        marker = self._table.data.offset_key
+        return ((key, value) for key, value in self._database(partition).items() if key != marker)
+
+    def write(self, partition: int, items: Iterable[tuple[bytes, bytes]], *, changelog_offset: int | None) -> None:
+        """Write states, and the changelog offset up to which the store is complete, in one batch.
+
+        `changelog_offset` None leaves the kept one as it is.
+        """
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        for key, value in items:
+            batch.put(key, value)
+        if changelog_offset is not None:
+            batch.put(self._table.data.offset_key, str(changelog_offset).encode())
+        self._database(partition).write(batch)
+
+    def restore(self, partition: int, records: Sequence[Any]) -> None:
+        """Take in a fetched batch of the changelog, and its last offset, in one write.
+
+        Per key the record with the highest applied offset stays, wherever in the changelog it stands: a worker that
+        lost the partition without noticing may have written an older state after a newer one. A tombstone is taken as
+        it comes. Raises `Undecodable` for state of a schema version that this program does not know.
+        """
+        database = self._database(partition)
+        batch = rocksdict.WriteBatch(raw_mode=True)
+        newest: dict[bytes, bytes | None] = {}
+        for record in records:
+            key, value = record.key, record.value
+            if value is not None:
+                known = newest[key] if key in newest else database.get(key)
+                if known is not None and codec.peek(value)[0] < codec.peek(known)[0]:
+                    continue
+            newest[key] = value
+        for key, value in newest.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self._table.data.offset_key, str(records[-1].offset).encode())
+        database.write(batch)
+
+    def _database(self, partition: int) -> Any:
+        return self._table.data._db_for_partition(partition)

@@ -1,0 +1,165 @@
+"""The partitions that this process owns: rebuilt from the local store, worked on, and given up again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from agents.errors import Misconfigured
+from agents.faust_engine import Delivery, Duties, Engine
+from agents.worker.metrics import Metrics
+from agents.worker.owned_partition import OwnedPartition
+from agents.worker.unit_of_work import Changelog, Destinations, Effects, UnitOfWork
+from schemas import codec
+from schemas.codec import PARTITION_KEY
+from schemas.command import Clock
+from schemas.profile import PartitionRecord
+from streams.partition import Partition
+from streams.program import Program
+
+#: Profiles taken in between two looks at whether the rebuild is still wanted; a few milliseconds.
+REBUILD_CHUNK = 1_000
+
+log = logging.getLogger("cartwheel.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is worked on, and for which log."""
+
+    program: Program
+    topic: str
+    clock: Clock
+    incarnation: str
+    adopt_flows: bool
+    """Go on with another program than the one that the state was made by."""
+
+
+class Partitions:
+    """Fulfils the engine's duties. `ready` is called with the numbers whenever all of them have been sought."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        work: Work,
+        destinations: Destinations,
+        state_batch_bytes: int | None,
+        metrics: Metrics,
+        reached: Callable[[str], None],
+        ready: Callable[[list[int]], None],
+    ) -> None:
+        self._engine, self._work, self._destinations = engine, work, destinations
+        self._metrics, self._reached, self._ready = metrics, reached, ready
+        self._owned: dict[int, OwnedPartition] = {}
+        self._started = False
+        self._effects = Effects(
+            pack=engine.batches.pack,
+            pack_state=lambda items: engine.batches.pack(items, size=state_batch_bytes),
+            send=engine.batches.send,
+            store=lambda number, items, offset: engine.store.write(number, items, changelog_offset=offset),
+            reached=reached,
+        )
+
+    def duties(self) -> Duties:
+        """For the engine."""
+        return Duties(
+            rebuild=self._rebuild,
+            positions=lambda: {number: one.core.position for number, one in self._owned.items()},
+            started=self._start,
+            room=self._room,
+            take=self._take,
+            release=self._release,
+            restored=self._metrics.restored,
+            reached=self._reached,
+        )
+
+    def started(self) -> Collection[OwnedPartition]:
+        """The owned partitions, from the moment on when all of them are being read."""
+        return self._owned.values() if self._started else ()
+
+    def lag(self, partition: OwnedPartition) -> int | None:
+        """Records of the log not yet processed, if the broker has said."""
+        return self._engine.lag(partition.number, position=partition.core.position)
+
+    # --- duties ------------------------------------------------------------------------------------
+
+    async def _rebuild(self, numbers: frozenset[int], wanted: Callable[[], bool]) -> None:
+        cores = []
+        for number in sorted(numbers):
+            core = self._new_core(number)
+            for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
+                if key != PARTITION_KEY:
+                    core.restore(key, state)
+                if scanned % REBUILD_CHUNK == 0:
+                    await asyncio.sleep(0)
+                    if not wanted():
+                        return
+            cores.append(core)
+            await asyncio.sleep(0)
+        self._reached("rebuild")
+        if wanted():
+            self._owned = {core.number: self._own(core) for core in cores}
+
+    def _start(self) -> None:
+        self._started = True
+        self._ready(sorted(self._owned))
+
+    async def _room(self, number: int) -> None:
+        if number in self._owned:
+            await self._owned[number].room()
+
+    def _take(self, delivery: Delivery) -> bool:
+        partition = self._owned.get(delivery.partition)
+        return partition is not None and partition.take(delivery)
+
+    async def _release(self) -> None:
+        self._started = False
+        owned, self._owned = self._owned, {}
+        await asyncio.gather(*(partition.close() for partition in owned.values()))
+
+    # --- making one ----------------------------------------------------------------------------------
+
+    def _new_core(self, number: int) -> Partition:
+        packed = self._engine.store.load(number, PARTITION_KEY)
+        record = None if packed is None else codec.unpack_partition(packed)
+        if record is not None:
+            self._check(number, record)
+        return Partition(
+            program=self._work.program,
+            topic=self._work.topic,
+            number=number,
+            clock=self._work.clock,
+            incarnation=self._work.incarnation,
+            load=lambda key: self._engine.store.load(number, key),
+            record=record,
+        )
+
+    def _own(self, core: Partition) -> OwnedPartition:
+        unit = UnitOfWork(
+            number=core.number,
+            destinations=self._destinations,
+            effects=self._effects,
+            changelog=Changelog(next_offset=self._engine.changelog_end(core.number)),
+        )
+        return OwnedPartition(core=core, unit=unit, clock=self._work.clock, metrics=self._metrics)
+
+    def _check(self, number: int, record: PartitionRecord) -> None:
+        """Raises Misconfigured when the state was made for another log, or by other flows."""
+        work = self._work
+        if (record.clock, record.incarnation) != (work.clock, work.incarnation):
+            raise Misconfigured(
+                f"partition {number}: its state belongs to the log {record.incarnation} with a {record.clock} clock,"
+                f" and this is the log {work.incarnation} with a {work.clock} clock",
+                next_step="the state topic and the profile log are made and removed together: restore the one that was"
+                " replaced, or use another namespace",
+            )
+        if record.flows_hash != work.program.hash and not work.adopt_flows:
+            raise Misconfigured(
+                f"partition {number}: its state was made by other flows ({record.flows_hash}) than those given now"
+                f" ({work.program.hash})",
+                next_step="give the flows of before, or start once with --adopt-flows: live enrollments then go on in"
+                " the flow of the same name",
+            )

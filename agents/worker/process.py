@@ -1,0 +1,171 @@
+"""The worker process: everything it is made of, put together and run until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, start_http_server
+
+from agents import kill_points
+from agents.faust_engine import Engine, EngineOptions, Written, end_process
+from agents.settings import LOOPBACK
+from agents.worker.collector import PartitionCollector
+from agents.worker.folder import store_folder
+from agents.worker.marks import Marks
+from agents.worker.metrics import Metrics
+from agents.worker.partitions import Partitions, Work
+from agents.worker.progress import ProgressFollower
+from agents.worker.ticker import Ticker
+from agents.worker.unit_of_work import Destinations
+from schemas.topics import Topics
+
+log = logging.getLogger("cartwheel.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What one worker process is told."""
+
+    kafka: str
+    namespace: str
+    topics: Topics
+    work: Work
+    folder: Path
+    """Under which every worker of this installation keeps its local store."""
+    instance: str
+    """Name of this process among the workers of the namespace; the same after a restart."""
+    metrics_port: int
+    session_seconds: float = 30.0
+    state_batch_bytes: int | None = None
+    """Size of a batch of states before compression; `None`: what the producer takes, 256 KiB."""
+
+
+async def run(options: WorkerOptions) -> None:
+    """Work until SIGTERM or SIGINT. Raises Misconfigured if a worker of that name runs; other failures end it.
+
+    Logs `READY` with the partitions whenever it has gained some and reads them.
+    """
+    root = options.folder / options.namespace
+    with store_folder(root, instance=options.instance, incarnation=options.work.incarnation) as folder:
+        await _run(options, folder, stop=_stop_on_signals())
+
+
+async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
+    engine = Engine(_engine_options(options, folder))
+    metrics = Metrics(CollectorRegistry())
+    topics = options.topics
+    partitions = Partitions(
+        engine=engine,
+        work=options.work,
+        destinations=Destinations(
+            commands=topics.commands.name,
+            decisions=topics.decisions.name,
+            dead_letters=topics.dead_letters.name,
+            dead_letter_partitions=topics.dead_letters.partitions,
+            state=topics.profile_state.name,
+        ),
+        state_batch_bytes=options.state_batch_bytes,
+        metrics=metrics,
+        reached=kill_points.reached,
+        ready=_say_ready,
+    )
+    metrics.registry.register(PartitionCollector(owned=partitions.started, lag=partitions.lag, clock_ms=clock_ms))
+    server, _ = start_http_server(options.metrics_port, addr=LOOPBACK, registry=metrics.registry)
+    log.info("metrics on http://%s:%s/metrics", LOOPBACK, options.metrics_port)
+    working = asyncio.create_task(engine.run(partitions.duties(), stop=stop))
+    timekeeping = [asyncio.create_task(one) for one in _timekeeping(options, engine, partitions)]
+    await asyncio.wait([working, *timekeeping], return_when=asyncio.FIRST_COMPLETED)
+    if not stop.is_set():
+        end_process(_failure([working, *timekeeping]))
+    await working
+    for task in timekeeping:
+        task.cancel()
+    server.shutdown()
+    log.info("stopped")
+
+
+def _timekeeping(options: WorkerOptions, engine: Engine, partitions: Partitions) -> Iterator[Coroutine[Any, Any, None]]:
+    """Following intake's marks, and appending ticks. Nothing on a carried clock, whose time is in the records."""
+    if options.work.clock == "carried":
+        return
+    topics = options.topics
+    marks = Marks(raw_partitions=topics.raw.partitions)
+    follower = ProgressFollower(kafka=options.kafka, topic=topics.progress, marks=marks)
+    ticker = Ticker(
+        owned=partitions.started,
+        marks=marks,
+        append=_appender(engine, topics.profile_log.name),
+        lag=partitions.lag,
+        clock_ms=clock_ms,
+        reached=kill_points.reached,
+    )
+
+    async def tick() -> None:
+        await follower.caught_up.wait()
+        await ticker.run()
+
+    yield follower.run()
+    yield tick()
+
+
+def _failure(tasks: Iterable[asyncio.Task[None]]) -> BaseException:
+    """Why one of them has ended, which none may."""
+    ended = next(task for task in tasks if task.done())
+    try:
+        return ended.exception() or RuntimeError(f"{ended!r} has ended by itself")
+    except asyncio.CancelledError as error:
+        return error
+
+
+def _appender(engine: Engine, topic: str) -> Callable[[int, bytes, bytes], Awaitable[Awaitable[Written]]]:
+    async def append(partition: int, key: bytes, value: bytes) -> Awaitable[Written]:
+        (batch,) = engine.batches.pack([(key, value)])
+        return await engine.batches.send(topic, partition, batch)
+
+    return append
+
+
+def clock_ms() -> int:
+    """The owner's clock: milliseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _engine_options(options: WorkerOptions, folder: Path) -> EngineOptions:
+    return EngineOptions(
+        kafka=options.kafka,
+        group=f"{options.namespace}.worker",
+        instance=options.instance,
+        folder=folder,
+        log_topic=options.topics.profile_log.name,
+        state_topic=options.topics.profile_state.name,
+        partitions=options.topics.profile_log.partitions,
+        session_seconds=options.session_seconds,
+    )
+
+
+def _say_ready(numbers: list[int]) -> None:
+    log.info("READY with partitions %s", ",".join(map(str, numbers)) or "none")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set at the first SIGTERM or SIGINT; the second one ends the process on the spot, which is safe as well."""
+    stop = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("stopping on %s", signal.Signals(number).name)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return stop

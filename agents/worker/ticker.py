@@ -1,0 +1,96 @@
+"""Looks at every owned partition in turn and appends the ticks that are worth it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from agents.faust_engine import Written, end_process
+from agents.worker.marks import Marks
+from agents.worker.owned_partition import OwnedPartition
+from agents.worker.ticking import BACKLOG_MAX, IDLE_SECONDS, PAUSE_SECONDS
+from schemas import codec
+from schemas.control import TICK_KEY, Tick
+
+log = logging.getLogger("cartwheel.worker")
+
+Append = Callable[[int, bytes, bytes], Awaitable[Awaitable[Written]]]
+
+
+class Ticker:
+    """`append` puts a (key, value) at the end of a partition; `lag` counts what is still unread in one."""
+
+    def __init__(
+        self,
+        *,
+        owned: Callable[[], Iterable[OwnedPartition]],
+        marks: Marks,
+        append: Append,
+        lag: Callable[[OwnedPartition], int | None],
+        clock_ms: Callable[[], int],
+        reached: Callable[[str], None],
+    ) -> None:
+        self._owned, self._marks, self._append, self._lag = owned, marks, append, lag
+        self._clock_ms, self._reached = clock_ms, reached
+        self._sending: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> None:
+        """Look until canceled. Raises Halted when the log is not read any more."""
+        while True:
+            for partition in self._owned():
+                self._look_at(partition)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _look_at(self, partition: OwnedPartition) -> None:
+        state, core, now = partition.tick, partition.core, time.monotonic()
+        idle = now - state.appended_seconds >= IDLE_SECONDS
+        ceiling_at = self._ceiling_at(partition)
+        news = state.news_version != self._marks.version
+        if not (idle or news or core.next_wakeup_at <= ceiling_at):
+            return
+        if state.is_outstanding(position=core.position, now_seconds=now):
+            return
+        lag = self._lag(partition)
+        if lag is None or lag > BACKLOG_MAX:
+            return
+        state.news_version = self._marks.version
+        tick = core.plan_tick(ceiling_at=ceiling_at, watermarks=self._marks.watermarks(), force=idle)
+        if tick is not None:
+            state.sending = True
+            task = asyncio.create_task(self._send(partition, tick))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    def _ceiling_at(self, partition: OwnedPartition) -> int:
+        low_water_at = self._marks.low_water_at()
+        if low_water_at is None or partition.tick.is_skewed():
+            return partition.core.through_at
+        return min(self._clock_ms(), low_water_at)
+
+    async def _send(self, partition: OwnedPartition, tick: Tick) -> None:
+        state = partition.tick
+        was_skewed, sent_at = state.is_skewed(), self._clock_ms()
+        try:
+            written = await self._append(partition.number, TICK_KEY, codec.encode(tick))
+            self._reached("tick_produced")
+            acknowledged = await written
+            state.appended(
+                offset=acknowledged.base_offset,
+                appended_at=acknowledged.appended_at,
+                sent_at=sent_at,
+                acknowledged_at=self._clock_ms(),
+                seconds=time.monotonic(),
+            )
+        except Exception as error:  # noqa: BLE001 - a producer that has failed once has failed for good
+            end_process(error)
+        finally:
+            state.sending = False
+        if state.is_skewed() and not was_skewed:
+            log.error(
+                "partition %s: the broker's clock is %+.1f s from ours; timers are not released until they agree",
+                partition.number,
+                state.skew_ms / 1000,
+            )
