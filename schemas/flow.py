@@ -85,7 +85,10 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settle(msgspec.Struct, frozen=True, kw_only=True, tag="settle"):
-    """Hold until every source is complete through the due time, at most `max_hold_ms` after it."""
+    """Hold until every source is complete through the due time, at most `max_hold_ms` after it.
+
+    A timeout concerns every send that is reached before the next wait or gate.
+    """
 
     label: str
     gates: tuple[Gate, ...]
@@ -120,6 +123,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
     channel: str
     message_class: Literal["marketing", "transactional"]
     priority: int = 5
+    own_gate: bool = False  # its `settle` is a key of its own: a timeout there concerns this message only
     next: int
 
 

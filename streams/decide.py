@@ -47,20 +47,21 @@ def _pass_by(flow: Flow, enrollment: Enrollment, seen: Seen) -> Verdict:
 
 
 def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, now: int) -> Verdict:
-    """Run steps until one waits, holds or ends. Steps only lead forward, so this takes at most len(steps) turns."""
+    """Run steps until one waits, holds or ends: at most len(steps) turns, as no way leads back without a wait."""
     passage = Passage(flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=gates, now=now)
     own = passage.enrollment
     waiting = step_of(flow, own)
     if waiting is None:
         return Verdict(None, (_ended("step_removed", own),), own)
+    step = flow.steps.index(waiting)
     if isinstance(waiting, Wait):
-        step, arrived_at = waiting.next, own.wakeup_at  # complete at its moment, however late we were woken
-    else:
-        step, arrived_at = flow.steps.index(waiting), own.due_at
+        step = waiting.next
+        own.waited, own.due_at = True, own.wakeup_at  # complete at its moment, however late we were woken
     while True:
         kind = flow.steps[step]
         if isinstance(kind, Wait):
-            arm(flow, own, step=step, base_at=arrived_at, now=now)
+            own.unsettled = ""
+            arm(flow, own, step=step, base_at=own.due_at if own.waited else own.anchor_at, now=now)
             return Verdict(own, tuple(passage.notes), own)
         move = steps.RUN[type(kind)](kind, passage)
         if isinstance(move, End):
@@ -70,9 +71,10 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, no
             own.step, own.held, own.wakeup_at = kind.label, True, max(move.until_at, now)
             return Verdict(own, tuple(passage.notes), own)
         own.held = False
+        own.visit += move.step <= step  # going back: the messages on this way are new ones
         step = move.step
         if move.completed_at is not None:
-            arrived_at = own.due_at = move.completed_at
+            own.due_at = move.completed_at
 
 
 def _ended(reason: str, enrollment: Enrollment) -> Note:

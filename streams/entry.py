@@ -63,12 +63,16 @@ def step_of(flow: Flow, enrollment: Enrollment) -> Step | None:
 
 
 def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int) -> None:
-    """Make the enrollment wait at a step: due counted from `base_at`, woken never before the record that arms it."""
+    """Make the enrollment wait at a step: counted from `base_at`, woken never before the record that arms it.
+
+    Also a step that is no wait is reached by waking: nothing but a tick (or its like) lets a message out.
+    """
     kind = flow.steps[step]
     enrollment.step = kind.label
     enrollment.held = False
-    enrollment.due_at = base_at + (kind.duration_ms if isinstance(kind, Wait) else 0)
-    enrollment.wakeup_at = max(enrollment.due_at, now)
+    due_at = base_at + kind.duration_ms if isinstance(kind, Wait) else now
+    enrollment.due_at = due_at
+    enrollment.wakeup_at = max(due_at, now)
 
 
 def _enroll(flow: Flow, profile: Profile, trigger: Trigger, words: dict[str, Any], key: str, now: int) -> Verdict:
@@ -113,7 +117,7 @@ def _judge_again(
     if flow.retrigger == "restart":
         enrollment.anchor_at = trigger.occurred_at
         enrollment.trigger_offset = trigger.offset
-        enrollment.unsettled = ""
+        enrollment.unsettled, enrollment.waited = "", False
         arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     elif isinstance(waiting := step_of(flow, enrollment), Wait):
         arm(flow, enrollment, step=flow.steps.index(waiting), base_at=trigger.occurred_at, now=now)

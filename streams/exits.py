@@ -49,7 +49,7 @@ def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> 
         return _matches(rule.match, event=seen.words, trigger=enrollment.context)
     if seen.occurred_at > enrollment.anchor_at:
         return True
-    within_skew = flow.skew_ms > 0 and seen.occurred_at >= enrollment.anchor_at - flow.skew_ms
+    within_skew = seen.occurred_at > enrollment.anchor_at - flow.skew_ms
     return within_skew and seen.offset > enrollment.trigger_offset
 
 

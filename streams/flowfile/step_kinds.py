@@ -8,7 +8,7 @@ from schemas.flow import Gate, If, Route, Send, Settle, Step, Stop, Wait
 from streams.flowfile.conditions import condition, trigger_word
 from streams.flowfile.nodes import Mapping, Node, Scalar
 from streams.flowfile.reader import Reader, cut, shown
-from streams.flowfile.steps import Draft, Kind, Slot, Steps, Target
+from streams.flowfile.steps import Kind, Place, Steps, Target
 
 SETTLE_HOLD_MS_DEFAULT = 2 * 3_600_000
 PRIORITY_DEFAULT = 5
@@ -24,25 +24,25 @@ _LATER_SEND = frozenset({
 })  # fmt: skip
 
 
-def _wait(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+def _wait(steps: Steps, body: Node, place: Place) -> None:
     """`wait: { for: 15m }`"""
-    found = steps.reader.fields(node, "`wait`", required=("for",), later=_LATER_WAIT)
+    found = steps.reader.fields(body, "`wait`", required=("for",), later=_LATER_WAIT)
     duration_ms = steps.reader.duration(found.get("for"), "`for`")
-    steps.add(slot, Draft(node, (after,), lambda after: Wait(label=label, duration_ms=duration_ms, next=after)))
+    steps.add(place, (place.after,), lambda after: Wait(label=place.label, duration_ms=duration_ms, next=after))
 
 
-def _settle(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+def _settle(steps: Steps, body: Node, place: Place) -> None:
     """`settle: { sources: [shop.orders], max_hold: 2h, on_timeout: skip }`"""
     reader = steps.reader
-    found = reader.fields(node, "`settle`", required=("sources",), optional=("max_hold", "on_timeout"))
+    found = reader.fields(body, "`settle`", required=("sources",), optional=("max_hold", "on_timeout"))
     gates = tuple(_gate(reader, source) for source in reader.items(found.get("sources"), "`sources`"))
     max_hold_ms = reader.duration(found.get("max_hold"), "`max_hold`", default_ms=SETTLE_HOLD_MS_DEFAULT)
     on_timeout = reader.choice(found.get("on_timeout"), "`on_timeout`", _TIMEOUTS)
 
     def build(after: int) -> Step:
-        return Settle(label=label, gates=gates, max_hold_ms=max_hold_ms, on_timeout=on_timeout, next=after)
+        return Settle(label=place.label, gates=gates, max_hold_ms=max_hold_ms, on_timeout=on_timeout, next=after)
 
-    steps.add(slot, Draft(node, (after,), build))
+    steps.add(place, (place.after,), build)
 
 
 def _gate(reader: Reader, node: Node) -> Gate:
@@ -53,35 +53,35 @@ def _gate(reader: Reader, node: Node) -> Gate:
     return Gate(source=source, shop=reader.text(found.get("shop"), "`shop`"))
 
 
-def _if(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+def _if(steps: Steps, body: Node, place: Place) -> None:
     """`if: { condition: { trigger.total: ... }, then: big_cart, otherwise: { stop: too_small } }`"""
-    found = steps.reader.fields(node, "`if`", required=("condition", "then"), optional=("otherwise",))
+    found = steps.reader.fields(body, "`if`", required=("condition", "then"), optional=("otherwise",))
     judged = condition(steps.reader, found.get("condition"), "`condition`", steps.scope)
 
     def build(then: int, otherwise: int) -> Step:
-        return If(label=label, condition=judged, then=then, otherwise=otherwise)
+        return If(label=place.label, condition=judged, then=then, otherwise=otherwise)
 
     ways: list[Target] = []
-    steps.add(slot, Draft(node, ways, build))  # First its place, then what its ways bring along.
-    ways.append(steps.target(found.get("then"), "`then`", after=after))
-    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=after))
+    steps.add(place, ways, build)  # First its place, then what its ways bring along.
+    ways.append(steps.target(found.get("then"), "`then`", after=place.after))
+    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=place.after))
 
 
-def _route(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+def _route(steps: Steps, body: Node, place: Place) -> None:
     """`route: { by: trigger.channel_id, cases: { 2: store_two }, otherwise: { stop: no_branch_matched } }`"""
     reader = steps.reader
-    found = reader.fields(node, "`route`", required=("by", "cases", "otherwise"))
+    found = reader.fields(body, "`route`", required=("by", "cases", "otherwise"))
     by = trigger_word(reader, found.get("by"), "`by`", steps.scope, kind="text")
     cases = _cases(reader, found.get("cases"))
 
     def build(*ways: int) -> Step:
         by_text = {text: way for (text, _), way in zip(cases, ways, strict=False)}
-        return Route(label=label, by=by, cases=by_text, otherwise=ways[-1])
+        return Route(label=place.label, by=by, cases=by_text, otherwise=ways[-1])
 
     ways: list[Target] = []
-    steps.add(slot, Draft(node, ways, build))
-    ways.extend(steps.target(way, f"case `{cut(text)}`", after=after) for text, way in cases)
-    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=after))
+    steps.add(place, ways, build)
+    ways.extend(steps.target(way, f"case `{cut(text)}`", after=place.after) for text, way in cases)
+    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=place.after))
 
 
 def _cases(reader: Reader, node: Node | None) -> list[tuple[str, Node]]:
@@ -97,32 +97,33 @@ def _cases(reader: Reader, node: Node | None) -> list[tuple[str, Node]]:
     return [(text, way) for text, (_, way) in node.entries.items()]
 
 
-def _send(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+def _send(steps: Steps, body: Node, place: Place) -> None:
     """`send: { template: cart, channel: email, class: marketing }`; `settle` inside it is a step before it."""
     reader = steps.reader
     optional = ("class", "priority", "settle")
-    found = reader.fields(node, "`send`", required=("template", "channel"), optional=optional, later=_LATER_SEND)
+    found = reader.fields(body, "`send`", required=("template", "channel"), optional=optional, later=_LATER_SEND)
     template = reader.name(found.get("template"), "`template`")
     channel = reader.choice(found.get("channel"), "`channel`", _CHANNELS, later=_LATER_CHANNELS)
     message_class = reader.choice(found.get("class"), "`class`", _CLASSES)
     priority = reader.integer(found.get("priority"), "`priority`", least=0, most=9, default=PRIORITY_DEFAULT)
-    own = slot
+    own = place
     if "settle" in found:
-        own = steps.slot()
-        _settle(steps, found["settle"], label=f"{label}:settle", slot=slot, after=own)
+        own = place._replace(slot=steps.slot())
+        _settle(steps, found["settle"], place._replace(label=f"{place.label}:settle", after=own.slot))
 
     def build(after: int) -> Step:
         return Send(
-            label=label, template=template, channel=channel, message_class=message_class, priority=priority, next=after
-        )
+            label=place.label, template=template, channel=channel, message_class=message_class, priority=priority,
+            own_gate="settle" in found, next=after,
+        )  # fmt: skip
 
-    steps.add(own, Draft(node, (after,), build))
+    steps.add(own, (own.after,), build)
 
 
-def _stop(steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None:
+def _stop(steps: Steps, body: Node, place: Place) -> None:
     """`stop: done`; what stands below it is reached by a label only."""
-    reason = steps.reader.name(node, "the reason of `stop`")
-    steps.add(slot, Draft(node, (), lambda: Stop(label=label, reason=reason)))
+    reason = steps.reader.name(body, "the reason of `stop`")
+    steps.add(place, (), lambda: Stop(label=place.label, reason=reason))
 
 
 KINDS: dict[str, Kind] = {

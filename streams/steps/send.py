@@ -21,7 +21,9 @@ ADDRESS_OF_CHANNEL = {"email": "email"}
 def run(step: Send, passage: Passage) -> Move:
     """Judges the enrollment once more and orders the message."""
     enrollment = passage.enrollment
-    unsettled, enrollment.unsettled = enrollment.unsettled, ""
+    unsettled = enrollment.unsettled
+    if step.own_gate:
+        enrollment.unsettled = ""
     if unsettled == "skip":
         return _skip(step, passage, "settle_timeout")
     rule = first_of(passage.flow, enrollment.exits_held)

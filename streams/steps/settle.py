@@ -18,7 +18,7 @@ from streams.verdict import Note
 
 
 def run(step: Settle, passage: Passage) -> Move:
-    """On, when open; else held; else, when held for too long, on with a mark for the next send."""
+    """On, when open; else held; else, when held for too long, on with a mark for the sends that it guards."""
     enrollment = passage.enrollment
     if passage.gates.open(step.gates, due_at=enrollment.due_at):
         enrollment.unsettled = ""

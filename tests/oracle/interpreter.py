@@ -159,6 +159,8 @@ class Run:
         running = next((enrollment for enrollment in self.live() if enrollment.key == key), None)
         if running is not None and self.flow.retrigger == "ignore":
             return "live", running
+        if running is not None and event.occurred_at < running.trigger.occurred_at:
+            return "live", running  # it happened before the newest one that was taken: there is nothing new in it
         if running is None and not self._may_enter_again(event, key):
             return "reentry", None
         if event.appended_at - event.occurred_at > self.flow.max_trigger_age_ms:
@@ -179,7 +181,10 @@ class Run:
     def _start(self, enrollment: Enrollment, *, now: int) -> None:
         if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):
             return
-        self._go(enrollment, moment=now, now=now)
+        # Whatever comes first, it comes when the enrollment is woken, never on the trigger's own record.
+        enrollment.wake_at = now
+        if self.flow.steps and self.flow.steps[0].kind == "wait":
+            enrollment.wake_at = max(enrollment.anchor + self.flow.steps[0].wait_ms, now)
 
     def _replace_context(self, enrollment: Enrollment, event: Event, *, now: int) -> None:
         enrollment.visit += 1
@@ -233,10 +238,10 @@ class Run:
     def wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
         """A wait is over, a gate has opened, or a gate was closed for too long."""
         step = self.flow.steps[enrollment.step]
-        if enrollment.held_through is None:
+        if enrollment.held_through is None and step.kind == "wait":
             enrollment.waited = True
             enrollment.step += 1
-        else:
+        elif enrollment.held_through is not None:
             assert step.gate is not None
             enrollment.unsettled = not self.gate_open(enrollment) and step.gate.on_timeout == "skip"
             enrollment.held_through = None
@@ -247,13 +252,13 @@ class Run:
         """Take steps until one waits, is held, or ends the enrollment."""
         while enrollment.step < len(self.flow.steps):
             step = self.flow.steps[enrollment.step]
-            if self._held(enrollment, step.gate, moment=moment):
+            if self._held(enrollment, step.gate, moment=moment, now=now):
                 return
             enrollment.gate_passed = False
             if step.kind == "wait":
                 begun = moment if enrollment.waited else enrollment.anchor
                 enrollment.unsettled = False
-                enrollment.wake_at = max(begun + step.wait_ms, moment)
+                enrollment.wake_at = max(begun + step.wait_ms, now)
                 return
             if step.kind == "send" and self._send(enrollment, step, now=now):
                 return
@@ -264,7 +269,7 @@ class Run:
             enrollment.step = enrollment.step + 1 if target is None else self.flow.step_at(target)
         self._end(enrollment, "done", now=now)
 
-    def _held(self, enrollment: Enrollment, gate: Gate | None, *, moment: int) -> bool:
+    def _held(self, enrollment: Enrollment, gate: Gate | None, *, moment: int, now: int) -> bool:
         if gate is None or enrollment.gate_passed:
             return False
         enrollment.unsettled = False
@@ -272,7 +277,7 @@ class Run:
         if self.gate_open(enrollment):
             enrollment.held_through = None
         else:
-            enrollment.wake_at = moment + gate.max_hold_ms
+            enrollment.wake_at = max(moment + gate.max_hold_ms, now)
         return enrollment.held_through is not None
 
     def _target(self, enrollment: Enrollment, step: Step) -> Any:
@@ -284,7 +289,7 @@ class Run:
             cases = {str(case): target for case, target in step.body["cases"].items()}
             return step.body["otherwise"] if value is None else cases.get(value, step.body["otherwise"])
         if step.kind == "if":
-            holds = judge(step.body["where"], enrollment.trigger.words) is True
+            holds = judge(_bare(step.body["condition"]), enrollment.trigger.words) is True
             return step.body.get("then") if holds else step.body.get("otherwise")
         return None
 
@@ -303,6 +308,13 @@ class Run:
             Command(command_id, enrollment.enrollment_id, who, self.flow.name, step.label, enrollment.visit, now)
         )
         return False
+
+
+def _bare(condition: Any) -> Any:
+    """A condition on `trigger.total` as one on `total`."""
+    if isinstance(condition, dict):
+        return {name.removeprefix("trigger."): _bare(part) for name, part in condition.items()}
+    return [_bare(part) for part in condition] if isinstance(condition, list) else condition
 
 
 def _fits(event: Event, name: str, sources: list[str], where: Words) -> bool:

@@ -43,18 +43,18 @@ def _entry(dice: Random, trigger: str) -> Raw:
         entry["key"] = "trigger.checkout_id"
     if dice.random() < 0.7:
         entry["retrigger"] = dice.choice(("ignore", "restart", "replace_context"))
-    entry["reentry"] = _reentry(dice)
+    entry["reentry"] = _reentry(dice, keyed="key" in entry)
     if dice.random() < 0.4:
         entry["max_trigger_age"] = dice.choice(("10m", "1h", "24h"))
     return entry
 
 
-def _reentry(dice: Random) -> str | Raw:
+def _reentry(dice: Random, *, keyed: bool) -> str | Raw:
     policy = dice.choice(("always", "never", "min_gap", "min_gap"))
     if policy != "min_gap":
         return policy
     rule = {"min_gap": dice.choice(("15m", "1h", "3h", "1d")), "from": dice.choice(("start", "end"))}
-    return rule | ({"scope": dice.choice(("profile", "key"))} if dice.random() < 0.6 else {})
+    return rule | ({"scope": dice.choice(("profile", "key") if keyed else ("profile",))} if dice.random() < 0.6 else {})
 
 
 def _exits(dice: Random, trigger: str) -> list[Raw]:
@@ -128,13 +128,26 @@ def _round(dice: Random, trigger: str, number: int, *, follows: str, channel: st
     branch = dice.choice(("none", "none", "if", "route"))
     elsewhere = dice.choice(({"stop": "not_wanted"}, follows))
     if branch == "if":
-        where = _condition(dice, trigger, depth=1)
-        steps.append({"if": {"where": where, "then": send, "otherwise": elsewhere}})
+        condition = _of_trigger(_condition(dice, trigger, depth=1))
+        steps.append({"if": {"condition": condition, "then": send, "otherwise": elsewhere}})
     if branch == "route":
         cases = {CHANNELS[0]: send, CHANNELS[1]: f"{send}_b"}
         steps.append({"route": {"by": "trigger.channel_id", "cases": cases, "otherwise": elsewhere}})
         steps += [{"label": f"{send}_b", "send": body}, {"stop": "other_branch"}]
     return [*steps, {"label": send, "send": body}]
+
+
+def _of_trigger(condition: Raw) -> Raw:
+    """The same condition where words need their owner: `trigger.total` for `total`."""
+    found: Raw = {}
+    for name, part in condition.items():
+        if name in ("all", "any"):
+            found[name] = [_of_trigger(one) for one in part]
+        elif name == "not":
+            found[name] = _of_trigger(part)
+        else:
+            found[f"trigger.{name}"] = part
+    return found
 
 
 def _gate(dice: Random) -> Raw:

@@ -175,9 +175,9 @@ def test_without_a_wait_the_message_leaves_with_the_trigger() -> None:
     ],
 )
 def test_a_condition_that_is_not_true_leads_elsewhere(value: Raw | None, expected: list[str]) -> None:
-    where = {"total": {"gte": {"money": "20.00", "currency": "USD"}}}
+    condition = {"trigger.total": {"gte": {"money": "20.00", "currency": "USD"}}}
     branching = flow(
-        {"if": {"where": where, "then": "big", "otherwise": "small"}},
+        {"if": {"condition": condition, "then": "big", "otherwise": "small"}},
         {"label": "big", "send": SEND},
         {"stop": "done"},
         {"label": "small", "send": SEND},

@@ -53,17 +53,17 @@ def test_a_late_trigger_wakes_when_the_bound_passes_its_append_time() -> None:
     assert decided(run_live([flow()], live(*records))) == [("remind", "12:00:02.000")]
 
 
-def test_one_tick_runs_a_chain_as_far_as_its_bound() -> None:
+def test_a_tick_arms_what_follows_so_a_chain_takes_a_tick_for_each_wait() -> None:
     steps: list[Raw] = [
         {"wait": {"for": "1h"}},
         {"label": "a", "send": SEND},
         {"wait": {"for": "1h"}},
         {"label": "b", "send": SEND},
     ]
-    both = live(("10:00", checkout("10:00")), ("15:00", tick("12:00")))
-    assert decided(run_live([flow(*steps)], both)) == [("a", "15:00:00.000"), ("b", "15:00:00.000")]
-    one = live(("10:00", checkout("10:00")), ("15:00", tick("11:59:59")), ("15:01", tick("12:00")))
-    assert decided(run_live([flow(*steps)], one)) == [("a", "15:00:00.000"), ("b", "15:01:00.000")]
+    both = live(("10:00", checkout("10:00")), ("15:00", tick("12:00")), ("15:01", tick("14:59:59.999")))
+    assert decided(run_live([flow(*steps)], both)) == [("a", "15:00:00.000")]
+    then = live(("10:00", checkout("10:00")), ("15:00", tick("12:00")), ("15:01", tick("15:00")))
+    assert decided(run_live([flow(*steps)], then)) == [("a", "15:00:00.000"), ("b", "15:01:00.000")]
 
 
 def test_on_a_live_log_a_gate_opens_at_the_tick_that_brings_the_watermark() -> None:
