@@ -94,13 +94,15 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             self._assignments += 1
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        """The loop takes them over before it takes a record of them."""
+        """Let the loop take them over before it takes a record of them."""
         self._assignments += 1
 
     async def _take_over(self) -> None:
         """Go to where the owner before us was, and learn what it has promised."""
         raw = sorted(self._consumer.assignment())
-        stored = await _stored_progress(self._kafka, self._topics) if raw and self._clock == "live" else {}
+        marks = {partition.partition: LowWater(partition.partition) for partition in raw}
+        if marks and self._clock == "live":
+            await _restore(marks, self._kafka, self._topics)
         first, end = await self._asker.beginning_offsets(raw), await self._asker.end_offsets(raw)
         self._positions, self._committed = {}, {}
         for partition in raw:
@@ -112,7 +114,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             # Also where there is nothing to go back to: a poll may have moved on already.
             self._positions[partition] = first[partition] if offset is None else offset
             self._consumer.seek(partition, self._positions[partition])
-        self._marks = {each.partition: LowWater(each.partition, stored.get(each.partition)) for each in raw}
+        self._marks = marks
 
     async def _forward(self, batches: Mapping[Any, Sequence[Any]]) -> None:
         out = Outgoing(self._producer)
@@ -165,14 +167,14 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             _log.warning("offsets were not committed, so some records will be forwarded again: %s", error)
 
 
-async def _stored_progress(kafka: str, topics: Topics) -> dict[int, Progress]:
-    stored = {}
+async def _restore(marks: Mapping[int, LowWater], kafka: str, topics: Topics) -> None:
+    """Bring marks to where the owners before us had them."""
     async for record in read_to_end(kafka, topics.progress):
         try:
             progress = decode(record.value or b"", Progress)
         except Undecodable as error:
             # A mark is soon found again; a lost watermark comes again with the next report of its source.
             _log.error("%s offset %d is passed over: %s", record.topic, record.offset, error)
-        else:
-            stored[progress.raw_partition] = progress
-    return stored
+            continue
+        if progress.raw_partition in marks:
+            marks[progress.raw_partition].restore(progress)

@@ -22,31 +22,38 @@ Source = tuple[str, str, str]  # tenant, source, shop
 
 
 class LowWater:
-    """What is known of one raw partition; `stored` is what the owner before us wrote last."""
+    """What is known of one raw partition."""
 
-    def __init__(self, partition: int, stored: Progress | None = None) -> None:
+    def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.through_at = instants.from_wire(stored.forwarded_through) if stored else 0
-        self._watermarks = {_source(mark): mark for mark in stored.watermarks} if stored else {}
+        self.through_at = 0
+        self._watermarks: dict[Source, Watermark] = {}
         self._noted: dict[Source, Watermark] = {}
         self._asked_at = 0
         self._end: int | None = None
 
+    def restore(self, progress: Progress) -> None:
+        """Go on from what an owner before us wrote; of several records the furthest of each counts.
+
+        That a process was revived after others took its partitions over shows only in a record that says less.
+        """
+        self._raise_to(instants.from_wire(progress.forwarded_through))
+        for watermark in progress.watermarks:
+            _keep_latest(self._watermarks, watermark)
+
     def note(self, watermark: Watermark) -> None:
         """A watermark was read. It counts from `acknowledged` on. Raises `Refused` if it is of one source too many."""
-        source = _source(watermark)
-        known = self._noted.get(source) or self._watermarks.get(source)
-        if known is None and len(self._watermarks | self._noted) >= SOURCES_MAX:
+        sources = self._watermarks.keys() | self._noted.keys()
+        if _source(watermark) not in sources and len(sources) >= SOURCES_MAX:
             found = f"raw partition {self.partition} already holds watermarks of {SOURCES_MAX} sources"
             raise Refused("too_many_sources", f"{found}; give a source one lasting name")
-        # Wire instants are all of one form, so that they compare as text.
-        if known is None or known.complete_through < watermark.complete_through:
-            self._noted[source] = watermark
+        _keep_latest(self._noted, watermark)
 
     def acknowledged(self, last_appended_at: int) -> None:
         """Everything read so far is in the profile log; the last record was appended at this time."""
         self._raise_to(last_appended_at - 1)
-        self._watermarks |= self._noted
+        for watermark in self._noted.values():
+            _keep_latest(self._watermarks, watermark)
         self._noted = {}
 
     def asked(self, *, after: int, end: int) -> None:
@@ -75,3 +82,10 @@ class LowWater:
 
 def _source(watermark: Watermark) -> Source:
     return watermark.tenant, watermark.source, watermark.shop
+
+
+def _keep_latest(watermarks: dict[Source, Watermark], watermark: Watermark) -> None:
+    known = watermarks.get(_source(watermark))
+    # Wire instants are all of one form, so that they compare as text.
+    if known is None or known.complete_through < watermark.complete_through:
+        watermarks[_source(watermark)] = watermark

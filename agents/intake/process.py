@@ -15,7 +15,7 @@ from agents.outgoing import OUTAGE_MS_MAX, new_producer
 from schemas.command import Clock
 from schemas.topics import Topics
 
-SESSION_MS = 10_000
+SESSION_MS = 10_000  # after so long without a heartbeat the group gives our partitions to others
 
 
 async def run(
