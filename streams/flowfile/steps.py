@@ -35,6 +35,15 @@ class Label(NamedTuple):
 Target = Slot | Label
 
 
+class Place(NamedTuple):
+    """Where a step stands: its node and label, the slot it fills, and the way to the step below."""
+
+    node: Node
+    label: str
+    slot: Slot
+    after: Target
+
+
 class Draft(NamedTuple):
     """A step before its ways are numbers. `build` takes the indexes of `ways`, in their order."""
 
@@ -44,9 +53,9 @@ class Draft(NamedTuple):
 
 
 class Kind(Protocol):
-    """Reads one kind of step and adds it, in place of `slot`, with `after` as the way to the step below."""
+    """Reads one kind of step from what stands under its name, and adds it in its place."""
 
-    def __call__(self, steps: Steps, node: Node, *, label: str, slot: Slot, after: Target) -> None: ...
+    def __call__(self, steps: Steps, body: Node, place: Place) -> None: ...
 
 
 class Steps:
@@ -90,23 +99,24 @@ class Steps:
         self._slots += 1
         return self._slots
 
-    def add(self, slot: Slot, draft: Draft) -> None:
-        """Put a step into a place."""
-        self._index_of[slot] = len(self.drafts)
-        self.drafts.append(draft)
+    def add(self, place: Place, ways: Sequence[Target], build: Callable[..., Step]) -> None:
+        """Put a step into its place. `build` takes the indexes of `ways`, which may still grow."""
+        self._index_of[place.slot] = len(self.drafts)
+        self.drafts.append(Draft(place.node, ways, build))
 
     def _step(self, node: Node, slot: Slot, after: Target) -> None:
         found = self._fields(node)
         kinds = [name for name in self._kinds if name in found]
         label = self._label(node, found.get("label"), kinds[0] if kinds else "step", slot)
-        if len(kinds) > 1:
+        if len(kinds) > 1 and isinstance(node, Mapping):
             message = f"one step does one thing; make {listed(kinds)} steps of their own"
-            self.reader.note("two_steps_in_one", found[kinds[1]], message)
+            self.reader.note("two_steps_in_one", node.entries[kinds[1]][0], message)
+        place = Place(node, label, slot, after)
         if kinds:
-            self._kinds[kinds[0]](self, found[kinds[0]], label=label, slot=slot, after=after)
+            self._kinds[kinds[0]](self, found[kinds[0]], place)
         else:
             # Something must stand here, so that the ways of the other steps can still be judged.
-            self.add(slot, Draft(node, (after,), lambda _: Stop(label=label, reason="")))
+            self.add(place, (after,), lambda _: Stop(label=label, reason=""))
 
     def _fields(self, node: Node) -> dict[str, Node]:
         if not isinstance(node, Mapping):

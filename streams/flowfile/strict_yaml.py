@@ -119,6 +119,8 @@ class _Parser:
         while not isinstance(event := self._next(), MappingEndEvent):
             key = self._node(event, depth)
             value = self._node(self._next(), depth)
+            if isinstance(value, Scalar) and value.plain and not value.text:
+                value = Scalar(key.line, key.column, "", True)  # Nothing has no place of its own.
             if not isinstance(key, Scalar):
                 self._findings.note("key_not_text", key, "a key must be a word, and here is a list or a mapping")
             elif key.plain and key.text == "<<":

@@ -22,6 +22,7 @@ from streams.timeline import DAY
 
 TENANT = "test"
 CURRENCY_DEFAULT = "USD"
+LATEST_AT = from_wire("2200-01-01T00:00:00Z")  # so that every wait from here still ends at a time that can be written
 
 _WHO = ("profile", "anonymous")
 _CLOCK_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{3})?)?")
@@ -43,11 +44,14 @@ def time_of(reader: Reader, node: Node | None, what: str, *, default: int = 0) -
     if node is None or text is None:
         return default
     try:
-        return from_wire(f"{DAY}T{text}Z" if _CLOCK_TIME.fullmatch(text) else text)
+        found = from_wire(f"{DAY}T{text}Z" if _CLOCK_TIME.fullmatch(text) else text)
     except (ValueError, OverflowError):
+        found = -1
+    if not 0 <= found < LATEST_AT:
         expected = f'{what} must be a time such as "10:40", "10:40:05" or "{DAY}T10:40:00Z", not {shown(node)}'
         reader.note("bad_time", node, expected)
         return default
+    return found
 
 
 def event(reader: Reader, node: Node, *, short: str, envelope: Envelope, people: dict[str, str]) -> Event | None:
@@ -56,6 +60,8 @@ def event(reader: Reader, node: Node, *, short: str, envelope: Envelope, people:
     type_ = BY_SHORT[short].name if short in BY_SHORT else "custom." + short.removeprefix("custom_")
     words = words_of(short)
     found = reader.fields(node, f"`{short}`", optional=(*_WHO, *words))
+    if not isinstance(node, Mapping):
+        return None
     identity = _identity(reader, node, found, people)
     wire: dict[str, Any] = {"type": type_, "tenant": TENANT, **envelope._asdict(), "identity": identity}
     for name in found.keys() - set(_WHO):

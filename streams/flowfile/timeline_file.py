@@ -20,7 +20,7 @@ from schemas.control import Watermark
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from streams.flowfile.findings import FlowFileError, Unreadable
-from streams.flowfile.nodes import Mapping, Node, Scalar
+from streams.flowfile.nodes import Mapping, Node
 from streams.flowfile.reader import Reader, cut, listed, shown
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.timeline_event import TENANT, Envelope, event, time_of
@@ -58,13 +58,17 @@ class _TimelineReader:
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
         self._people: dict[str, str] = {}
+        self._lines_are_sound = True  # else a line that could not be read may be what the others seem to lack
 
     def read(self, node: Node) -> Timeline:
         found = self.reader.fields(node, "a timeline", required=("name", "timeline", "expect"))
+        mistakes = len(self.reader.findings)
         lines = self.reader.items(found.get("timeline"), "`timeline`")
         happenings = [self._happens(line, number) for number, line in enumerate(lines, 1)]
         ends = [isinstance(line, Mapping) and "end" in line.entries for line in lines]
-        self._check_order(lines, happenings, ends)
+        self._lines_are_sound = len(self.reader.findings) == mistakes
+        if self._lines_are_sound:
+            self._check_order(lines, happenings, ends)
         return Timeline(
             name=self.reader.text(found.get("name"), "`name`") or "",
             line=node.line,
@@ -158,7 +162,7 @@ class _TimelineReader:
 
     def _profile(self, node: Node | None) -> str | None:
         name = self.reader.text(node, "`profile`")
-        if isinstance(node, Scalar) and name is not None and name not in self._people.values():
+        if node is not None and name is not None and self._lines_are_sound and name not in self._people.values():
             message = f"nobody is called `{cut(name)}` in this timeline"
             self.reader.unknown("bad_choice", node, message, name, sorted(set(self._people.values())))
         return name

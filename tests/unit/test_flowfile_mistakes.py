@@ -1,0 +1,120 @@
+"""Every kind of mistake in a flow file: where it is found, what it is called, and what is suggested.
+
+The cases stand in `bad_flows/*.txt`: a title after `===`, then every error as `>>> line:column code suggestion`, then
+the file. Exactly those errors must be found: one mistake must not drag others behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import pytest
+
+from schemas.limits import FLOW_FILE_BYTES_MAX, STEPS_MAX
+from streams.flowfile import FlowFileError, check, load
+from streams.flowfile.findings import FINDINGS_MAX, Code
+
+HEAD = "flow: f\nentry: { trigger: { event: checkout_started }, reentry: always }\n"
+
+
+class Case(NamedTuple):
+    title: str
+    expected: list[str]
+    text: str
+
+
+def cases() -> Iterator[Case]:
+    for path in sorted((Path(__file__).parent / "bad_flows").glob("*.txt")):
+        _, *blocks = path.read_text().split("\n=== ")
+        for block in blocks:
+            title, *lines = block.rstrip("\n").split("\n")
+            expected = [line.removeprefix(">>> ") for line in lines if line.startswith(">>> ")]
+            text = "".join(line + "\n" for line in lines if not line.startswith(">>> "))
+            yield Case(f"{path.stem}: {title}", expected, text)
+
+
+def found_in(text: str | bytes) -> list[str]:
+    return [
+        f"{finding.line}:{finding.column} {finding.code} {finding.suggestion or ''}".rstrip()
+        for finding in check(text, name="f.yaml").findings
+        if finding.severity == "error"
+    ]
+
+
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.title)
+def test_a_mistake_is_found_where_it_is(case: Case) -> None:
+    assert found_in(case.text) == sorted(case.expected, key=lambda line: [int(n) for n in line.split()[0].split(":")])
+    with pytest.raises(FlowFileError):
+        load(case.text, name="f.yaml")
+
+
+def test_there_are_cases_for_every_code() -> None:
+    shown = {line.split()[1] for case in cases() for line in case.expected}
+    elsewhere = {
+        *("too_large", "not_utf8", "too_many_steps", "no_reentry_chosen"),  # below
+        *("flow_twice", "bad_time", "not_in_order"),  # test_flow_files.py, test_timeline_file.py
+        "bad_instant",  # no declared word is an instant yet
+    }
+    assert shown | elsewhere == set(get_args(Code))
+    assert not shown & elsewhere
+
+
+def test_a_message_says_what_was_found_and_what_was_expected() -> None:
+    text = HEAD + "steps: [{ wait: { for: 15 minutes } }]"
+    [finding] = check(text, name="flows/f.yaml").findings
+    assert str(finding) == (
+        "flows/f.yaml:3:24: error bad_duration: `for` must be a duration such as 90s, 15m, 4h, 1d, 2w or 1h30m, "
+        'not the text "15 minutes". Did you mean 15m?'
+    )
+
+
+def test_a_file_that_is_too_large() -> None:
+    assert found_in("#" * (FLOW_FILE_BYTES_MAX + 1)) == ["1:1 too_large"]
+    assert found_in(b"#" * 10_000_000) == ["1:1 too_large"]
+    assert found_in("é" * FLOW_FILE_BYTES_MAX) == ["1:1 too_large"]
+
+
+def test_bytes_that_are_not_utf_8() -> None:
+    assert found_in(b"flow: f\nstatus: " + b"\xff\xfe") == ["2:9 not_utf8"]
+
+
+def test_a_character_that_yaml_does_not_allow() -> None:
+    assert found_in("flow: f\nstatus: li\x00ve") == ["2:11 syntax"]
+
+
+def test_more_steps_than_allowed() -> None:
+    text = HEAD + "steps:\n" + "  - wait: { for: 1h }\n" * (STEPS_MAX + 1)
+    assert found_in(text) == [f"{STEPS_MAX + 4}:5 too_many_steps"]
+    assert found_in(HEAD + "steps:\n" + "  - wait: { for: 1h }\n" * STEPS_MAX) == []
+
+
+def test_more_mistakes_than_anybody_reads() -> None:
+    text = HEAD + "steps:\n" + "  - wiat: { for: 1h }\n" * 1_000
+    assert len(check(text, name="f").findings) == FINDINGS_MAX
+
+
+def test_a_warning_is_no_error() -> None:
+    checked = check(HEAD.replace(", reentry: always", "") + "steps: [{ stop: done }]", name="f")
+    assert checked.flow is not None
+    assert [(finding.code, finding.severity, finding.line) for finding in checked.findings] == [
+        ("no_reentry_chosen", "warning", 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 200_000,
+        "{a: " * 60_000,
+        "- " * 120_000,
+        "? " * 120_000,
+        "&" * 200_000,
+        '"' + "\\" * 200_000,
+        "\n" * 200_000,
+    ],
+    ids=lambda text: text[:4],
+)
+def test_text_made_to_hurt_is_refused(text: str) -> None:
+    assert found_in(text)
