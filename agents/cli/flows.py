@@ -38,10 +38,10 @@ def check(*, path: Path, console: Console) -> int:
     shown = _shown_findings([*flows, *timelines])
     for file in flows:
         if file.flow is not None:
-            steps = f"{len(file.flow.steps)} steps, version {file.flow.version}"
+            steps = f"{_count(len(file.flow.steps), 'step')}, version {file.flow.version}"
             shown.append(f"{file.path}: {file.flow.name}, {file.flow.status}, {steps}\n")
-    warnings = len(findings) - len(errors)
-    shown.append(f"{len(flows)} flow files, {len(errors)} errors, {warnings} warnings", _style(failed=bool(errors)))
+    counts = (len(flows), "flow file"), (len(errors), "error"), (len(findings) - len(errors), "warning")
+    shown.append(", ".join(_count(number, what) for number, what in counts), _style(failed=bool(errors)))
     compiled = [
         {"file": str(file.path), "name": file.flow.name, "status": file.flow.status, "version": file.flow.version}
         for file in flows
@@ -62,13 +62,13 @@ def test(*, path: Path, console: Console) -> int:
     failed = sum(bool(result.failures) for _, result in results)
     shown = _shown_findings([*flows, *timelines], errors_only=True)
     for file in timelines:
-        shown.append(f"{file.path}: {len(file.timelines)} timelines\n")
+        shown.append(f"{file.path}: {_count(len(file.timelines), 'timeline')}\n")
     for name in sorted({str(file.path) for file in flows if file.flow} - {str(file.beside) for file in timelines}):
         shown.append(f"{name}: no timelines beside it\n", "yellow")
     for file, result in results:
         if result.failures:
             _show_failures(shown, file, result)
-    summary = f"{len(results)} timelines, {failed} failed, {len(errors)} errors in files"
+    summary = f"{_count(len(results), 'timeline')}, {failed} failed, {_count(len(errors), 'error')} in files"
     shown.append(summary, _style(failed=bool(failed or errors)))
     data = {
         "ok": not (failed or errors),
@@ -140,6 +140,10 @@ def _show_failures(shown: Text, file: TimelineFile, result: Result) -> None:
     shown.append("  what was decided\n", "dim")
     for line in result.story or ("nothing",):
         shown.append(f"    {line}\n", "dim")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _style(*, failed: bool) -> str:
