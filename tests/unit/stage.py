@@ -55,7 +55,7 @@ def clock_of(instant: int) -> str:
     moment = EPOCH + timedelta(milliseconds=instant)
     days = (moment - DAY).days
     spec = "milliseconds" if instant % 1000 else "seconds" if instant % MINUTE else "minutes"
-    return (f"+{days} " if days else "") + moment.time().isoformat(timespec=spec)
+    return (f"{days:+d} " if days else "") + moment.time().isoformat(timespec=spec)
 
 
 # --- what happens --------------------------------------------------------------------------------------

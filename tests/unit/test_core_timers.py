@@ -1,0 +1,108 @@
+"""Timers: an index of (wakeup, profile key), one current wakeup a profile, lazily canceled."""
+
+from __future__ import annotations
+
+import random
+
+from schemas.flow import Gate
+from schemas.profile import NEVER
+from streams.timers import Timers
+
+LAST = b"\xff"
+
+
+def timers(*entries: tuple[int, bytes]) -> Timers:
+    made = Timers()
+    for wakeup_at, key in entries:
+        made.set(key, wakeup_at)
+    return made
+
+
+def drained(made: Timers, through: tuple[int, bytes] = (NEVER - 1, LAST)) -> list[tuple[int, bytes]]:
+    return list(iter(lambda: made.pop(through), None))
+
+
+def test_they_come_out_in_order_of_wakeup_and_then_of_key() -> None:
+    assert drained(timers((5, b"c"), (9, b"a"), (5, b"b"))) == [(5, b"b"), (5, b"c"), (9, b"a")]
+
+
+def test_setting_one_again_replaces_it() -> None:
+    made = timers((5, b"a"), (3, b"b"))
+    made.set(b"a", 2)
+    made.set(b"b", 8)
+    assert (len(made), made.next_at()) == (2, 2)
+    assert drained(made) == [(2, b"a"), (8, b"b")]
+
+
+def test_never_takes_it_out_and_it_may_come_back() -> None:
+    made = timers((5, b"a"))
+    made.set(b"a", NEVER)
+    assert (len(made), made.next_at(), drained(made)) == (0, NEVER, [])
+    made.set(b"a", 5)
+    assert drained(made) == [(5, b"a")]
+
+
+def test_there_and_back_again_is_still_one() -> None:
+    """A stale entry that becomes current once more must not wake twice."""
+    made = timers((5, b"a"), (6, b"a"), (5, b"a"))
+    assert made.first(10, through_at=9) == [(5, b"a")]
+    assert (len(made), drained(made)) == (1, [(5, b"a")])
+
+
+def test_what_is_above_the_bound_stays() -> None:
+    made = timers((5, b"a"), (5, b"b"), (5, b"c"), (6, b"a2"))
+    assert drained(made, (5, b"b")) == [(5, b"a"), (5, b"b")]
+    assert len(made) == 2
+    assert drained(made, (5, LAST)) == [(5, b"c")]
+
+
+def test_first_looks_and_takes_nothing() -> None:
+    made = timers((3, b"c"), (1, b"a"), (2, b"b"))
+    assert made.first(2, through_at=9) == [(1, b"a"), (2, b"b")]
+    assert made.first(9, through_at=2) == [(1, b"a"), (2, b"b")]
+    assert made.first(9, through_at=0) == []
+    assert len(drained(made)) == 3
+
+
+def test_overdue_counts_what_lies_before_an_instant() -> None:
+    assert timers((1, b"a"), (2, b"b"), (3, b"c")).overdue(3) == 2
+
+
+def test_who_is_held_is_found_by_source_until_let_go() -> None:
+    made = Timers()
+    orders, carts = Gate(source="orders"), Gate(source="carts", shop="one")
+    made.hold(b"b", (((orders, carts), 5),))
+    made.hold(b"a", (((orders,), 7), ((carts,), 9)))
+    assert [key for key, _ in made.held_at(["orders"])] == [b"a", b"b"]
+    made.hold(b"b", (((carts,), 6),))
+    assert made.held_at({"orders"}) == [(b"a", (((orders,), 7), ((carts,), 9)))]
+    made.hold(b"a", ())
+    assert [key for key, _ in made.held_at(["orders", "carts", "unknown"])] == [b"b"]
+
+
+def test_like_a_plain_dictionary_that_is_searched_each_time() -> None:
+    """Against the simplest thing that could be right, through enough changes that the heap is rebuilt."""
+    dice = random.Random(7)
+    made, plain = Timers(), dict[bytes, int]()
+    for _ in range(20_000):
+        key = b"%d" % dice.randrange(40)
+        action = dice.randrange(20)
+        if action == 0:
+            through = (dice.randrange(100), b"%d" % dice.randrange(40))
+            expected = min(((at, one) for one, at in plain.items() if (at, one) <= through), default=None)
+            assert made.pop(through) == expected
+            if expected:
+                del plain[expected[1]]
+        elif action == 1:
+            made.set(key, NEVER)
+            plain.pop(key, None)
+        elif action == 2:
+            limit, through_at = dice.randrange(1, 9), dice.randrange(100)
+            due = sorted((at, one) for one, at in plain.items() if at <= through_at)
+            assert made.first(limit, through_at=through_at) == due[:limit]
+        else:
+            made.set(key, plain.setdefault(key, 0))
+            plain[key] = dice.randrange(100)
+            made.set(key, plain[key])
+        assert len(made) == len(plain)
+        assert made.next_at() == min(plain.values(), default=NEVER)
