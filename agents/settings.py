@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -100,6 +100,17 @@ def choose_port(port: Port) -> int:
         f"no port from {port.default} to {port.default + PORTS_TRIED - 1} is free",
         next_step=f"set {port.variable} to a free port",
     )
+
+
+def choose_ports(*ports: Port) -> list[int]:
+    """A port for each, no two the same. Raises as `choose_port`."""
+    chosen: list[int] = []
+    for port in ports:
+        number = choose_port(port)
+        while number in chosen:
+            number = choose_port(replace(port, default=number + 1))
+        chosen.append(number)
+    return chosen
 
 
 def is_free(number: int) -> bool:

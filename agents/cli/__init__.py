@@ -6,6 +6,7 @@ Adding a command is one line in `COMMANDS` and one module that calls its click c
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -91,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     console = Console(as_json="--json" in words)
+    # The Kafka client warns of what it then tries again by itself; what it gives up becomes an error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     try:
         check_ownership()
         # Not standalone: click would turn our errors into tracebacks.

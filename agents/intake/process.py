@@ -15,7 +15,7 @@ from agents.outgoing import OUTAGE_MS_MAX, new_producer
 from schemas.command import Clock
 from schemas.topics import Topics
 
-SESSION_MS = 10_000  # after so long without a heartbeat the group gives our partitions to others
+SESSION_MS = 6_000  # after so long without a heartbeat the group gives our partitions to others
 
 
 async def run(
@@ -27,7 +27,7 @@ async def run(
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka,
-        group_id=f"{topics.raw.name}.intake",
+        group_id=f"{topics.raw.name.removesuffix('.raw.v1')}.intake",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         session_timeout_ms=SESSION_MS,
