@@ -1,0 +1,43 @@
+"""The reference of flow files says what the compiler does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from schemas.catalog import BY_SHORT, words_of
+from streams.flowfile import load, load_timelines
+from streams.flowfile.conditions import OPERATORS
+from streams.flowfile.findings import Code
+
+REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "flow-files.md").read_text()
+
+
+def section(title: str) -> str:
+    return re.split(r"^#+ ", REFERENCE.partition(f"# {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def test_its_examples_compile() -> None:
+    *flows, timelines = re.findall(r"^```yaml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
+    compiled = [load(text, name="flow-files.md") for text in flows]
+    assert len(compiled) == 2
+    assert load_timelines(timelines, name="flow-files.md", flow=compiled[0])
+
+
+def test_it_names_every_finding() -> None:
+    assert set(re.findall(r"`([a-z_0-9]+)`", section("Findings").partition("Not available yet")[0])) >= set(
+        get_args(Code)
+    )
+
+
+def test_it_names_every_event_and_word() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", section("Events and their words")))
+    assert named >= set(BY_SHORT) | {word for short in BY_SHORT for word in words_of(short)}
+
+
+def test_it_names_every_operator() -> None:
+    rows = dict(re.findall(r"^\| (\w+|every kind) \| (.*?) \|", section("Conditions"), re.MULTILINE))
+    always = rows.pop("every kind").split()
+    for kind, operators in OPERATORS.items():
+        assert [*rows[kind].split(), *always] == [f"`{operator}`" for operator in operators]
