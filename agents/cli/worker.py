@@ -37,6 +37,12 @@ from streams.program import Program
     help="Name of this worker, the same after a restart; two workers on one machine need two [name of the machine].",
 )
 @click.option(
+    "--static/--dynamic",
+    default=True,
+    show_default=True,
+    help="Static: a stopped worker keeps its partitions for a session, and has them at once when it comes back.",
+)
+@click.option(
     "--session-seconds",
     type=click.FloatRange(6, 300),
     default=30.0,
@@ -51,6 +57,7 @@ def command(
     flows_path: Path,
     adopt_flows: bool,
     instance: str | None,
+    static: bool,
     session_seconds: float,
     state_batch_bytes: int | None,
 ) -> None:
@@ -72,6 +79,7 @@ def command(
             program,
             adopt_flows=adopt_flows,
             instance=instance or socket.gethostname(),
+            static=static,
             session_seconds=session_seconds,
             state_batch_bytes=state_batch_bytes,
         )
@@ -88,6 +96,7 @@ async def _options(
     *,
     adopt_flows: bool,
     instance: str,
+    static: bool,
     session_seconds: float,
     state_batch_bytes: int | None,
 ) -> process.WorkerOptions:
@@ -110,6 +119,7 @@ async def _options(
         ),
         folder=settings.home / "worker",
         instance=instance,
+        static=static,
         metrics_port=choose_port(settings.worker_metrics),
         session_seconds=session_seconds,
         state_batch_bytes=state_batch_bytes,

@@ -42,6 +42,8 @@ class WorkerOptions:
     """Under which every worker of this installation keeps its local store."""
     instance: str
     """Name of this process among the workers of the namespace; the same after a restart."""
+    static: bool
+    """Keep the partitions for a session while this process is away, instead of giving them up when it stops."""
     metrics_port: int
     session_seconds: float = 30.0
     state_batch_bytes: int | None = None
@@ -142,7 +144,7 @@ def _engine_options(options: WorkerOptions, folder: Path) -> EngineOptions:
     return EngineOptions(
         kafka=options.kafka,
         group=f"{options.namespace}.worker",
-        instance=options.instance,
+        instance=options.instance if options.static else None,
         folder=folder,
         log_topic=options.topics.profile_log.name,
         state_topic=options.topics.profile_state.name,

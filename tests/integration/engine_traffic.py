@@ -23,7 +23,7 @@ SHARES = (45, 40, 15)
 
 
 class Traffic:
-    """Seeded but for the clock. Some events are late, some come twice; promises of the source move by fits and starts."""
+    """Seeded but for the clock. Some events are late, some come twice; the promises of the source are uneven."""
 
     def __init__(self, *, kafka: str, topics: Topics, seed: int, events: int, per_second: float, profiles: int) -> None:
         self._kafka, self._topics, self._random = kafka, topics, random.Random(seed)
@@ -33,7 +33,7 @@ class Traffic:
         self.all_written = asyncio.Event()
 
     async def run(self) -> None:
-        """Write all events, then only marks, until canceled."""
+        """Write all events, or those until `enough` is called, then only marks, until canceled."""
         async with AIOKafkaProducer(bootstrap_servers=self._kafka, acks="all", linger_ms=3) as producer:
             began, marked = time.monotonic(), 0.0
             while True:
@@ -49,6 +49,10 @@ class Traffic:
                 if self.written == self._events:
                     self.all_written.set()
                 await asyncio.sleep(0.02)
+
+    def enough(self) -> None:
+        """No more events; marks go on."""
+        self._events = self.written
 
     async def _event(self, producer: Any) -> None:
         random_ = self._random
