@@ -16,8 +16,8 @@ from schemas.catalog import Kind, Word
 from schemas.flow import All, AnyOf, Compare, Condition, Not, Operator
 from schemas.instants import from_wire
 from schemas.money import AMOUNT_PATTERN
-from streams.flowfile.nodes import Mapping, Node, Scalar
-from streams.flowfile.reader import TRIGGER, Reader, cut, listed, shown
+from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
+from streams.flowfile.reader import TRIGGER, Reader, listed
 
 _OPPOSITE: dict[str, Operator] = {
     "is_set": "is_not_set",

@@ -8,8 +8,8 @@ from schemas.catalog import BY_SHORT, TYPES, Word, words_of
 from schemas.flow import EventMatch, ExitRule, Reentry
 from schemas.limits import TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.conditions import Scope, condition, trigger_word
-from streams.flowfile.nodes import Listing, Mapping, Node
-from streams.flowfile.reader import TRIGGER, Reader, cut, shown
+from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
+from streams.flowfile.reader import TRIGGER, Reader
 
 _Retrigger = Literal["ignore", "restart", "replace_context"]
 _RETRIGGERS: tuple[_Retrigger, ...] = ("ignore", "restart", "replace_context")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+SHOWN_LENGTH_MAX = 60
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -54,3 +55,18 @@ class Mapping(Node):
 
 
 START = Node(1, 1)
+
+
+def shown(node: Node) -> str:
+    """What stands in the file, for a message."""
+    if not isinstance(node, Scalar):
+        return "a list" if isinstance(node, Listing) else "a mapping"
+    if node.kind == "null":
+        return "nothing"
+    text = cut(node.text)
+    return {"text": f'the text "{text}"', "number": f"the number {text}"}.get(node.kind, text)
+
+
+def cut(text: str) -> str:
+    """Text from a file, short enough for a message and on one line."""
+    return " ".join((text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "...").split())

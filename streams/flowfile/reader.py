@@ -13,12 +13,11 @@ from typing import TypeVar
 
 from streams.flowfile import durations
 from streams.flowfile.findings import Code, Findings
-from streams.flowfile.nodes import Listing, Mapping, Node, Scalar
+from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
 
 _Choice = TypeVar("_Choice", bound=str)
 
 NAME_LENGTH_MAX = 64
-SHOWN_LENGTH_MAX = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
@@ -186,18 +185,3 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     """`a`, `b` and `c`."""
     quoted = [f"`{word}`" for word in words]
     return f" {last} ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
-
-
-def shown(node: Node) -> str:
-    """What stands in the file, for a message."""
-    if not isinstance(node, Scalar):
-        return "a list" if isinstance(node, Listing) else "a mapping"
-    if node.kind == "null":
-        return "nothing"
-    text = cut(node.text)
-    return {"text": f'the text "{text}"', "number": f"the number {text}"}.get(node.kind, text)
-
-
-def cut(text: str) -> str:
-    """Text from a file, short enough for a message and on one line."""
-    return " ".join((text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "...").split())

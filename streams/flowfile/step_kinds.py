@@ -6,8 +6,8 @@ from typing import Literal
 
 from schemas.flow import Gate, If, Route, Send, Settle, Step, Stop, Wait
 from streams.flowfile.conditions import condition, trigger_word
-from streams.flowfile.nodes import Mapping, Node, Scalar
-from streams.flowfile.reader import Reader, cut, shown
+from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
+from streams.flowfile.reader import Reader
 from streams.flowfile.steps import Kind, Place, Steps, Target
 
 SETTLE_HOLD_MS_DEFAULT = 2 * 3_600_000

@@ -15,8 +15,8 @@ from schemas.flow import Step, Stop
 from schemas.limits import STEPS_MAX
 from streams.flowfile.conditions import Scope
 from streams.flowfile.graph import check_ways
-from streams.flowfile.nodes import Listing, Mapping, Node
-from streams.flowfile.reader import Reader, cut, listed, shown
+from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
+from streams.flowfile.reader import Reader, listed
 
 #: A place in the list that a step can lead to, known before the step that will stand there.
 Slot = int

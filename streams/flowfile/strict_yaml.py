@@ -27,7 +27,7 @@ from ruamel.yaml.events import (
 
 from schemas.limits import FLOW_FILE_BYTES_MAX
 from streams.flowfile.findings import Findings
-from streams.flowfile.nodes import START, Listing, Mapping, Node, Scalar
+from streams.flowfile.nodes import START, Listing, Mapping, Node, Scalar, cut
 
 DEPTH_MAX = 24
 
@@ -60,6 +60,7 @@ class _Parser:
         self._findings = findings
         self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
         self._text = text
+        self._last = START
 
     def document(self) -> Node:
         event = self._next()
@@ -91,9 +92,13 @@ class _Parser:
             place = Node(before.count("\n") + 1, len(before) - before.rfind("\n"))
             reason = getattr(error, "reason", "it cannot be read")
             raise self._findings.fatal("syntax", place, f"this is not YAML: {reason}") from None
+        except (ValueError, OverflowError):
+            # An escape beyond the last character, or a number in a directive that is too long for an int.
+            message = "this is not YAML: after this place stands a number that is too large for what it means"
+            raise self._findings.fatal("syntax", self._last, message) from None
 
     def _node(self, event: Any, depth: int) -> Node:
-        place = _place(event)
+        place = self._last = _place(event)
         if isinstance(event, AliasEvent):
             raise self._findings.fatal("anchor", place, "aliases (*name) are not allowed; write the value out")
         if depth > DEPTH_MAX:
@@ -103,6 +108,8 @@ class _Parser:
         if event.tag is not None:
             self._findings.note("tag", place, "tags (!name) are not allowed; put text in quotes instead")
         if isinstance(event, ScalarEvent):
+            if any("\ud800" <= character <= "\udfff" for character in event.value):
+                raise self._findings.fatal("syntax", place, "this is no text: an escape in it is half a character")
             return Scalar(place.line, place.column, event.value, not event.style)
         if isinstance(event, SequenceStartEvent):
             nodes = map(partial(self._node, depth=depth + 1), iter(self._next_in_list, None))
@@ -127,7 +134,7 @@ class _Parser:
                 self._findings.note("anchor", key, "merge keys (<<) are not allowed; write the keys out")
             elif key.text in entries:
                 first = entries[key.text][0].line
-                self._findings.note("duplicate_key", key, f"`{key.text[:60]}` stands here already, on line {first}")
+                self._findings.note("duplicate_key", key, f"`{cut(key.text)}` stands here already, on line {first}")
             else:
                 entries[key.text] = (key, value)
         return entries

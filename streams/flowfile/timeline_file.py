@@ -20,8 +20,8 @@ from schemas.control import Watermark
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from streams.flowfile.findings import FlowFileError, Unreadable
-from streams.flowfile.nodes import Mapping, Node
-from streams.flowfile.reader import Reader, cut, listed, shown
+from streams.flowfile.nodes import Mapping, Node, cut, shown
+from streams.flowfile.reader import Reader, listed
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.timeline_event import TENANT, Envelope, event, time_of
 from streams.timeline import Expected, ExpectedTotal, Happening, Happens, Timeline, Total

@@ -84,6 +84,10 @@ def test_a_character_that_yaml_does_not_allow() -> None:
     assert found_in("flow: f\nstatus: li\x00ve") == ["2:11 syntax"]
 
 
+def test_a_number_too_long_for_an_int() -> None:
+    assert found_in("%YAML 1." + "9" * 5_000 + "\n---\nflow: f") == ["1:1 syntax"]
+
+
 def test_more_steps_than_allowed() -> None:
     text = HEAD + "steps:\n" + "  - wait: { for: 1h }\n" * (STEPS_MAX + 1)
     assert found_in(text) == [f"{STEPS_MAX + 4}:5 too_many_steps"]
