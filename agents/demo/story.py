@@ -14,15 +14,15 @@ from schemas.decision import Decision
 from schemas.instants import from_wire
 
 REMINDED = "reminded"
-LATE_ORDER = "their order arrived late; the settle gate held the message until it was there"
+LATE_ORDER = "order arrived late, the settle gate waited for it"
 #: The words for each reason. A reason that is not here is shown as it is.
 WORDS = {
     "bought_this_cart": "bought this cart",
     "bought_something": "bought elsewhere",
     "bought": "bought",
     "went_on_to_checkout": "went on to the checkout",
-    "reentry_min_gap": "too soon again after the last reminder flow",
-    "anonymous": "an anonymous browser: there is nobody to write to",
+    "reentry_min_gap": "too soon again",
+    "anonymous": "anonymous, nobody to write to",
     "trigger_too_old": "reported too late",
     "no_address": "no e-mail address known",
     "settle_timeout": "the order system did not report in time",
@@ -35,7 +35,7 @@ class Story:
     """Counts by flow and words; an example sentence for each; the reminders that broke the promise (none)."""
 
     counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
 
     def as_data(self) -> dict[str, Any]:
@@ -53,25 +53,23 @@ def tell(decisions: Iterable[Decision], commands: Iterable[Command], lines: Iter
         words = _words(decision, held)
         if words is not None:
             story.counts[decision.flow][words] += 1
-            story.examples.setdefault(words, _sentence(decision, held))
+            story.examples.setdefault((decision.flow, words), _sentence(decision, held))
     story.broken = _reminded_after_buying(commands, lines)
     return story
 
 
 def table(story: Story) -> Table:
-    """The story as a table: reminded first, then why not, most frequent first."""
-    flows = sorted(story.counts)
-    total: Counter[str] = sum(story.counts.values(), Counter())
-    order = sorted(total, key=lambda words: (words != REMINDED, -total[words], words))
-    shown = Table(title="Who was reminded, and who was not", title_justify="left", show_lines=False)
-    shown.add_column("")
-    for flow in flows:
-        shown.add_column(flow, justify="right")
-    shown.add_column("for example")
-    for words in order:
-        label = f"[bold green]{words}[/]" if words == REMINDED else f"not, {words}"
-        cells = [f"{story.counts[flow][words]:,}" if story.counts[flow][words] else "" for flow in flows]
-        shown.add_row(label, *cells, story.examples[words])
+    """The story: for each flow how many were reminded, then why others were not, most frequent first."""
+    shown = Table.grid(padding=(0, 2))
+    shown.add_column(justify="right")
+    shown.add_column()
+    shown.add_column(style="dim")
+    for flow, counts in sorted(story.counts.items()):
+        shown.add_row("", f"[bold]{flow}[/]", "for example")
+        for words in sorted(counts, key=lambda words: (words != REMINDED, -counts[words], words)):
+            label = f"[bold green]{words}[/]" if words == REMINDED else f"not: {words}"
+            shown.add_row(f"{counts[words]:,}", label, story.examples[flow, words])
+        shown.add_row()
     return shown
 
 
@@ -90,12 +88,13 @@ def _words(decision: Decision, held: Mapping[str, Decision]) -> str | None:
 def _sentence(decision: Decision, held: Mapping[str, Decision]) -> str:
     at = decision.decided_at[11:16]
     if decision.outcome == "sent":
-        return f"command at {at}"
+        return f"sent at {at}"
+    if decision.outcome != "ended" or "event" not in decision.values:
+        return f"at {at}"
+    what = str(decision.values["event"]).replace("_", " ")
+    sentence = f"{what} {str(decision.values['occurred_at'])[11:16]}, seen {at}"
     due = held.get(decision.enrollment_id or "")
-    occurred = str(decision.values.get("occurred_at", ""))[11:16]
-    if due is not None and occurred:
-        return f"due {str(due.values['due_at'])[11:16]}, ordered {occurred}, order seen {at}"
-    return f"ordered {occurred}, seen {at}" if occurred and decision.outcome == "ended" else f"at {at}"
+    return f"due {str(due.values['due_at'])[11:16]}, {sentence}" if due else sentence
 
 
 def _reminded_after_buying(commands: Iterable[Command], lines: Iterable[Mapping[str, Any]]) -> list[str]:
