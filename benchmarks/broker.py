@@ -1,0 +1,63 @@
+"""What the driver asks of the broker: empty topics, and how far a consumer group has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, UnknownTopicOrPartitionError, for_code
+
+from agents.errors import Unavailable
+from schemas.topics import Topic
+
+PATIENCE_SECONDS = 30.0
+PAUSE_SECONDS = 0.1
+
+
+@asynccontextmanager
+async def admin(kafka: str) -> AsyncIterator[Any]:
+    """A client for the questions below. Raises Unavailable when the broker does not answer as it should."""
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        await client.start()
+        yield client
+    except (TimeoutError, KafkaError) as error:
+        raise Unavailable(
+            f"Kafka at {kafka}: a request failed ({str(error) or type(error).__name__})",
+            next_step="look at the log of the benchmark's own broker, then run it again",
+        ) from error
+    finally:
+        await client.close()
+
+
+async def make_empty(kafka: str, topics: Sequence[Topic]) -> None:
+    """Delete these topics if they exist, and create them as they are declared."""
+    async with admin(kafka) as client, asyncio.timeout(PATIENCE_SECONDS):
+        names = {topic.name for topic in topics}
+        for name, code in (await client.delete_topics(sorted(names))).topic_error_codes:
+            if code not in (0, UnknownTopicOrPartitionError.errno):
+                raise for_code(code)(name)
+        while names & {found["topic"] for found in await client.describe_topics()}:
+            await asyncio.sleep(PAUSE_SECONDS)
+        wanted = [NewTopic(t.name, t.partitions, 1, topic_configs=dict(t.config())) for t in topics]
+        for name, code, message in (await client.create_topics(wanted)).topic_errors:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
+        while not names <= _led(await client.describe_topics()):
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def committed(client: Any, group: str, topic: str) -> dict[int, int]:
+    """The group's position in each partition of the topic, as far as it has committed one."""
+    try:
+        offsets = await client.list_consumer_group_offsets(group)
+    except GroupCoordinatorNotAvailableError:
+        return {}  # the first group ever: the broker makes the topic for it now
+    return {tp.partition: found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset >= 0}
+
+
+def _led(topics: Sequence[Any]) -> set[str]:
+    return {topic["topic"] for topic in topics if all(partition["leader"] >= 0 for partition in topic["partitions"])}
