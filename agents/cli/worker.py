@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 import uvloop
+from prometheus_client import CollectorRegistry
 
 from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings
 from agents.console import Console
-from agents.settings import LOOPBACK, Settings, choose_port
-from agents.worker import process
+from agents.settings import Settings
+from agents.worker import metrics, process
 from agents.worker.flow_files import read_program
 from agents.worker.partitions import Work
 from schemas.topics import topics
@@ -77,23 +78,27 @@ def command(
         options = await _options(
             settings,
             program,
+            registry=registry,
             adopt_flows=adopt_flows,
             instance=instance or socket.gethostname(),
             static=static,
             session_seconds=session_seconds,
             state_batch_bytes=state_batch_bytes,
         )
-        metrics_url = f"http://{LOOPBACK}:{options.metrics_port}/metrics"
-        with stack.announced(settings.home, "worker", metrics_url=metrics_url):
-            await process.run(options)
+        await process.run(options)
 
-    asyncio.run(work())
+    registry = CollectorRegistry()
+    server, metrics_url = metrics.serve(registry, settings.worker_metrics)
+    with stack.announced(settings.home, "worker", metrics_url=metrics_url):
+        asyncio.run(work())
+    server.shutdown()
 
 
 async def _options(
     settings: Settings,
     program: Program,
     *,
+    registry: CollectorRegistry,
     adopt_flows: bool,
     instance: str,
     static: bool,
@@ -120,7 +125,7 @@ async def _options(
         folder=settings.home / "worker",
         instance=instance,
         static=static,
-        metrics_port=choose_port(settings.worker_metrics),
+        registry=registry,
         session_seconds=session_seconds,
         state_batch_bytes=state_batch_bytes,
     )

@@ -59,6 +59,8 @@ class EngineApp(faust.App):
     """False while an assignment is still being worked in."""
     started_now: bool = False
     """True from the seek after a recovery to the next revocation."""
+    leaving: bool = False
+    """True once the process has been told to stop."""
     touched_at: float = 0.0
     """When a rebalance or recovery last made progress, by the monotonic clock."""
 
@@ -88,8 +90,10 @@ class EngineApp(faust.App):
         self.started_now = self.assigned_completely = False
 
     def _crash(self, reason: BaseException) -> None:
-        # Faust would now stop every service in turn, waiting for those that are stuck.
-        end_process(reason)
+        # Faust would now stop every service in turn, waiting for those that are stuck. While leaving, it counts its own
+        # interruption of a recovery as a crash.
+        if not self.leaving:
+            end_process(reason)
 
 
 def build(options: EngineOptions) -> EngineApp:

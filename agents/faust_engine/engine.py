@@ -70,11 +70,13 @@ class Engine:
         try:
             await self._app.start()
         except Exception as error:  # noqa: BLE001 - a worker that cannot start must not linger
-            end_process(error)
+            if not self._app.leaving:
+                end_process(error)
 
     async def _stop(self) -> None:
         app = self._app
         consumer = app.engine_consumer
+        app.leaving = True
         app.expectations.end_tenure()
         consumer.stop_flow()
         await app.duties.release()

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from agents import kill_points
 from agents.faust_engine import Engine, EngineOptions, Written, end_process
-from agents.settings import LOOPBACK
 from agents.worker.collector import PartitionCollector
 from agents.worker.folder import store_folder
 from agents.worker.marks import Marks
@@ -44,7 +43,8 @@ class WorkerOptions:
     """Name of this process among the workers of the namespace; the same after a restart."""
     static: bool
     """Keep the partitions for a session while this process is away, instead of giving them up when it stops."""
-    metrics_port: int
+    registry: CollectorRegistry
+    """Where the numbers go; who made it serves it."""
     session_seconds: float = 30.0
     state_batch_bytes: int | None = None
     """Size of a batch of states before compression; `None`: what the producer takes, 256 KiB."""
@@ -62,7 +62,7 @@ async def run(options: WorkerOptions) -> None:
 
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
     engine = Engine(_engine_options(options, folder))
-    metrics = Metrics(CollectorRegistry())
+    metrics = Metrics(options.registry)
     topics = options.topics
     partitions = Partitions(
         engine=engine,
@@ -79,9 +79,7 @@ async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> 
         reached=kill_points.reached,
         ready=_say_ready,
     )
-    metrics.registry.register(PartitionCollector(owned=partitions.started, lag=partitions.lag, clock_ms=clock_ms))
-    server, _ = start_http_server(options.metrics_port, addr=LOOPBACK, registry=metrics.registry)
-    log.info("metrics on http://%s:%s/metrics", LOOPBACK, options.metrics_port)
+    options.registry.register(PartitionCollector(owned=partitions.started, lag=partitions.lag, clock_ms=clock_ms))
     working = asyncio.create_task(engine.run(partitions.duties(), stop=stop))
     timekeeping = [asyncio.create_task(one) for one in _timekeeping(options, engine, partitions)]
     await asyncio.wait([working, *timekeeping], return_when=asyncio.FIRST_COMPLETED)
@@ -90,7 +88,6 @@ async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> 
     await working
     for task in timekeeping:
         task.cancel()
-    server.shutdown()
     log.info("stopped")
 
 
