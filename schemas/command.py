@@ -12,11 +12,11 @@ from schemas.control import WireInstant
 Clock = Literal["live", "carried"]
 
 
-class Command(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class Command(
+    msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="schema", tag="cartwheel.command.v1"
+):
     """Send this message now. The same order always carries the same `command_id`: act on it at most once."""
 
-    schema: Literal["cartwheel.command.v1"] = "cartwheel.command.v1"
-    kind: Literal["send"] = "send"
     command_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     decision_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     enrollment_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
@@ -39,10 +39,11 @@ class Command(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     storefront: str | None = None
 
 
-class Receipt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class Receipt(
+    msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="schema", tag="cartwheel.receipt.v1"
+):
     """What became of a command. `unknown` is a state of its own: it was tried, and nobody can say what happened."""
 
-    schema: Literal["cartwheel.receipt.v1"] = "cartwheel.receipt.v1"
     receipt_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     command_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     tenant: str

@@ -24,10 +24,11 @@ class Cause(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     event_id: str | None = None
 
 
-class Decision(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+class Decision(
+    msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="schema", tag="cartwheel.decision.v1"
+):
     """One decision about one profile in one flow."""
 
-    schema: Literal["cartwheel.decision.v1"] = "cartwheel.decision.v1"
     decision_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     tenant: str
     profile_id: str
