@@ -1,4 +1,4 @@
-"""Real Kafka and PostgreSQL for the integration tests: one stack for the whole run, one namespace and database a test.
+"""Real Kafka and PostgreSQL for the tests that ask for them: one stack a run, one namespace and database a test.
 
 Nothing here skips: a stack that does not come up fails every test that asks for it. The jars come from the shared
 cache; data lies in a temporary folder and is gone afterwards.
