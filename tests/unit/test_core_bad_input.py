@@ -56,7 +56,7 @@ def assert_only_this_record_is_lost(stage: Stage) -> None:
     ],
 )
 def test_what_is_no_event_is_a_dead_letter(value: bytes) -> None:
-    """Semantics 2."""
+    """Semantics 2.1."""
     assert_only_this_record_is_lost(Stage(flow()).append(record(value)))
 
 
@@ -134,7 +134,7 @@ def test_a_source_name_with_a_control_character_does_not_lock_out_the_partition(
 
 
 class TestTheOtherClock:
-    """Design 3: a live log refuses carried times, and a carried log has no ticks."""
+    """Semantics 1.5 and 1.6: a live log has no carried times, and a carried log has no ticks."""
 
     def test_an_end_mark_on_a_live_log_releases_nobody(self) -> None:
         stage = Stage(flow(), clock="live").event(checkout("10:00")).append(record(b"{}", key=END_KEY, at_="10:01"))
@@ -152,7 +152,7 @@ class TestTheOtherClock:
 
 
 class TestWhatIdentifiesNobody:
-    """Semantics 13: values such as "", "0", "null" never identify anyone."""
+    """Semantics 11.2: values such as "", "0", "null" never identify anyone."""
 
     @pytest.mark.parametrize("nobody", ["", " ", "null", "0", "Anonymous", "undefined"])
     def test_such_a_value_is_no_address(self, nobody: str) -> None:
@@ -170,7 +170,7 @@ class TestWhatIdentifiesNobody:
 
 
 class TestStateStaysWithinItsBound:
-    """Design 5: a refused enrollment has a reason; orders are never refused."""
+    """Architecture, "State": what is too much is refused with a reason; orders are never refused."""
 
     def test_many_large_carts_do_not_outgrow_the_topic(self) -> None:
         stage = Stage(flow(key="checkout_id"))

@@ -1,4 +1,4 @@
-"""Conditions and words: three values, typed kinds, money of one currency (semantics 2, 10 and 15)."""
+"""Conditions and words: three values, typed kinds, money of one currency (semantics 10)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ WORDS = {"store": "two"}
     ],
 )
 def test_unknown_is_neither_true_nor_false(condition: Condition, answer: bool | None) -> None:
-    """Semantics 10: unknown is not false, `not unknown` is unknown."""
+    """Semantics 10.1: unknown is not false, `not unknown` is unknown."""
     assert judge(condition, WORDS) is answer
 
 
@@ -78,20 +78,20 @@ def test_unknown_is_neither_true_nor_false(condition: Condition, answer: bool | 
 def test_comparators_are_typed_per_kind(
     kind: Kind, value: Any, operator: Operator, operand: Any, answer: bool | None
 ) -> None:
-    """Semantics 15: comparators are typed; 10: a value of another type than declared is unknown."""
+    """Semantics 10.3: comparisons are typed; a value of another type than declared is unknown."""
     assert judge(compare("word", kind, operator, operand), {"word": value}) is answer
 
 
 @pytest.mark.parametrize("value", [0, "", [], False])
 def test_empty_values_are_set(value: Any) -> None:
-    """Semantics 10: "is not set" is true for absent or null only."""
+    """Semantics 10.2: "is not set" is true for absent or null only."""
     assert judge(compare("word", "text", "is_set"), {"word": value}) is True
     assert judge(compare("word", "text", "is_not_set"), {"word": value}) is False
 
 
 @pytest.mark.parametrize("words", [{}, {"word": None}])
 def test_absent_and_null_are_not_set(words: dict[str, Any]) -> None:
-    """Semantics 10: never unknown, so that a flow can ask for absence."""
+    """Semantics 10.2: never unknown, so that a flow can ask for absence."""
     assert judge(compare("word", "text", "is_set"), words) is False
     assert judge(compare("word", "text", "is_not_set"), words) is True
 
@@ -103,7 +103,7 @@ def test_the_words_a_condition_asks_for() -> None:
 
 
 def test_words_are_declared_typed_and_where_the_catalog_says() -> None:
-    """Semantics 15: bare words are the event type's declared words; ids are text."""
+    """Semantics 10.4: words are declared per event type; ids are text."""
     found = all_words(checkout("10:00", total="80.00", channel_id="2", checkout_id="C1", coupon=5, secret="x"))
     assert found == {"checkout_id": "C1", "total": {"amount": "80.00", "currency": "USD"}, "channel_id": "2"}
 

@@ -64,7 +64,7 @@ def test_keys_older_than_the_horizon_are_forgotten() -> None:
 
 
 def test_the_bound_evicts_the_oldest_key_and_keeps_orders() -> None:
-    """Design 5: orders are never refused by a bound; the oldest on-site key is evicted and counted."""
+    """Semantics 1.4: orders are never refused by a bound; the oldest on-site key is evicted and counted."""
     seen = seen_once(order("10:00", id="o"))
     for number in range(DEDUPE_KEYS_MAX - 1):
         seen, evicted = remember(seen, checkout("10:00", id=str(number)))
@@ -95,7 +95,7 @@ def test_a_key_is_found_at_its_place_only() -> None:
 
 
 def test_a_duplicate_trigger_neither_enrolls_nor_is_counted_as_ignored() -> None:
-    """Issue decision: `ignored` excludes duplicates."""
+    """Semantics 9.4: `ignored` excludes duplicates."""
     stage = Stage(flow())
     stage.event(checkout("10:00", id="a", dedupe_key="k")).event(checkout("10:01", id="b", dedupe_key="k"))
     assert stage.tallies["event", "duplicate"] == 1

@@ -47,7 +47,7 @@ class TestTheOrderOfTheQuestions:
         assert (stage.story, stage.tallies["where_false", "reminder"]) == ([], 1)
 
     def test_a_browser_is_refused_by_a_flow_with_an_address(self) -> None:
-        """Issue decision: before key, re-entry and freshness."""
+        """(c): before key, re-entry and freshness."""
         stage = Stage(flow(send(channel="email"), key=KEY)).event(checkout("08:00", identity=BROWSER), "+3 10:00")
         assert refusals(stage) == ["anonymous"]
 
@@ -74,7 +74,7 @@ class TestTheOrderOfTheQuestions:
 
     @pytest.mark.parametrize(("arrives", "fresh"), [("+1 10:00", True), ("+1 10:00:00.001", False)])
     def test_a_trigger_is_fresh_up_to_its_greatest_age(self, arrives: str, fresh: bool) -> None:
-        """(e) and semantics 7.3: appended_at - occurred_at <= max_trigger_age."""
+        """(e): *now* - occurred_at <= max_trigger_age."""
         stage = Stage(flow()).event(checkout("10:00"), arrives)
         assert refusals(stage) == ([] if fresh else ["trigger_too_old"])
 
@@ -89,14 +89,14 @@ class TestTheOrderOfTheQuestions:
         }
 
     def test_what_ends_where_it_begins_has_entered(self) -> None:
-        """(f), and the issue: `entered` includes enrollments that end where they begin."""
+        """(f) and semantics 9.4: `entered` includes enrollments that end where they begin."""
         stage = Stage(flow()).event(order("10:01")).event(checkout("10:00"), "10:02")
         assert stage.story == ["10:02 entered triggered", "10:02 ended bought"]
         assert stage.partition.pending == 0
 
 
 def test_a_historical_trigger_enrolls_nobody() -> None:
-    """Semantics 2: `backfill: true` never enrolls."""
+    """Semantics 2.3: `backfill: true` never enrolls."""
     stage = Stage(flow()).event(checkout("10:00", backfill=True))
     assert (stage.story, stage.tallies["event", "new"]) == ([], 1)
 
@@ -106,7 +106,7 @@ def test_a_draft_decides_nothing() -> None:
 
 
 def test_a_trigger_from_the_future_is_clamped_to_its_arrival() -> None:
-    """Semantics 2: by more than five minutes; up to that it is taken as it is."""
+    """Semantics 2.2: by more than five minutes; up to that it is taken as it is."""
     stage = Stage(flow()).event(checkout("10:05"), "10:00").event(checkout("10:05:00.001", who="bob"), "10:00").finish()
     assert stage.tallies["event", "from_the_future"] == 1
     assert [(one.profile_id, _time(one.decided_at)) for one in stage.commands] == [
@@ -171,7 +171,7 @@ class TestKeys:
         assert (stage.sent, stage.tallies["ignored", "reminder"]) == (["10:15 remind", "10:20 remind"], 1)
 
     def test_ids_differ_by_key_and_by_trigger_and_by_nothing_else(self) -> None:
-        """Semantics 9: a replay makes the same id."""
+        """Semantics 9.1: a replay makes the same id."""
 
         def ids(*events: str) -> list[str]:
             stage = Stage(flow(key=KEY))
@@ -183,7 +183,7 @@ class TestKeys:
         assert len(set(ids("10:00", "10:30"))) == 2
 
     def test_live_enrollments_of_a_person_are_bounded(self) -> None:
-        """Design 5: a refused enrollment has a reason."""
+        """Semantics 3.1 (e): a refused enrollment has a reason."""
         stage = Stage(flow(key=KEY))
         for number in range(ENROLLMENTS_MAX + 2):
             stage.event(checkout("10:00", checkout_id=str(number)))
@@ -202,7 +202,7 @@ class TestIgnore:
         assert stage.sent == ["10:15 remind"]
 
     def test_who_is_held_at_a_gate_is_live(self) -> None:
-        """Issue 7: triggers are ignored meanwhile."""
+        """Semantics 6.2: triggers are ignored meanwhile."""
         stage = Stage(flow(wait(15), settle(), send())).event(checkout("10:00")).event(checkout("10:20")).finish()
         assert stage.tallies["ignored", "reminder"] == 1
 
@@ -220,7 +220,7 @@ class TestRestart:
         ]
 
     def test_it_keeps_the_enrollment_and_grows_the_visit(self) -> None:
-        """Issue decision; so its command has an id of its own."""
+        """Semantics 3.5; so its command has an id of its own."""
         stage = Stage(flow(wait(15), send(), wait(60, label="again"), send("second"), retrigger="restart"))
         stage.event(checkout("10:00")).event(checkout("10:20")).finish()
         assert stage.sent == ["10:15 remind", "10:35 remind", "11:35 second"]
@@ -287,7 +287,7 @@ class TestBeginningAnew:
         assert stage.sent == ["+2 10:00 remind"]
 
     def test_it_is_no_entry(self, retrigger: Retrigger) -> None:
-        """Issue decision: `visit` grows, `entered` does not."""
+        """Semantics 3.5 and 9.4: `visit` grows, `entered` does not."""
         stage = Stage(flow(retrigger=retrigger)).event(checkout("10:00")).event(checkout("10:10")).finish()
         assert stage.tallies["decision", "reminder", "entered", "triggered"] == 1
         assert stage.tallies["ignored", "reminder"] == 0
@@ -301,7 +301,7 @@ class TestBeginningAnew:
 
 
 def test_every_entry_is_a_decision_with_its_cause() -> None:
-    """Semantics 9."""
+    """Semantics 9.3."""
     one = Stage(flow(version="abc")).event(checkout("10:00", id="e1")).decisions[0]
     assert (one.flow, one.flow_version, one.outcome, one.reason) == ("reminder", "abc", "entered", "triggered")
     assert one.values == {"anchor_at": "2026-11-20T10:00:00.000Z"}

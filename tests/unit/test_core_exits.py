@@ -11,7 +11,7 @@ LARGE = Compare(word="total", kind="money", operator="gte", operand=["50", "USD"
 
 
 def test_an_exit_ends_the_enrollment_at_once_and_says_with_what() -> None:
-    """Semantics 4 (ii)."""
+    """Semantics 4.1."""
     stage = Stage(flow()).event(checkout("10:00")).event(order("10:05")).finish()
     assert stage.story == ["10:00 entered triggered", "10:05 ended bought"]
     ended = stage.decisions[-1]
@@ -50,20 +50,20 @@ def test_the_order_before_the_last_checkout_does_not_count() -> None:
 
 
 def test_an_order_stamped_later_that_reached_the_log_first_ends_the_enrollment_where_it_begins() -> None:
-    """Semantics 3.1 (f): rule 4 on stored history."""
+    """Semantics 3.1 (f): rule 3.4 on stored history."""
     stage = Stage(flow()).event(order("10:01"), "10:02").event(checkout("10:00"), "10:03").finish()
     assert stage.story == ["10:03 entered triggered", "10:03 ended bought"]
 
 
 @pytest.mark.parametrize(("ordered", "counts"), [("10:00", False), ("10:00:00.001", True)])
 def test_with_no_skew_an_order_counts_strictly_after_the_entry(ordered: str, counts: bool) -> None:
-    """Issue 7: entry < order."""
+    """Semantics 3.4: entry < order."""
     stage = Stage(flow(skew_ms=0)).event(checkout("10:00")).event(order(ordered), "10:01").finish()
     assert stage.sent == ([] if counts else ["10:15 remind"])
 
 
 def test_an_order_at_exactly_the_due_time_is_seen_first() -> None:
-    """Issue 7: a record at exactly that moment is seen first."""
+    """Semantics 1.6: a record at exactly that moment is seen first."""
     assert Stage(flow()).event(checkout("10:00")).event(order("10:15")).finish().sent == []
     late = Stage(flow()).event(checkout("10:00")).event(order("10:15"), "10:15:00.001").finish()
     assert late.sent == ["10:15 remind"]
@@ -144,13 +144,13 @@ def test_an_order_of_somebody_else_means_nothing() -> None:
 
 
 def test_a_historical_order_ends_as_well() -> None:
-    """Semantics 2: backfill changes state."""
+    """Semantics 2.3: backfill changes state."""
     stage = Stage(flow()).event(checkout("10:00")).event(order("10:01", backfill=True), "10:05").finish()
     assert stage.story[-1] == "10:05 ended bought"
 
 
 class TestAtSend:
-    """`exit_check: at_send` judges exits only before a side effect (semantics 4 (ii))."""
+    """`exit_check: at_send` judges exits only before a side effect (semantics 4.2)."""
 
     def test_an_exit_waits_for_the_send(self) -> None:
         stage = Stage(flow(exit_check="at_send")).event(checkout("10:00")).event(order("10:05")).finish()
@@ -174,7 +174,7 @@ class TestAtSend:
         assert stage.story[-1] == "10:15 ended canceled"
 
     def test_the_gate_is_asked_before_the_exits(self) -> None:
-        """Semantics 8: settle, then exit rules."""
+        """Semantics 8.1: the gate, then exit rules."""
         stage = Stage(flow(wait(15), settle(hold=30), send(), exit_check="at_send"))
         stage.event(checkout("10:00")).event(order("10:05")).finish()
         assert stage.story[2:] == ["10:45 skipped settle_timeout", "10:45 ended done"]

@@ -1,4 +1,4 @@
-"""Identity: the strongest identifier decides who somebody is, and some values name nobody (semantics 13)."""
+"""Identity: the strongest identifier decides who somebody is, and some values name nobody (semantics 11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The partition: where time moves, on a live and on a carried clock (design 3, semantics 1.2)."""
+"""The partition: where time moves, on a live and on a carried clock (semantics 1)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TestLiveClock:
         assert stage.sent == []
 
     def test_the_bound_is_a_pair_of_time_and_key(self) -> None:
-        """Design 3: a (time, key) bound; a replay releases the same."""
+        """Semantics 1.5: a (time, key) bound; a replay releases the same."""
         stage = live().append(*crowd(3))
         keys = sorted(record.key.decode() for record in stage.log)
         stage.tick("10:15", key=keys[1])
@@ -74,7 +74,7 @@ class TestLiveClock:
         assert stage.partition.through_at == at("10:14")
 
     def test_ticks_of_a_second_owner_do_no_harm(self) -> None:
-        """Design 3. Both planned from what they knew; the log orders them."""
+        """Semantics 1.5. Both planned from what they knew; the log orders them."""
         one, two = live().append(*crowd(4)), live().append(*crowd(4))
         ticks = [plan(two, "10:20"), plan(one, "10:30"), plan(two, "10:25", force=True)]
         for tick in ticks:
@@ -142,7 +142,7 @@ class TestPlanningTicks:
         assert plan(take(stage, tick, "10:01"), "10:02", marks) is None
 
     def test_at_most_so_many_profiles_at_once_and_the_rest_next_time(self) -> None:
-        """Semantics 5.8: in due order, at a bounded rate."""
+        """Semantics 1.5 and 5.3: in due order, at a bounded rate."""
         stage = live(flow(wait(15), send())).append(*crowd(2 * RELEASED_PER_TICK_MAX + 1))
         stage.event(checkout("09:59", who="first"), "10:01")
         released: list[int] = []
@@ -223,7 +223,7 @@ class TestTheUnitOfWork:
     """What one call gives, and what a partition keeps."""
 
     def test_each_touched_profile_once_and_nobody_else(self) -> None:
-        """Design 4.4."""
+        """Architecture, "The unit of work"."""
         stage = live().append(*crowd(3), *crowd(2, "10:05"))
         assert sorted(key for key, _ in stage.outputs[0].states) == sorted(record.key for record in stage.log[:3])
         assert stage.event(event("product_viewed", "10:06", who="p0")).outputs[1].states[0][0] == stage.log[0].key

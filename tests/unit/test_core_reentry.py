@@ -48,7 +48,7 @@ def test_a_refusal_says_what_it_compared() -> None:
 
 
 def test_a_refused_trigger_counts_as_ignored() -> None:
-    """Issue 7: `ignored` counts triggers refused because an enrollment is live or re-entry forbids it."""
+    """Semantics 9.4: `ignored` counts triggers refused because an enrollment is live or re-entry forbids it."""
     rule = Reentry(policy="min_gap", min_gap_ms=2 * HOUR)
     stage = Stage(flow(reentry=rule)).event(checkout("10:00")).event(checkout("10:05")).event(checkout("11:00"))
     assert stage.tallies["ignored", "reminder"] == 2

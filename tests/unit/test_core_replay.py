@@ -1,6 +1,6 @@
 """Replay: the same log gives the same outputs, whatever the batch sizes, and whatever was written before a crash.
 
-Semantics 1.3 and 1.4, design 4. A crash leaves any mixture behind that the order of acknowledgement allows: outputs of
+Semantics 1.3 and 1.4. A crash leaves any mixture behind that the order of acknowledgement allows: outputs of
 every unit begun, states of some profiles ahead of the partition record, never a partition record ahead of a state.
 """
 
@@ -188,7 +188,7 @@ def test_the_batch_size_changes_not_one_byte(clock: Clock, seed: int) -> None:
 @pytest.mark.parametrize("clock", CLOCKS)
 @pytest.mark.parametrize("seed", range(25))
 def test_after_a_crash_nothing_is_lost_and_nothing_differs(clock: Clock, seed: int) -> None:
-    """Semantics 1.4 and design 4: some profiles are ahead of the partition record, and keep what they have."""
+    """Semantics 1.4: some profiles are ahead of the partition record, and keep what they have."""
     log = log_of(clock, seed)
     dice = random.Random(seed)
     batch = dice.choice([3, 7, 20])
@@ -258,7 +258,7 @@ def test_no_command_id_ever_has_two_bodies_and_none_is_made_twice(clock: Clock) 
 
 
 def test_a_profile_that_is_ahead_keeps_its_timer() -> None:
-    """Design 4: the timer of an ahead profile, dropped at a tick it has already seen, was 41 lost commands once."""
+    """A timer dropped at a tick that its profile has already seen would be a command lost."""
     program = build([flow(wait(15), send("first"), wait(30, label="again"), send("second"))])
     owner = Owner(program, "live")
     tick = Record(1, at("10:15"), TICK_KEY, codec.encode(_tick("10:15")))
@@ -278,7 +278,7 @@ def _tick(through: str) -> object:
 
 
 def test_a_record_that_releases_somebody_ahead_still_moves_time_and_releases_the_others() -> None:
-    """Design 3, carried clock: profiles ahead keep their timer, a skipped record still moves *now* and releases."""
+    """Semantics 1.6: profiles ahead keep their timer, a skipped record still moves *now* and releases."""
     program = build([flow()])
     log = [
         event_record(checkout("10:00", who="ann"), at=START),

@@ -1,4 +1,4 @@
-"""Steps: wait, settle, if, route, send, stop, on a carried clock (semantics 5, 6, 8 and 15)."""
+"""Steps: wait, settle, if, route, send, stop, on a carried clock (semantics 4.3, 5, 6 and 8)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTLED = flow(wait(15), settle(hold=120), send())
 
 
 class TestWait:
-    """Semantics 5.1: exact elapsed time; 5.6: due is computed from when the step was entered."""
+    """Semantics 5.1: exact elapsed time; 5.2: completed at its moment."""
 
     def test_a_wait_is_over_at_its_moment_and_not_before(self) -> None:
         stage = Stage(flow()).event(checkout("10:00")).pass_time("10:15")
@@ -22,7 +22,7 @@ class TestWait:
         assert stage.pass_time("10:15:00.001").sent == ["10:15 remind"]
 
     def test_waits_of_months_are_ordinary(self) -> None:
-        """Semantics 5.7."""
+        """Semantics 5.3."""
         stage = Stage(flow(wait(200 * 24 * 60), send())).event(checkout("10:00")).finish()
         assert stage.sent == ["+200 10:00 remind"]
 
@@ -31,7 +31,7 @@ class TestWait:
         assert stage.sent == ["10:45 remind"]
 
     def test_after_an_outage_the_next_wait_counts_from_the_moment_of_the_first(self) -> None:
-        """Semantics 5.6: never from when the worker woke up."""
+        """Semantics 5.2: never from when the worker woke up."""
         twice = flow(wait(15), send("first"), wait(60, label="again"), send("second"))
         stage = Stage(twice, clock="live").event(checkout("10:00")).tick("10:50").tick("11:14:59.999").tick("11:15")
         assert stage.sent == ["10:50 first", "11:15 second"]
@@ -115,7 +115,7 @@ class TestSettle:
         assert stage.sent == ["10:32 remind"]
 
     def test_a_second_shop_that_is_slower_holds(self) -> None:
-        """Semantics 6.2: of all the tenant's shops."""
+        """Semantics 6.2: as complete as its slowest shop."""
         stage = Stage(SETTLED).event(checkout("10:00")).watermark(mark("10:00", shop="two"), "10:01")
         stage.watermark(mark("10:30", shop="one"), "10:30").watermark(mark("10:16", shop="two"), "10:40").finish()
         assert stage.sent == ["10:40 remind"]
@@ -149,7 +149,7 @@ class TestSettle:
 
 
 class TestIf:
-    """Semantics 4: judged once, when reached; unknown goes the way of false."""
+    """Semantics 4.3: judged once, when reached; unknown goes the way of false."""
 
     @pytest.mark.parametrize(
         ("total", "currency", "sent"),
@@ -191,7 +191,7 @@ def test_route_goes_by_the_text_of_a_word(channel: str | None, sent: list[str]) 
 
 
 class TestSend:
-    """Semantics 8 and 9."""
+    """Semantics 8 and 9.2."""
 
     def test_a_command_carries_what_a_sender_needs(self) -> None:
         stage = Stage(flow(wait(15), send(channel="email"), version="v7"))
@@ -211,7 +211,7 @@ class TestSend:
         assert (decision.command_id, decision.decision_id) == (command.command_id, command.decision_id)
 
     def test_it_is_never_open_ended(self) -> None:
-        """Semantics 9: `not_after` is the decision plus 15 minutes."""
+        """Semantics 9.2: `not_after` is the decision plus 15 minutes."""
         command = Stage(flow()).event(checkout("10:00")).finish().commands[0]
         assert (command.decided_at, command.not_after) == ("2026-11-20T10:15:00.000Z", "2026-11-20T10:30:00.000Z")
 
@@ -237,7 +237,7 @@ def test_stop_ends_with_its_reason() -> None:
 
 
 def test_a_way_back_through_a_wait_makes_new_messages() -> None:
-    """Design 4: `visit` grows each time the step is entered again."""
+    """Semantics 3.5: `visit` grows each time the step is entered again."""
     loop = flow(wait(15), send(next=0), exits=[])
     stage = Stage(loop).event(checkout("10:00")).pass_time("11:00")
     assert stage.sent == ["10:15 remind", "10:30 remind", "10:45 remind"]

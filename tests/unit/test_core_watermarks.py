@@ -35,7 +35,7 @@ def test_a_promise_is_monotonic() -> None:
 
 
 def test_without_a_named_shop_the_slowest_one_counts() -> None:
-    """Semantics 6.2: of the named shop, or of all the tenant's shops."""
+    """Semantics 6.2: as complete as its slowest shop."""
     watermarks = heard(("one", "10:30"), ("two", "10:10"))
     assert watermarks.complete_through(tenant=TENANT, gate=GATE) == at("10:10")
     assert watermarks.complete_through(tenant=TENANT, gate=Gate(source=ORDERS, shop="one")) == at("10:30")
