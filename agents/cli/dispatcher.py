@@ -18,7 +18,7 @@ from agents.cli.options import takes_settings
 from agents.console import Console
 from agents.dispatch.message import address
 from agents.errors import InputRefused
-from agents.settings import LOOPBACK, Settings, choose_port
+from agents.settings import Settings
 
 
 @click.command()
@@ -41,8 +41,11 @@ def command(*, settings: Settings, carried: bool, templates: Path | None, mail_f
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
+    # The client tells every attempt of its own to reach the broker again; what it cannot do ends as an error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     addresses = stack.resolve(settings)
     options = dispatch.Options(
+        home=settings.home,
         namespace=settings.namespace,
         partitions=settings.partitions,
         kafka=addresses.kafka,
@@ -50,13 +53,11 @@ def command(*, settings: Settings, carried: bool, templates: Path | None, mail_f
         smtp_host=settings.smtp_host,
         smtp_port=settings.smtp.configured or settings.smtp.default,
         templates=templates or resources.flows() / "templates",
-        metrics_port=choose_port(settings.dispatcher_metrics),
+        metrics_port=settings.dispatcher_metrics,
         mail_from=_mail_from(mail_from) if mail_from else dispatch.DEFAULT_FROM,
         carried=carried,
     )
-    metrics_url = f"http://{LOOPBACK}:{options.metrics_port}/metrics"
-    with stack.announced(settings.home, "dispatcher", metrics_url=metrics_url):
-        uvloop.run(_until_signaled(options))
+    uvloop.run(_until_signaled(options))
 
 
 async def _until_signaled(options: dispatch.Options) -> None:

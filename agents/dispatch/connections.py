@@ -15,10 +15,12 @@ from prometheus_client import CollectorRegistry, start_http_server
 from agents.dispatch.senders import LogSender, Sender
 from agents.dispatch.smtp import SmtpSender
 from agents.dispatch.templates import Templates
-from agents.settings import LOOPBACK
+from agents.errors import Misconfigured
+from agents.settings import LOOPBACK, Port, choose_port
 from schemas.topics import MAX_MESSAGE_BYTES
 
 SMTP_LANES = 8
+PORT_ATTEMPTS = 20
 
 
 @asynccontextmanager
@@ -35,9 +37,11 @@ async def producing(kafka: str) -> AsyncIterator[Any]:
 async def consuming(kafka: str, *, topic: str, group: str) -> AsyncIterator[Any]:
     """A member of a group, which commits only when told to."""
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=kafka, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=kafka, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     async with _started(consumer):
+        # Not before the start, which would then wait for partitions; with a dead member in the group that takes long.
+        consumer.subscribe([topic])
         yield consumer
 
 
@@ -66,11 +70,19 @@ async def senders(
 
 
 @contextmanager
-def metrics_page(registry: CollectorRegistry, *, port: int) -> Iterator[None]:
-    """`/metrics` on loopback while the body runs."""
-    server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
+def metrics_page(registry: CollectorRegistry, *, port: Port) -> Iterator[str]:
+    """`/metrics` on loopback while the body runs. Yields its URL; raises `Misconfigured` if no port is to be had."""
+    for _ in range(PORT_ATTEMPTS):
+        number = choose_port(port)
+        try:
+            server, thread = start_http_server(number, addr=LOOPBACK, registry=registry)
+        except OSError:
+            continue  # another process that starts now was faster
+        break
+    else:
+        raise Misconfigured("no port for the metrics page", next_step=f"set {port.variable} to a free port")
     try:
-        yield
+        yield f"http://{LOOPBACK}:{number}/metrics"
     finally:
         server.shutdown()
         server.server_close()

@@ -15,7 +15,6 @@ from agents.errors import Unavailable
 
 POOL_SIZE = 6
 STATEMENT_SECONDS_MAX = 20.0
-PATIENCE_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 3.0
 
@@ -36,7 +35,7 @@ _log = logging.getLogger("cartwheel.dispatch")
 class Database:
     """Runs pieces of work on pooled connections to the schema of one namespace."""
 
-    def __init__(self, pool: Any, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, pool: Any, *, patience_seconds: float) -> None:
         self._pool = pool
         self._patience_seconds = patience_seconds
 
@@ -64,7 +63,7 @@ class Database:
 
 
 @asynccontextmanager
-async def connected(dsn: str, *, namespace: str) -> AsyncIterator[Database]:
+async def connected(dsn: str, *, namespace: str, patience_seconds: float) -> AsyncIterator[Database]:
     """A database whose plain table names are those of the namespace."""
     pool = await asyncpg.create_pool(
         dsn,
@@ -74,7 +73,7 @@ async def connected(dsn: str, *, namespace: str) -> AsyncIterator[Database]:
         server_settings=search_path(namespace),
     )
     try:
-        yield Database(pool)
+        yield Database(pool, patience_seconds=patience_seconds)
     finally:
         # Not `close`, which would wait without end for a connection whose server is gone.
         pool.terminate()

@@ -29,9 +29,12 @@ SELECT DISTINCT command_id FROM commands
 JOIN unnest($1::date[], $2::uuid[], $3::bytea[]) AS taken (decided_on, command_id, hash) USING (decided_on, command_id)
 WHERE decided_on = ANY ($1) AND body_hash <> hash
 """
+# Asked of the catalog's tables and not by `to_regclass`, whose cache may be older than the lock it is asked under.
 MISSING_DAYS = """
-SELECT day FROM unnest($1::date[]) AS day
-WHERE to_regclass('commands_' || to_char(day, 'YYYYMMDD')) IS NULL ORDER BY day
+SELECT day FROM unnest($1::date[]) AS day WHERE NOT EXISTS (
+    SELECT FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relname = 'commands_' || to_char(day, 'YYYYMMDD') AND nspname = current_schema()
+) ORDER BY day
 """
 LOCK_PARTITIONS = "SELECT pg_advisory_xact_lock('commands'::regclass::bigint)"
 COUNT_PARTITIONS = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'commands'::regclass"

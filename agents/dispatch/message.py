@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,6 +17,7 @@ from schemas.command import Command
 COMMAND_ID_HEADER = "X-Cartwheel-Command-Id"
 ADDRESS_LENGTH_MAX = 320
 SUBJECT_LENGTH_MAX = 500
+NEVER_IN_A_HEADER = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 # Seven bits pass every server; the default would need an extension that some do not have.
 _POLICY = SMTP.clone(cte_type="7bit")
@@ -32,7 +34,7 @@ def email(command: Command, rendered: Rendered, *, mail_from: Address) -> EmailM
     message = EmailMessage(policy=_POLICY)
     message["From"] = mail_from
     message["To"] = recipient(command)
-    message["Subject"] = _printable(rendered.subject)[:SUBJECT_LENGTH_MAX]
+    message["Subject"] = _one_line(rendered.subject)[:SUBJECT_LENGTH_MAX]
     message["Date"] = format_datetime(dated_at)
     message["Message-ID"] = f"<{command.command_id}@{mail_from.domain}>"
     message[COMMAND_ID_HEADER] = command.command_id
@@ -60,11 +62,11 @@ def address(text: str) -> Address:
         raise ValueError("not an address: it must be name@domain, printable, of at most 320 characters")
     try:
         return Address(addr_spec=f"{name}@{domain.encode('idna').decode()}")
-    except (ValueError, LookupError) as error:
-        # The parser of the standard library also stumbles (LookupError) over some texts that are no address.
+    except (ValueError, LookupError, MessageError) as error:
+        # The parser of the standard library stumbles in several ways over a text that is no address.
         raise ValueError(f"not an address ({type(error).__name__})") from error
 
 
-def _printable(text: str) -> str:
-    """Without control characters: a line break would begin another header, the rest could mislead a reader."""
-    return "".join(character for character in text if unicodedata.category(character)[0] != "C")
+def _one_line(text: str) -> str:
+    """Without control characters and line ends of any script: they would begin another header."""
+    return "".join(character for character in text if unicodedata.category(character) not in NEVER_IN_A_HEADER)

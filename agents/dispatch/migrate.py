@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import threading
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from agents import resources
+from agents.errors import Misconfigured
 
 IDENTIFIER_BYTES_MAX = 63
 _DIGEST_LENGTH = 8
+_ALONE = threading.Lock()
 
 
 def schema_name(namespace: str) -> str:
@@ -33,9 +38,25 @@ def search_path(namespace: str) -> dict[str, str]:
 async def migrate(dsn: str, *, namespace: str) -> None:
     """Run the migrations that are missing, in one transaction. Several processes may do so at once: one does the work.
 
-    Within one process only one call may be under way, because Alembic keeps its context in a global. Alembic and
-    SQLAlchemy are used here and nowhere else; `dsn` is understood by asyncpg, as everywhere.
+    Alembic and SQLAlchemy are used here and nowhere else; `dsn` is understood by asyncpg, as everywhere. Raises
+    `Misconfigured` if the database refuses.
     """
+    try:
+        await asyncio.to_thread(_migrate_alone, dsn, namespace)
+    except DBAPIError as error:
+        raise Misconfigured(
+            f"the ledger could not be set up in schema {schema_name(namespace)!r} ({error.orig})",
+            next_step="let the database user of CARTWHEEL_POSTGRES create schemas, or create this one for it to own",
+        ) from error
+
+
+def _migrate_alone(dsn: str, namespace: str) -> None:
+    # On a thread with a loop of its own, because Alembic keeps its context in a global: one at a time in a process.
+    with _ALONE:
+        asyncio.run(_migrate(dsn, namespace))
+
+
+async def _migrate(dsn: str, namespace: str) -> None:
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=lambda: asyncpg.connect(dsn, server_settings=search_path(namespace)),

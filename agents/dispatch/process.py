@@ -24,8 +24,8 @@ from agents.dispatch.reading import Reading
 from agents.dispatch.receipts import Receipts
 from agents.dispatch.sending import Sending
 from agents.errors import Halted, Misconfigured, Unavailable
-from agents.settings import LOOPBACK
-from agents.stack import wait_for_kafka, wait_for_postgres
+from agents.settings import Port
+from agents.stack import announced, wait_for_kafka, wait_for_postgres
 from schemas.topics import topics
 
 STOP_SECONDS_MAX = 27.0  # within the 30 s after which a supervisor kills
@@ -36,8 +36,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a dispatcher is started with. `postgres` is a DSN, `metrics_port` a free port on loopback."""
+    """What a dispatcher is started with; `kafka` and `postgres` are addresses as the settings have them."""
 
+    home: Path
     namespace: str
     partitions: int
     kafka: str
@@ -45,17 +46,19 @@ class Options:
     smtp_host: str
     smtp_port: int
     templates: Path
-    metrics_port: int
+    metrics_port: Port
     mail_from: Address
     carried: bool = False
     """Whether commands on a carried clock are carried out, which only ever reaches this machine."""
+    patience_seconds: float = 30.0
+    """How long Kafka may be absent at the start, and PostgreSQL at any time."""
 
 
 async def run(options: Options, *, stop: asyncio.Event, say: Say) -> None:
     """Dispatch until `stop` is set; then finish what is being sent and return within 30 s.
 
     Raises `Misconfigured` before anything is touched, `CheckFailed` for topics that are not as declared, `Unavailable`
-    if Kafka or PostgreSQL is absent for 30 s, at the start or later, and `Halted` if going on would break a promise.
+    if Kafka or PostgreSQL is absent for longer than our patience, and `Halted` if going on would break a promise.
     """
     check(options)
     if not await _before(stop, _prepare(options, say=say)):
@@ -94,11 +97,11 @@ def is_loopback(host: str) -> bool:
 
 
 async def _prepare(options: Options, *, say: Say) -> None:
-    await wait_for_kafka(options.kafka, say=say)
+    await wait_for_kafka(options.kafka, say=say, seconds=options.patience_seconds)
     declared = topics(options.namespace, partitions=options.partitions)
     if differences := await topics_admin.check(options.kafka, declared):
         raise topics_admin.refusal(differences)
-    await wait_for_postgres(options.postgres, say=say)
+    await wait_for_postgres(options.postgres, say=say, seconds=options.patience_seconds)
     await migrate(options.postgres, namespace=options.namespace)
 
 
@@ -120,11 +123,10 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
     names, metrics = topics(options.namespace), Metrics()
     taken, finished = asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(connected(options.postgres, namespace=options.namespace))
-        producer = await stack.enter_async_context(connections.producing(options.kafka))
-        consumer = await stack.enter_async_context(
-            connections.consuming(options.kafka, topic=names.commands.name, group=f"{options.namespace}.dispatcher")
+        database = await stack.enter_async_context(
+            connected(options.postgres, namespace=options.namespace, patience_seconds=options.patience_seconds)
         )
+        producer = await stack.enter_async_context(connections.producing(options.kafka))
         lanes = await stack.enter_async_context(
             connections.senders(
                 smtp_host=options.smtp_host,
@@ -133,9 +135,9 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
                 templates=options.templates,
             )
         )
-        stack.enter_context(connections.metrics_page(metrics.registry, port=options.metrics_port))
+        metrics_url = stack.enter_context(connections.metrics_page(metrics.registry, port=options.metrics_port))
+        stack.enter_context(announced(options.home, "dispatcher", metrics_url=metrics_url))
         reading = Reading(
-            consumer=consumer,
             producer=producer,
             dead_letters=names.dead_letters.name,
             database=database,
@@ -152,9 +154,14 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
         )
         receipts = Receipts(producer=producer, topic=names.receipts.name, database=database, finished=finished)
         measuring = measure(database, metrics=metrics, hold_back=reading.hold_back, stop=stop)
-        say(f"dispatcher: running, metrics at http://{LOOPBACK}:{options.metrics_port}/metrics")
+        say(f"dispatcher: READY, metrics at {metrics_url}")
+        consuming = connections.consuming(
+            options.kafka, topic=names.commands.name, group=f"{options.namespace}.dispatcher"
+        )
         await _together(
-            [reading.run(stop), sending.run(stop), receipts.run(stop), measuring], stop=stop, last=receipts.publish
+            [reading.run(consuming, stop), sending.run(stop), receipts.run(stop), measuring],
+            stop=stop,
+            last=receipts.publish,
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence, Set
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from aiokafka.errors import CommitFailedError, IllegalStateError
@@ -20,6 +21,7 @@ from schemas.refusals import DETAIL_LENGTH_MAX
 
 POLL_MS = 500
 OPEN_MAX = 200_000  # open commands in the ledger; with more, the rest waits on the topic, where keeping it is cheap
+CONFLICTS_SHOWN = 10
 LETTER_BYTES_MAX = 1_400_000  # in base64 still below what the dead letter topic takes
 REASON = "undecodable"
 
@@ -32,30 +34,36 @@ class Reading:
     def __init__(
         self,
         *,
-        consumer: Any,
         producer: Any,
         dead_letters: str,
         database: Database,
         metrics: Metrics,
         taken: asyncio.Event,
     ) -> None:
-        self._consumer, self._producer = consumer, producer
+        self._consumer: Any = None
+        self._producer = producer
         self._dead_letters = dead_letters
         self._database = database
         self._metrics = metrics
         self._taken = taken
         self._reported: Set[Any] = frozenset()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Read until `stop`; the batch in hand is finished first."""
-        while not stop.is_set():
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
-            if batches:
-                await self._take(batches)
-            await self._report_lag()
+    async def run(self, connecting: AbstractAsyncContextManager[Any], stop: asyncio.Event) -> None:
+        """Connect, read until `stop`, finish the batch in hand and leave the group, for which others may wait."""
+        async with connecting as self._consumer:
+            while not stop.is_set():
+                await self._read()
+
+    async def _read(self) -> None:
+        batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+        if batches:
+            await self._take(batches)
+        await self._report_lag()
 
     def hold_back(self, open_commands: int) -> None:
         """Stop fetching while too much is open, and go on at half of it."""
+        if self._consumer is None:
+            return
         if open_commands > OPEN_MAX:
             self._consumer.pause(*self._consumer.assignment())
         elif open_commands < OPEN_MAX // 2:
@@ -71,9 +79,14 @@ class Reading:
         if orders:
             taken = await take(self._database, orders)
             self._metrics.repeated.inc(taken.repeated)
-            for command_id in taken.conflicting:
-                self._metrics.conflicts.inc()
-                _log.error("command %s came again with another body; the first one is carried out", command_id)
+            if taken.conflicting:
+                self._metrics.conflicts.inc(len(taken.conflicting))
+                shown = ", ".join(taken.conflicting[:CONFLICTS_SHOWN])
+                _log.error(
+                    "%d commands came again with another body, which must never happen; the first bodies count: %s",
+                    len(taken.conflicting),
+                    shown,
+                )
             self._taken.set()
         reached("dispatch_inserted")
         await self._commit({partition: records[-1].offset + 1 for partition, records in batches.items()})

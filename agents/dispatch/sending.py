@@ -60,8 +60,8 @@ class Sending:
                 sweep_at = time.monotonic() + SWEEP_EVERY_SECONDS
             self._taken.clear()
             claimed = await self._leases.claim(CLAIM_MAX)
-            reached("dispatch_claimed")
             if claimed:
+                reached("dispatch_claimed")
                 await self._carry_out(claimed, stop)
             else:
                 with contextlib.suppress(TimeoutError):
