@@ -38,7 +38,7 @@ def decode_event(value: bytes) -> Event:
     """A canonical event from its JSON."""
     try:
         return _event.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(str(error)) from error
 
 
@@ -46,7 +46,7 @@ def decode(value: bytes, type_: type[T]) -> T:
     """Any other struct of a public topic from its JSON."""
     try:
         return msgspec.json.decode(value, type=type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(f"{type_.__name__}: {error}") from error
 
 
@@ -61,6 +61,14 @@ def parse(value: bytes) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
         raise Undecodable(str(error)) from error
+
+
+def packed_size(words: dict[str, Any]) -> int:
+    """Bytes that these words take in a packed profile. Raises Undecodable for what no state can hold."""
+    try:
+        return len(_pack.encode(words))
+    except (OverflowError, UnicodeEncodeError, RecursionError) as error:
+        raise Undecodable(f"a value that cannot be kept: {error}") from error
 
 
 def pack_profile(profile: Profile) -> bytes:

@@ -14,7 +14,7 @@ Operator = Literal[
 ]  # fmt: skip
 
 
-class Compare(msgspec.Struct, frozen=True, kw_only=True, tag="compare"):
+class Compare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="compare"):
     """One word against one operand of the same kind. A missing word is unknown, and unknown is not true."""
 
     word: str
@@ -23,19 +23,19 @@ class Compare(msgspec.Struct, frozen=True, kw_only=True, tag="compare"):
     operand: Any = None  # money: [amount, currency]; instant: milliseconds; in: a list
 
 
-class All(msgspec.Struct, frozen=True, kw_only=True, tag="all"):
+class All(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="all"):
     """True when every part is; false when one is false; else unknown."""
 
     parts: tuple[Condition, ...]
 
 
-class AnyOf(msgspec.Struct, frozen=True, kw_only=True, tag="any"):
+class AnyOf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="any"):
     """True when one part is; false when all are; else unknown."""
 
     parts: tuple[Condition, ...]
 
 
-class Not(msgspec.Struct, frozen=True, kw_only=True, tag="not"):
+class Not(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="not"):
     """The opposite; `not unknown` is unknown."""
 
     part: Condition
@@ -44,7 +44,7 @@ class Not(msgspec.Struct, frozen=True, kw_only=True, tag="not"):
 Condition = Compare | All | AnyOf | Not
 
 
-class EventMatch(msgspec.Struct, frozen=True, kw_only=True):
+class EventMatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event by short name, optionally from certain sources and satisfying a condition on its own words."""
 
     event: str
@@ -52,7 +52,7 @@ class EventMatch(msgspec.Struct, frozen=True, kw_only=True):
     where: Condition | None = None
 
 
-class Reentry(msgspec.Struct, frozen=True, kw_only=True):
+class Reentry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """May somebody who has been in this flow enter again?"""
 
     policy: Literal["always", "never", "min_gap"] = "always"
@@ -61,7 +61,7 @@ class Reentry(msgspec.Struct, frozen=True, kw_only=True):
     scope: Literal["profile", "key"] = "profile"
 
 
-class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
+class ExitRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event that makes the reminder pointless, and the word that says why."""
 
     when: EventMatch
@@ -69,7 +69,7 @@ class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Wait(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
+class Wait(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="wait"):
     """Wait exactly this long: the first wait from the anchor, a later one from the completion of the step before."""
 
     label: str
@@ -77,14 +77,14 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, tag="wait"):
     next: int
 
 
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
+class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A source, and the shop of it that counts; None means every shop that has ever reported."""
 
     source: str
     shop: str | None = None
 
 
-class Settle(msgspec.Struct, frozen=True, kw_only=True, tag="settle"):
+class Settle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settle"):
     """Hold until every source is complete through the due time, at most `max_hold_ms` after it.
 
     A timeout concerns every send that is reached before the next wait or gate.
@@ -97,7 +97,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True, tag="settle"):
     next: int
 
 
-class If(msgspec.Struct, frozen=True, kw_only=True, tag="if"):
+class If(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="if"):
     """Judged once, when reached. Unknown goes to `otherwise`."""
 
     label: str
@@ -106,7 +106,7 @@ class If(msgspec.Struct, frozen=True, kw_only=True, tag="if"):
     otherwise: int
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True, tag="route"):
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="route"):
     """By the text of one word of the trigger; judged once, when reached."""
 
     label: str
@@ -115,7 +115,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, tag="route"):
     otherwise: int
 
 
-class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
+class Send(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="send"):
     """Order one message."""
 
     label: str
@@ -127,7 +127,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
     next: int
 
 
-class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
+class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="stop"):
     """End the enrollment with this reason."""
 
     label: str
@@ -137,7 +137,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, tag="stop"):
 Step = Wait | Settle | If | Route | Send | Stop
 
 
-class Flow(msgspec.Struct, frozen=True, kw_only=True):
+class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One flow. `steps` is a list; `next`, `then` and the like are indexes into it; the last step is always a Stop."""
 
     name: str

@@ -23,7 +23,7 @@ def to_datetime(instant: int) -> datetime:
 
 def to_wire(instant: int) -> str:
     """`2026-11-21T10:00:00.000Z`."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % 1000:03d}Z"
+    return to_datetime(instant).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def from_wire(text: str) -> int:

@@ -38,8 +38,8 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True):
 class Past(msgspec.Struct, kw_only=True, array_like=True):
     """What re-entry must remember of a flow (and key)."""
 
-    started_at: int
-    ended_at: int = NEVER  # NEVER while live
+    started_at: int  # the latest anchor
+    ended_at: int | None = None  # the latest end; None: none has ended yet
 
 
 class Seen(msgspec.Struct, kw_only=True, array_like=True):
@@ -92,7 +92,7 @@ class PartitionRecord(msgspec.Struct, kw_only=True):
 
     position: int
     now_at: int
-    watermarks: dict[str, int]  # see streams.watermarks
+    watermarks: list[tuple[str, str, str, int]]  # tenant, source, shop, complete through
     through_at: int
     through_key: str | None
     clock: str

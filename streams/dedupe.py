@@ -31,14 +31,17 @@ def fingerprint(event: Event) -> tuple[bytes, int]:
     return key, (body & ~1) | lasting
 
 
-def look_up(seen: bytes, *, key: bytes, body: int) -> Answer:
-    """Whether these bytes hold the key already, and if so whether with the same body."""
+def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
+    """Whether these bytes hold the key within the horizon, and if so whether with the same body."""
     at = seen.find(key)
     while at % _SIZE and at != -1:
         at = seen.find(key, at + 1)
     if at == -1:
         return "new"
-    return "duplicate" if ENTRY.unpack_from(seen, at)[1] == body else "conflict"
+    _, known, seen_seconds = ENTRY.unpack_from(seen, at)
+    if seen_seconds < _oldest_seconds(now):
+        return "new"
+    return "duplicate" if known == body else "conflict"
 
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int) -> tuple[bytes, int]:
@@ -55,8 +58,12 @@ def count(seen: bytes) -> int:
     return len(seen) // _SIZE
 
 
+def _oldest_seconds(now: int) -> int:
+    return (now - DEDUPE_HORIZON_MS) // 1000
+
+
 def _forget_old(seen: bytes, *, now: int) -> bytes:
-    oldest = (now - DEDUPE_HORIZON_MS) // 1000
+    oldest = _oldest_seconds(now)
     start = 0
     while start < len(seen) and ENTRY.unpack_from(seen, start)[2] < oldest:
         start += _SIZE

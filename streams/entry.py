@@ -10,19 +10,20 @@ For example:
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
+from schemas.codec import packed_size
 from schemas.event import dedupe_identity
 from schemas.flow import Flow, Reentry, Step, Wait
 from schemas.identity import is_known
 from schemas.instants import to_wire
-from schemas.limits import ENROLLMENTS_MAX
-from schemas.profile import NEVER, Enrollment, Past, Profile, Seen
+from schemas.limits import CONTEXT_BYTES_MAX, ENROLLMENTS_MAX
+from schemas.profile import Enrollment, Past, Profile, Seen
 from streams import ids
 from streams.conditions import judge
 from streams.exits import comes_from, first_held, held_by
 from streams.verdict import Note, Trigger, Verdict
-from streams.words import all_words
 
 NOTHING = Verdict(None, ())
 
@@ -31,7 +32,7 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     """What a trigger does to a profile: a new enrollment, a live one begun anew or counted upon, or a refusal."""
     if not comes_from(trigger.event.source, flow.trigger.sources):
         return NOTHING
-    words = all_words(trigger.event)
+    words = trigger.words
     if flow.trigger.where is not None and judge(flow.trigger.where, words) is not True:
         return Verdict(None, (Note(outcome="where_false", reason="where"),))
     if flow.addressed and not is_known(trigger.event.identity):
@@ -41,15 +42,15 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
         return _refused("key_missing", {"key": f"trigger.{flow.key}"})
     live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
     if live is not None:
-        return _judge_again(flow, live, profile, trigger, words, now)
+        return _judge_again(flow, live, profile, trigger, now)
     refusal = (
         _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
         or _judge_freshness(flow, trigger, now)
-        or _judge_room(profile)
+        or _judge_room(profile.enrollments, words)
     )
     if refusal is not None:
         return Verdict(None, (refusal,))
-    return _enroll(flow, profile, trigger, words, key, now)
+    return _enroll(flow, profile, trigger, key, now)
 
 
 def past_name(flow: Flow, key: str) -> str:
@@ -75,7 +76,7 @@ def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int
     enrollment.wakeup_at = max(due_at, now)
 
 
-def _enroll(flow: Flow, profile: Profile, trigger: Trigger, words: dict[str, Any], key: str, now: int) -> Verdict:
+def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) -> Verdict:
     event = trigger.event
     enrollment = Enrollment(
         enrollment_id=ids.enrollment_id(
@@ -93,26 +94,25 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, words: dict[str, Any
         triggered_at=trigger.occurred_at,
         trigger_offset=trigger.offset,
         entered_at=now,
-        context=words,
+        context=trigger.words,
     )
     arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
     return _after_trigger(flow, enrollment, profile, entered)
 
 
-def _judge_again(
-    flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, words: dict[str, Any], now: int
-) -> Verdict:
+def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, now: int) -> Verdict:
     if flow.retrigger == "ignore" or trigger.occurred_at < live.triggered_at:
         enrollment = copy.copy(live)
         enrollment.ignored += 1
         return Verdict(enrollment, (Note(outcome="ignored", reason="live"),), enrollment)
-    too_old = _judge_freshness(flow, trigger, now)
-    if too_old is not None:
-        return Verdict(live, (too_old,), live)
+    others = [enrollment for enrollment in profile.enrollments if enrollment is not live]
+    refusal = _judge_freshness(flow, trigger, now) or _judge_room(others, trigger.words)
+    if refusal is not None:
+        return Verdict(live, (refusal,), live)
     enrollment = copy.copy(live)
     enrollment.visit += 1
-    enrollment.context = words
+    enrollment.context = trigger.words
     enrollment.triggered_at = trigger.occurred_at
     if flow.retrigger == "restart":
         enrollment.anchor_at = trigger.occurred_at
@@ -151,7 +151,7 @@ def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Not
     if reentry.policy == "never":
         return _note_refused("reentry_never", {"entered_at": to_wire(past.started_at)})
     since = past.started_at if reentry.counted_from == "start" else past.ended_at
-    if since == NEVER or trigger.occurred_at - since >= reentry.min_gap_ms:
+    if since is None or trigger.occurred_at - since >= reentry.min_gap_ms:
         return None
     values = {f"last_{reentry.counted_from}_at": to_wire(since), "min_gap_seconds": reentry.min_gap_ms / 1000}
     return _note_refused("reentry_min_gap", values)
@@ -168,10 +168,13 @@ def _judge_freshness(flow: Flow, trigger: Trigger, now: int) -> Note | None:
     return _note_refused("trigger_too_old", values)
 
 
-def _judge_room(profile: Profile) -> Note | None:
-    if len(profile.enrollments) < ENROLLMENTS_MAX:
-        return None
-    return _note_refused("too_many_enrollments", {"live": len(profile.enrollments), "max": ENROLLMENTS_MAX})
+def _judge_room(others: Sequence[Enrollment], words: dict[str, Any]) -> Note | None:
+    if len(others) >= ENROLLMENTS_MAX:
+        return _note_refused("too_many_enrollments", {"live": len(others), "max": ENROLLMENTS_MAX})
+    size = packed_size(words) + sum(packed_size(enrollment.context) for enrollment in others)
+    if size > CONTEXT_BYTES_MAX:
+        return _note_refused("state_full", {"bytes": size, "max": CONTEXT_BYTES_MAX})
+    return None
 
 
 def _note_refused(reason: str, values: dict[str, Any]) -> Note:

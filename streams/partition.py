@@ -12,6 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from schemas import codec
+from schemas.catalog import short_name
 from schemas.command import Clock
 from schemas.control import END_KEY, TICK_KEY, WATERMARK_KEY, Tick, Watermark
 from schemas.event import Event
@@ -22,7 +23,9 @@ from streams import dedupe, person
 from streams.program import Program
 from streams.recorder import Recorder, dead_letter
 from streams.timers import Timers
+from streams.verdict import Trigger
 from streams.watermarks import Gates, Watermarks
+from streams.words import all_words
 
 CACHED_PROFILES_MAX = 20_000  # decoded profiles kept between units; beyond it the longest unread one is dropped
 LAST_KEY = b"\xff"  # above every profile key
@@ -70,7 +73,7 @@ class Partition:
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self.position = record.position if record else 0
         self.now_at = record.now_at if record else 0
-        self._watermarks = Watermarks(record.watermarks if record else None)
+        self._watermarks = Watermarks(record.watermarks if record else ())
         self._through = (record.through_at, _key_bound(record.through_key)) if record else (0, LAST_KEY)
         self._timers = Timers()
         self._profiles: dict[bytes, Profile] = {}
@@ -144,46 +147,53 @@ class Partition:
             out.tallies[("clamped",)] += 1
         if record.key[:1] != b"\x00":
             self._process_event(record)
+        else:
+            self._process_control(record)
+
+    def _process_control(self, record: Record) -> None:
+        known = (TICK_KEY,) if self._clock == "live" else (WATERMARK_KEY, END_KEY)
+        if record.key not in known:
+            detail = f"the key {record.key!r} is none of {known}, which a log with a {self._clock} clock has"
+            self._refuse(record, "unknown_control_record", detail)
         elif record.key == TICK_KEY:
             self._process_tick(record)
         elif record.key == WATERMARK_KEY:
             self._process_watermark(record)
-        elif record.key == END_KEY:
-            self._release((NEVER - 1, LAST_KEY), record.offset)
         else:
-            self._refuse(record, "unknown_control_record", f"key {record.key!r} is none of tick, watermark, end")
+            # What is released has its moments; the log itself goes on with the time of its next record.
+            self._release((NEVER - 1, LAST_KEY), record.offset)
 
     # --- events --------------------------------------------------------------------------------------
 
     def _process_event(self, record: Record) -> None:
         try:
             event = codec.decode_event(record.value)
-        except codec.Undecodable as error:
+            words = all_words(event) if short_name(event.type) in self._program.events else {}
+            occurred_at = from_datetime(event.time)
+            profile = self._profile(record.key)
+        except (codec.Undecodable, OverflowError) as error:
             self._refuse(record, "invalid_field", str(error))
             return
-        profile = self._profile(record.key)
         out = self._out
         if self._is_ahead(record.key, profile, record.offset):
             out.tallies[("event", "skipped")] += 1
             return
         out.caused_by(record.offset, event.id)
-        occurred_at = from_datetime(event.time)
         if occurred_at > self.now_at + FUTURE_MS_MAX:
             out.tallies[("event", "from_the_future")] += 1
             occurred_at = self.now_at
         if occurred_at < self.now_at - DEDUPE_HORIZON_MS and not event.backfill:
-            detail = f"time {to_wire(occurred_at)} is more than 14 days before now; send it with backfill: true"
+            detail = f"time {event.time.isoformat()} is more than 14 days before now; send it with backfill: true"
             self._refuse(record, "before_dedupe_horizon", detail)
             return
         if self._is_new(record, profile, event):
-            person.take_event(
-                self._program, profile, event, occurred_at=occurred_at, offset=record.offset, now=self.now_at, out=out
-            )
+            trigger = Trigger(event, words, occurred_at, record.offset)
+            person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
             self._touch(record.key, profile, record.offset)
 
     def _is_new(self, record: Record, profile: Profile, event: Event) -> bool:
         key, body = dedupe.fingerprint(event)
-        answer = dedupe.look_up(profile.dedupe, key=key, body=body)
+        answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=self.now_at)
         self._out.tallies[("event", answer)] += 1
         if answer == "new":
             profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=self.now_at)
@@ -204,7 +214,7 @@ class Partition:
         """
         news = tuple(watermark for watermark in watermarks if self._watermarks.is_news(watermark))
         ceiling = max(self._through, (ceiling_at, LAST_KEY))
-        due = self._timers.first(RELEASED_PER_TICK_MAX + 1, through_at=ceiling[0])
+        due = self._timers.first(RELEASED_PER_TICK_MAX + 1, through=ceiling)
         if not due and not news and not force:
             return None
         through = due[RELEASED_PER_TICK_MAX - 1] if len(due) > RELEASED_PER_TICK_MAX else ceiling
@@ -222,7 +232,7 @@ class Partition:
         self._through = max(self._through, through)
         self._release(self._through, record.offset)
         for key in opened:
-            self._wake(key, record.offset, through_at=GATES_ONLY)
+            self._wake(key, record.offset, through_at=GATES_ONLY, now=self.now_at)
 
     def _process_watermark(self, record: Record) -> None:
         try:
@@ -235,7 +245,12 @@ class Partition:
             self._timers.set(key, self.now_at)
 
     def _advance(self, watermarks: Sequence[Watermark]) -> list[bytes]:
-        """Take watermarks in; the keys of profiles held at a gate that is open now."""
+        """Take watermarks in; the keys of profiles held at a gate that is open now.
+
+        Raises ValueError before anything is taken in if an instant is malformed.
+        """
+        for one in watermarks:
+            from_wire(one.complete_through)
         moved = {(one.tenant, one.source) for one in watermarks if self._watermarks.advance(one)}
         if not moved:
             return []
@@ -255,20 +270,19 @@ class Partition:
         aside = []
         while (entry := self._timers.pop(through)) is not None:
             wakeup_at, key = entry
-            if self._clock == "carried":
-                self.now_at = max(self.now_at, wakeup_at)
-            if not self._wake(key, offset, through_at=wakeup_at):
+            now = max(self.now_at, wakeup_at) if self._clock == "carried" else self.now_at
+            if not self._wake(key, offset, through_at=wakeup_at, now=now):
                 aside.append(entry)
         for wakeup_at, key in aside:
             self._timers.set(key, wakeup_at)
 
-    def _wake(self, key: bytes, offset: int, *, through_at: int) -> bool:
+    def _wake(self, key: bytes, offset: int, *, through_at: int, now: int) -> bool:
         """False when the profile is ahead of this record: then it keeps its timer."""
         profile = self._profile(key)
         if self._is_ahead(key, profile, offset):
             return False
         gates = Gates(self._watermarks, profile.tenant)
-        if person.wake(self._program, profile, through_at=through_at, gates=gates, now=self.now_at, out=self._out):
+        if person.wake(self._program, profile, through_at=through_at, gates=gates, now=now, out=self._out):
             self._released.add(key)
             self._touch(key, profile, offset)
         else:
@@ -281,11 +295,7 @@ class Partition:
         profile = self._profiles.get(key)
         if profile is None:
             packed = self._load(key)
-            if packed is None:
-                tenant, _, profile_id = key.decode().partition("/")
-                profile = Profile(tenant=tenant, profile_id=profile_id)
-            else:
-                profile = codec.unpack_profile(packed)
+            profile = _new_profile(key) if packed is None else codec.unpack_profile(packed)
             self._profiles[key] = profile
         return profile
 
@@ -336,6 +346,16 @@ class Partition:
 
     def _new_recorder(self) -> Recorder:
         return Recorder(topic=self._topic, partition=self.number, clock=self._clock)
+
+
+def _new_profile(key: bytes) -> Profile:
+    try:
+        tenant, _, profile_id = key.decode().partition("/")
+    except UnicodeDecodeError as error:
+        raise codec.Undecodable(f"the key of the record: {error}") from error
+    if not (tenant and profile_id):
+        raise codec.Undecodable(f"the key of the record is {key!r} and must be tenant/profile id")
+    return Profile(tenant=tenant, profile_id=profile_id)
 
 
 def _key_bound(key: str | None) -> bytes:

@@ -6,10 +6,11 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 from __future__ import annotations
 
 from schemas.catalog import short_name
+from schemas.codec import packed_size
 from schemas.event import Event
 from schemas.flow import Flow, Settle
-from schemas.identity import KINDS, normalized
-from schemas.limits import HISTORY_MAX, PAST_KEYS_MAX
+from schemas.identity import KINDS, identifies, normalized
+from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, Enrollment, Fact, Past, Profile, Seen
 from streams.decide import decide
 from streams.entry import past_name, step_of
@@ -18,23 +19,20 @@ from streams.recorder import Recorder
 from streams.timers import Hold
 from streams.verdict import Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
-from streams.words import select
 
 
-def take_event(
-    program: Program, profile: Profile, event: Event, *, occurred_at: int, offset: int, now: int, out: Recorder
-) -> None:
+def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     """Apply one new event: identifiers, exits, entries, history, in this order. Backfill never enrolls."""
+    event, words, occurred_at, offset = trigger
     type_ = short_name(event.type)
     _learn_identifiers(profile, event, occurred_at)
     profile.last_active_at = max(profile.last_active_at, occurred_at)
     seen = None
     if type_ in program.by_exit:
-        words = select(event, program.exit_words[type_])
-        seen = Seen(type=type_, source=event.source, occurred_at=occurred_at, offset=offset, words=words)
+        asked = {name: words[name] for name in program.exit_words[type_] if name in words}
+        seen = Seen(type=type_, source=event.source, occurred_at=occurred_at, offset=offset, words=asked)
         _judge_exits(program, profile, seen, now=now, out=out)
     if not event.backfill:
-        trigger = Trigger(event, occurred_at, offset)
         for flow in program.by_trigger.get(type_, ()):
             _judge_entry(flow, profile, trigger, now=now, out=out)
     if seen is not None:
@@ -107,7 +105,8 @@ def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out:
     if any(note.outcome == "entered" for note in verdict.notes):
         _remember_start(flow, profile, about, out)
     if verdict.enrollment is None:
-        profile.past[past_name(flow, about.key)].ended_at = now
+        # Setting a default: the flow may have counted by another scope when this one began.
+        profile.past.setdefault(past_name(flow, about.key), Past(started_at=about.anchor_at)).ended_at = now
 
 
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:
@@ -120,18 +119,17 @@ def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None
 
 
 def _remember_start(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
-    profile.past[past_name(flow, enrollment.key)] = Past(started_at=enrollment.anchor_at)
+    past = profile.past.setdefault(past_name(flow, enrollment.key), Past(started_at=enrollment.anchor_at))
+    past.started_at = max(past.started_at, enrollment.anchor_at)
     if len(profile.past) > PAST_KEYS_MAX:
-        ended = [name for name, past in profile.past.items() if past.ended_at != NEVER]
-        if ended:
-            out.tallies[("evicted", "past")] += 1
-            del profile.past[min(ended, key=lambda name: (profile.past[name].started_at, name))]
+        out.tallies[("evicted", "past")] += 1
+        del profile.past[min(profile.past, key=lambda name: (profile.past[name].started_at, name))]
 
 
 def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None:
     for kind in KINDS:
         value = getattr(event.identity, kind)
-        if value is not None:
+        if value is not None and identifies(value):
             value = normalized(kind, value)
             known = profile.identifiers.get(kind)
             if known is None or (occurred_at, value) > (known.occurred_at, known.value):
@@ -139,6 +137,9 @@ def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None
 
 
 def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:
+    if packed_size(seen.words) > HISTORY_WORDS_BYTES_MAX:
+        out.tallies[("evicted", "history_words")] += 1
+        seen.words = {}
     profile.history.append(seen)
     if len(profile.history) > HISTORY_MAX:
         out.tallies[("evicted", "history")] += 1

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from schemas.catalog import Word, words_of
 from schemas.flow import Flow
 from streams.conditions import words_used
 
@@ -22,7 +21,8 @@ class Program:
     flows: dict[str, Flow]
     by_trigger: dict[str, tuple[Flow, ...]]
     by_exit: dict[str, frozenset[str]]  # flows with an exit rule on that event
-    exit_words: dict[str, dict[str, Word]]  # the words that exit rules ask of that event
+    exit_words: dict[str, frozenset[str]]  # the words that exit rules ask of that event
+    events: frozenset[str]  # those that some flow looks at
     hash: str  # over names and versions; the partition record keeps it
 
 
@@ -47,10 +47,7 @@ def build(flows: Iterable[Flow]) -> Program:
         flows=live,
         by_trigger={event: tuple(some) for event, some in triggers.items()},
         by_exit={event: frozenset(names) for event, names in exits.items()},
-        exit_words={event: _declared(event, names) for event, names in words.items()},
+        exit_words={event: frozenset(names) for event, names in words.items()},
+        events=frozenset(triggers) | frozenset(exits),
         hash=blake2b("\n".join(f"{f.name} {f.version}" for f in live.values()).encode(), digest_size=16).hexdigest(),
     )
-
-
-def _declared(event: str, names: set[str]) -> dict[str, Word]:
-    return {name: word for name, word in words_of(event).items() if name in names}

@@ -73,7 +73,7 @@ class Recorder:
 
     def _write(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, now: int) -> None:
         subject = enrollment.enrollment_id if enrollment else f"{profile.tenant}/{profile.profile_id}"
-        visit = enrollment.visit if enrollment else 0
+        visit = note.visit or (enrollment.visit if enrollment else 0)
         cause = f"{self.cause.partition}/{self.cause.offset}"
         decision_id = ids.decision_id(
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
@@ -107,7 +107,7 @@ class Recorder:
         self, flow: Flow, profile: Profile, enrollment: Enrollment, note: Note, order: Send, decision_id: str, now: int
     ) -> Command:
         return Command(
-            command_id=ids.command_id(enrollment_id=enrollment.enrollment_id, step=order.label, visit=enrollment.visit),
+            command_id=ids.command_id(enrollment_id=enrollment.enrollment_id, step=order.label, visit=note.visit),
             decision_id=decision_id,
             enrollment_id=enrollment.enrollment_id,
             tenant=profile.tenant,
@@ -115,7 +115,7 @@ class Recorder:
             flow=flow.name,
             flow_version=flow.version,
             step=order.label,
-            visit=enrollment.visit,
+            visit=note.visit,
             channel=order.channel,
             addresses=_addresses(profile, order.channel),
             message_class=order.message_class,

@@ -67,12 +67,12 @@ class Timers:
         del self._current[key]
         return wakeup_at, key
 
-    def first(self, limit: int, *, through_at: int) -> list[tuple[int, bytes]]:
-        """The earliest wakeups not after an instant, at most `limit` of them; nothing is taken out."""
+    def first(self, limit: int, *, through: tuple[int, bytes]) -> list[tuple[int, bytes]]:
+        """The earliest (wakeup, key) not above `through`, at most `limit` of them; nothing is taken out."""
         found: list[tuple[int, bytes]] = []
         while len(found) < limit:
             self._drop_stale()
-            if not self._heap or self._heap[0][0] > through_at:
+            if not self._heap or self._heap[0] > through:
                 break
             if not found or found[-1] != self._heap[0]:
                 found.append(self._heap[0])

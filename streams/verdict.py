@@ -21,6 +21,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     step: str = ""
     values: dict[str, Any] = {}
     order: Send | None = None  # with outcome "sent": the message to command
+    visit: int = 0  # with outcome "sent": the visit that it belongs to
     degraded: bool = False
 
 
@@ -42,6 +43,7 @@ class Trigger(NamedTuple):
     """Input: an event that this flow is triggered by. `occurred_at` is already clamped."""
 
     event: Event
+    words: dict[str, Any]
     occurred_at: int
     offset: int
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas import instants
 from schemas.control import Watermark
 from schemas.flow import Gate
 
-SEPARATOR = "\x1f"
+Packed = tuple[str, str, str, int]  # tenant, source, shop, complete through
 
 
 class Watermarks:
     """Never reported means incomplete; a source without a named shop is as complete as its slowest shop."""
 
-    def __init__(self, packed: dict[str, int] | None = None) -> None:
-        """`packed` is what `pack` gave; raises ValueError for anything else."""
+    def __init__(self, packed: Iterable[Packed] = ()) -> None:
+        """`packed` is what `pack` gave."""
         self._shops: dict[tuple[str, str], dict[str, int]] = {}
-        for name, instant in (packed or {}).items():
-            tenant, source, shop = name.split(SEPARATOR)
+        for tenant, source, shop, instant in packed:
             self._shops.setdefault((tenant, source), {})[shop] = instant
 
     def is_news(self, watermark: Watermark) -> bool:
@@ -41,13 +41,13 @@ class Watermarks:
             return None
         return min(shops.values()) if gate.shop is None else shops.get(gate.shop)
 
-    def pack(self) -> dict[str, int]:
-        """For the partition record."""
-        return {
-            SEPARATOR.join((tenant, source, shop)): instant
+    def pack(self) -> list[Packed]:
+        """For the partition record, in one order whatever came first."""
+        return sorted(
+            (tenant, source, shop, instant)
             for (tenant, source), shops in self._shops.items()
             for shop, instant in shops.items()
-        }
+        )
 
 
 class Gates(NamedTuple):

@@ -7,14 +7,22 @@ from typing import Any
 
 import msgspec
 
-from schemas import instants
+from schemas import codec, instants
 from schemas.catalog import Kind, Word, short_name, words_of
 from schemas.event import NONE, Event
 
 
 def all_words(event: Event) -> dict[str, Any]:
-    """Every declared word that the event has, of the right kind. A value of another kind is left out: unknown."""
-    return select(event, words_of(short_name(event.type)))
+    """Every declared word that the event has, of the right kind. A value of another kind is left out: unknown.
+
+    Raises Undecodable when a part of the event is no JSON, or holds what no state can keep.
+    """
+    try:
+        found = select(event, words_of(short_name(event.type)))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise codec.Undecodable(str(error)) from error
+    codec.packed_size(found)
+    return found
 
 
 def select(event: Event, words: dict[str, Word]) -> dict[str, Any]:

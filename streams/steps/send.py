@@ -34,7 +34,9 @@ def run(step: Send, passage: Passage) -> Move:
         return _skip(step, passage, "no_address")
     degraded = unsettled == "send"
     reason = "degraded" if degraded else "due"
-    passage.notes.append(Note(outcome="sent", reason=reason, step=step.label, order=step, degraded=degraded))
+    passage.notes.append(
+        Note(outcome="sent", reason=reason, step=step.label, order=step, visit=enrollment.visit, degraded=degraded)
+    )
     return Go(step.next)
 
 

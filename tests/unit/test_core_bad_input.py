@@ -31,7 +31,8 @@ def record(value: bytes, *, key: bytes = b"acme/ann", at_: str = "10:00") -> Rec
 def with_part(part: str, value: bytes) -> Record:
     """A checkout with one part of it replaced by these bytes, as somebody who is not intake could have written it."""
     whole = event_record(checkout("10:00"), at=at("10:00"))
-    return whole._replace(value=whole.value.replace(b'"type"', b'"' + part.encode() + b'":' + value + b',"type"'))
+    without = whole.value.replace(b'"' + part.encode() + b'"', b'"before"')
+    return whole._replace(value=without.replace(b'"type"', b'"' + part.encode() + b'":' + value + b',"type"'))
 
 
 def assert_only_this_record_is_lost(stage: Stage) -> None:

@@ -47,7 +47,7 @@ def test_a_partition_record_comes_back_as_it_was() -> None:
     record = PartitionRecord(
         position=7,
         now_at=at("10:00"),
-        watermarks={"a\x1fb\x1f": 5},
+        watermarks=[("a", "b", "", 5)],
         through_at=at("09:59"),
         through_key="acme/x",
         clock="live",

@@ -19,9 +19,9 @@ def remember(seen: bytes, one: Event, now: int = START) -> tuple[bytes, int]:
     return dedupe.remember(seen, key=key, body=body, now=now)
 
 
-def look_up(seen: bytes, one: Event) -> str:
+def look_up(seen: bytes, one: Event, now: int = START) -> str:
     key, body = dedupe.fingerprint(one)
-    return dedupe.look_up(seen, key=key, body=body)
+    return dedupe.look_up(seen, key=key, body=body, now=now)
 
 
 def seen_once(one: Event) -> bytes:
@@ -90,8 +90,8 @@ def test_a_key_is_found_at_its_place_only() -> None:
     key = b"ABCDEFGH"
     across = dedupe.ENTRY.pack(b"12345678", 0x41424344, 0x45464748) * 2  # "ABCDEFGH" begins at byte 8
     assert across.find(key) == 8
-    assert dedupe.look_up(across, key=key, body=0) == "new"
-    assert dedupe.look_up(across + dedupe.ENTRY.pack(key, 4, 0), key=key, body=4) == "duplicate"
+    assert dedupe.look_up(across, key=key, body=0, now=0) == "new"
+    assert dedupe.look_up(across + dedupe.ENTRY.pack(key, 4, 0), key=key, body=4, now=0) == "duplicate"
 
 
 def test_a_duplicate_trigger_neither_enrolls_nor_is_counted_as_ignored() -> None:

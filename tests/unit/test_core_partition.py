@@ -256,7 +256,7 @@ class TestTheUnitOfWork:
             at("10:14"),
             "acme/x",
         )
-        assert record.watermarks == {"acme\x1fshop.orders\x1f": at("09:00")}
+        assert record.watermarks == [("acme", "shop.orders", "", at("09:00"))]
         assert (record.clock, record.incarnation, record.flows_hash) == ("live", "i", stage.program.hash)
 
     def test_a_restored_partition_goes_on_where_it_was(self) -> None:

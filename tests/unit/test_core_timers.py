@@ -45,7 +45,7 @@ def test_never_takes_it_out_and_it_may_come_back() -> None:
 def test_there_and_back_again_is_still_one() -> None:
     """A stale entry that becomes current once more must not wake twice."""
     made = timers((5, b"a"), (6, b"a"), (5, b"a"))
-    assert made.first(10, through_at=9) == [(5, b"a")]
+    assert made.first(10, through=(9, LAST)) == [(5, b"a")]
     assert (len(made), drained(made)) == (1, [(5, b"a")])
 
 
@@ -58,9 +58,9 @@ def test_what_is_above_the_bound_stays() -> None:
 
 def test_first_looks_and_takes_nothing() -> None:
     made = timers((3, b"c"), (1, b"a"), (2, b"b"))
-    assert made.first(2, through_at=9) == [(1, b"a"), (2, b"b")]
-    assert made.first(9, through_at=2) == [(1, b"a"), (2, b"b")]
-    assert made.first(9, through_at=0) == []
+    assert made.first(2, through=(9, LAST)) == [(1, b"a"), (2, b"b")]
+    assert made.first(9, through=(2, LAST)) == [(1, b"a"), (2, b"b")]
+    assert made.first(9, through=(0, LAST)) == []
     assert len(drained(made)) == 3
 
 
@@ -99,7 +99,7 @@ def test_like_a_plain_dictionary_that_is_searched_each_time() -> None:
         elif action == 2:
             limit, through_at = dice.randrange(1, 9), dice.randrange(100)
             due = sorted((at, one) for one, at in plain.items() if at <= through_at)
-            assert made.first(limit, through_at=through_at) == due[:limit]
+            assert made.first(limit, through=(through_at, LAST)) == due[:limit]
         else:
             made.set(key, plain.setdefault(key, 0))
             plain[key] = dice.randrange(100)
