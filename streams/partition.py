@@ -309,6 +309,9 @@ class Partition:
 
     def _index(self, key: bytes, profile: Profile) -> None:
         """Bring the timers in line with a profile. A gate that is open already has its moment now."""
+        if not profile.enrollments:
+            self._timers.drop(key)
+            return
         holds = person.holds_of(self._program, profile)
         wakeup_at = person.wakeup_of(self._program, profile)
         if holds:

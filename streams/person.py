@@ -5,6 +5,8 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 
 from __future__ import annotations
 
+from msgspec.structs import astuple
+
 from schemas.catalog import short_name
 from schemas.codec import packed_size
 from schemas.event import Event
@@ -127,11 +129,14 @@ def _remember_start(flow: Flow, profile: Profile, enrollment: Enrollment, out: R
 
 
 def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None:
-    for kind in KINDS:
-        value = getattr(event.identity, kind)
-        if value is not None and identifies(value):
+    for kind, value in zip(KINDS, astuple(event.identity), strict=True):
+        if value is None:
+            continue
+        known = profile.identifiers.get(kind)
+        if known is not None and known.value == value and known.occurred_at >= occurred_at:
+            continue
+        if identifies(value):
             value = normalized(kind, value)
-            known = profile.identifiers.get(kind)
             if known is None or (occurred_at, value) > (known.occurred_at, known.value):
                 profile.identifiers[kind] = Fact(value, occurred_at)
 

@@ -30,9 +30,11 @@ class Timers:
         """Make this the profile's wakeup, replacing any other; NEVER takes it out."""
         if wakeup_at == NEVER:
             self._current.pop(key, None)
-        elif self._current.get(key) != wakeup_at:
+            return
+        if self._current.get(key) != wakeup_at:
             self._current[key] = wakeup_at
             heapq.heappush(self._heap, (wakeup_at, key))
+        # Entries that no longer count stay in the heap until it has grown too much by them.
         if len(self._heap) > 2 * len(self._current) + 1024:
             self._heap = [(at, profile) for profile, at in self._current.items()]
             heapq.heapify(self._heap)
@@ -52,6 +54,12 @@ class Timers:
         """The profiles held at any of these sources, in key order."""
         keys = set().union(*(self._held_at.get(source, ()) for source in sources))
         return [(key, self._holds[key]) for key in sorted(keys)]
+
+    def drop(self, key: bytes) -> None:
+        """Say that a profile waits for nothing."""
+        self._current.pop(key, None)
+        if key in self._holds:
+            self.hold(key, ())
 
     def next_at(self) -> int:
         """The earliest wakeup, NEVER if there is none."""
