@@ -159,6 +159,10 @@ class TestTheAnchor:
         assert Stage(twice).event(checkout("10:00")).finish().sent == ["10:15 first", "11:15 second"]
         assert Stage(twice).event(checkout("10:00"), "10:40").finish().sent == ["10:40 first", "11:40 second"]
 
+    def test_the_first_wait_counts_from_the_anchor_also_behind_another_step(self) -> None:
+        first = flow(send("a"), wait(15), send("b"))
+        assert Stage(first).event(checkout("10:00"), "10:10").finish().sent == ["10:10 a", "10:15 b"]
+
 
 class TestKeys:
     """Semantics 3.2: one enrollment per key; without one, per profile and flow."""
@@ -238,6 +242,24 @@ class TestRestart:
         stage = Stage(flow(retrigger="restart", exit_check="at_send", skew_ms=0))
         stage.event(checkout("10:00")).event(order("10:05")).event(checkout("10:10")).finish()
         assert stage.sent == ["10:25 remind"]
+
+    def test_nor_does_one_within_the_skew_that_was_appended_before_it(self) -> None:
+        """Semantics 3.4: the trigger is the newest one."""
+        stage = Stage(flow(retrigger="restart", exit_check="at_send"))
+        stage.event(checkout("10:00")).event(order("10:08")).event(checkout("10:10")).finish()
+        assert stage.sent == ["10:25 remind"]
+
+    def test_a_gate_given_up_before_it_skips_nothing_after_it(self) -> None:
+        gates = (settle(hold=10), settle("shop.carts", hold=30, label="second"))
+        stage = Stage(flow(wait(15), send("a"), *gates, send("b"), retrigger="restart"))
+        stage.event(checkout("10:00")).event(checkout("10:30")).finish()
+        assert stage.sent == ["10:15 a", "10:45 a"]
+
+    def test_its_first_wait_counts_from_its_anchor_again(self) -> None:
+        steps = (send("a"), wait(15), send("b"), wait(60, label="more"), send("c"))
+        stage = Stage(flow(*steps, retrigger="restart"))
+        stage.event(checkout("10:00")).event(checkout("10:20"), "10:30").finish()
+        assert stage.sent == ["10:00 a", "10:15 b", "10:30 a", "10:35 b", "11:35 c"]
 
 
 class TestReplaceContext:
