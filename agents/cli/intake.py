@@ -49,15 +49,14 @@ async def _until_signaled(
     settings: Settings, kafka: str, metrics: intake.Metrics, *, port: int, report_seconds: float
 ) -> None:
     stop, say = asyncio.Event(), Console().say
-    declared = topics(settings.namespace, partitions=settings.partitions)
     await stack.wait_for_kafka(kafka, say=say)
-    identity = await require_log_identity(kafka, declared)
+    identity = await require_log_identity(kafka, topics(settings.namespace))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     say(f"intake: running on a {identity.clock} clock, metrics at http://{LOOPBACK}:{port}/metrics")
     await intake.run(
         kafka=kafka,
-        topics=declared,
+        namespace=settings.namespace,
         clock=identity.clock,
         metrics=metrics,
         stop=stop,

@@ -124,7 +124,6 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
                     self._forwarding.take(record, out=out, marks=self._marks)
                 await asyncio.sleep(0)
         handed = await out.hand_over()
-        await asyncio.wait(handed, return_when=asyncio.FIRST_COMPLETED) if handed else None
         reached("forward_produced")
         await asyncio.gather(*handed)
         reached("forward_acknowledged")

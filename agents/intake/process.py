@@ -13,21 +13,22 @@ from agents.intake.loop import Loop
 from agents.intake.metrics import Metrics
 from agents.outgoing import OUTAGE_MS_MAX, new_producer
 from schemas.command import Clock
-from schemas.topics import Topics
+from schemas.topics import topics
 
 SESSION_MS = 6_000  # after so long without a heartbeat the group gives our partitions to others
 
 
 async def run(
-    *, kafka: str, topics: Topics, clock: Clock, metrics: Metrics, stop: asyncio.Event, report_seconds: float = 0.2
+    *, kafka: str, namespace: str, clock: Clock, metrics: Metrics, stop: asyncio.Event, report_seconds: float = 0.2
 ) -> None:
     """Run until `stop`. Progress is written every `report_seconds`, which bounds how late it may be.
 
     Raises `Unavailable` if Kafka does not acknowledge in time, `Halted` if it refuses a record for good.
     """
+    names = topics(namespace)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka,
-        group_id=f"{topics.raw.name.removesuffix('.raw.v1')}.intake",
+        group_id=f"{namespace}.intake",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         session_timeout_ms=SESSION_MS,
@@ -37,11 +38,11 @@ async def run(
     asker, producer = AIOKafkaConsumer(bootstrap_servers=kafka), new_producer(kafka)
     try:
         await asyncio.gather(asker.start(), producer.start())
-        partitions = len(await producer.partitions_for(topics.profile_log.name))
-        forwarding = Forwarding(topics=topics, partitions=partitions, clock=clock, metrics=metrics)
+        partitions = len(await producer.partitions_for(names.profile_log.name))
+        forwarding = Forwarding(topics=names, partitions=partitions, clock=clock, metrics=metrics)
         loop = Loop(
             kafka,
-            topics,
+            names,
             clock,
             metrics,
             consumer=consumer,
@@ -49,7 +50,7 @@ async def run(
             producer=producer,
             forwarding=forwarding,
         )
-        consumer.subscribe([topics.raw.name], listener=loop)
+        consumer.subscribe([names.raw.name], listener=loop)
         await consumer.start()
         await loop.run(stop, report_seconds=report_seconds)
     except KafkaError as error:

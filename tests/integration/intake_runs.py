@@ -146,20 +146,18 @@ async def traffic(kafka: str, topics: Topics) -> AsyncIterator[Traffic]:
         await writing
 
 
-async def all_taken(kafka: str, topics: Topics) -> None:
+async def all_taken(settings: Settings, topics: Topics) -> None:
     """Return when the group has committed the end of every raw partition."""
     partitions = [TopicPartition(topics.raw.name, number) for number in range(topics.raw.partitions)]
-    group = topics.raw.name.removesuffix(".raw.v1") + ".intake"
-    admin, consumer = AIOKafkaAdminClient(bootstrap_servers=kafka), AIOKafkaConsumer(bootstrap_servers=kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
     await asyncio.gather(admin.start(), consumer.start())
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 ends = await consumer.end_offsets(partitions)
                 with suppress(GroupCoordinatorNotAvailableError):  # for a moment after the first group of a broker
-                    committed = await admin.list_consumer_group_offsets(
-                        f"{topics.raw.name.removesuffix('.raw.v1')}.intake"
-                    )
+                    committed = await admin.list_consumer_group_offsets(f"{settings.namespace}.intake")
                     if all(each in committed and committed[each].offset == end for each, end in ends.items()):
                         return
                 await asyncio.sleep(0.1)

@@ -11,6 +11,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -19,6 +20,7 @@ from agents.feed import feed
 from agents.kill_points import INTAKE_POINTS
 from agents.replay_file import RefusedLine
 from agents.settings import LOOPBACK, Settings
+from agents.stack import members
 from agents.topics_admin import apply
 from schemas import codec
 from schemas.command import Clock
@@ -94,8 +96,20 @@ async def test_each_bad_record_is_a_dead_letter_and_the_good_ones_around_it_go_t
         await producer.send(live.raw.name, b"{}", partition=1, headers=[(APPENDED_AT_HEADER, b"1")])
         await producer.send(live.raw.name, json.dumps(event("last")).encode(), partition=1)
     async with running_intake(settings) as process:
-        await all_taken(kafka, live)
+        await all_taken(settings, live)
+        (member,) = members(settings.home)
+        assert member.metrics_url is not None
+        page = await asyncio.to_thread(lambda url: urlopen(url).read().decode(), member.metrics_url)
         assert (await process.stop())[0] == 0
+    for line in (
+        f'cartwheel_intake_records_total{{outcome="forwarded"}} {len(BAD) + 1}.0',
+        f'cartwheel_intake_records_total{{outcome="refused"}} {len(BAD) + 1}.0',
+        'cartwheel_dead_letters_total{reason="broken_json",stage="intake"} 1.0',
+        f'cartwheel_consumer_lag_records{{partition="1",topic="{live.raw.name}"}} 0.0',
+        f"cartwheel_intake_event_age_seconds_count {len(BAD) + 1}.0",
+        'cartwheel_low_water_mark_lag_seconds{partition="1"}',
+    ):
+        assert line in page
     letters = [codec.decode(record.value, DeadLetter) for record in await records(kafka, live.dead_letters)]
     assert [letter.reason for letter in letters] == [reason for reason, _ in BAD.values()] + [
         "carried_time_on_live_log"
@@ -135,7 +149,7 @@ async def _live_lives(settings: Settings, kafka: str, declared: Topics, point: s
                 code, said = await process.ended()
                 assert code == -signal.SIGKILL, said
     async with running_intake(settings) as process:
-        await all_taken(kafka, declared)
+        await all_taken(settings, declared)
         assert (await process.stop())[0] == 0
     held = await Held.by(kafka, declared)
     held.assert_forwarded_in_order(written)
@@ -154,7 +168,7 @@ async def _carried_lives(settings: Settings, kafka: str, declared: Topics, point
             code, said = await process.ended()
             assert code == -signal.SIGKILL, said
     async with running_intake(settings) as process:
-        await all_taken(kafka, declared)
+        await all_taken(settings, declared)
         assert (await process.stop())[0] == 0
     assert not await records(kafka, declared.progress)
     _assert_copied(lines, await records(kafka, declared.profile_log), partitions=settings.partitions)
@@ -173,7 +187,7 @@ async def test_two_share_the_partitions_and_one_stopped_for_long_does_no_harm(
             assert (await second.stop())[0] == 0
         await _progress_of_all(kafka, live)
     async with running_intake(settings) as third:
-        await all_taken(kafka, live)
+        await all_taken(settings, live)
         assert (await third.stop())[0] == 0
     held = await Held.by(kafka, live)
     held.assert_forwarded_in_order(written)
@@ -187,7 +201,7 @@ async def test_marks_move_on_an_idle_log_and_watermarks_outlive_a_restart(
         await _progress_of_all(kafka, live)
         async with raw_producer(kafka) as producer:
             await producer.send_and_wait(live.raw.name, watermark(30), partition=2)
-        await all_taken(kafka, live)
+        await all_taken(settings, live)
         assert (await process.stop())[0] == 0
     async with running_intake(settings) as process:
         await _progress_of_all(kafka, live)
@@ -214,7 +228,7 @@ async def test_a_carried_log_gets_every_record_in_order_and_watermarks_in_every_
         elsewhere = [(APPENDED_AT_HEADER, str(NOON).encode())]
         await producer.send_and_wait(carried.raw.name, good, partition=3, headers=elsewhere)
     async with running_intake(settings) as process:
-        await all_taken(kafka, carried)
+        await all_taken(settings, carried)
         assert (await process.stop())[0] == 0
     forwarded = await records(kafka, carried.profile_log)
     assert len(forwarded) == 500 + 11 * settings.partitions
