@@ -12,14 +12,29 @@ from msgspec import Raw
 
 from schemas import codec
 from schemas.control import END_KEY, TICK_KEY, WATERMARK_KEY, Tick, Watermark
-from schemas.flow import Reentry
+from schemas.flow import Compare, Reentry
 from schemas.identity import Identity
 from schemas.instants import to_wire
 from schemas.refusals import REASONS
 from streams.partition import Record
 from streams.program import build
 from streams.rehearsal import event_record
-from tests.unit.stage import ORDERS, TENANT, Stage, at, checkout, event, flow, mark, order, send, settle, wait
+from tests.unit.stage import (
+    ORDERS,
+    SAME_CART,
+    TENANT,
+    Stage,
+    at,
+    checkout,
+    event,
+    exit_on,
+    flow,
+    mark,
+    order,
+    send,
+    settle,
+    wait,
+)
 
 STATE_BYTES_MAX = 2 * 1024 * 1024  # what the topic of states takes at most
 
@@ -182,6 +197,35 @@ class TestStateStaysWithinItsBound:
         assert max(len(state) for state in stage.store.values()) <= STATE_BYTES_MAX
         stage.event(order("10:05"))
         assert stage.tallies["decision", "reminder", "ended", "bought"] > 0
+
+    def test_a_large_order_is_still_known_by_its_small_words(self) -> None:
+        """It reaches the log before its checkout; what is too large to keep of it must not hide whose order it is."""
+        by_item = Compare(word="items", kind="list", operator="contains", operand="sku-1")
+        rules = [exit_on("order_placed", reason="item", where=by_item), SAME_CART]
+        large = order("09:00", checkout_id="C1")
+        large.items = Raw(b'[{"name":"' + b"x" * 10_000 + b'"}]')
+        stage = Stage(flow(exits=rules)).event(large).event(checkout("10:00", checkout_id="C1")).finish()
+        assert stage.story == ["10:00 entered triggered", "10:00 ended bought_this_cart"]
+
+
+class TestStateThatCannotBeRead:
+    """It is no record's fault: nothing may be decided, and nobody's events may be given away for it."""
+
+    def test_it_stops_the_partition(self) -> None:
+        stage = Stage(flow()).event(checkout("10:00"))
+        key = stage.log[0].key
+        stage.store[key] = stage.store[key][: codec.HEADER.size] + b"\xc1"
+        stage.restart()
+        with pytest.raises(codec.Undecodable):
+            stage.event(order("10:05"))
+
+    @pytest.mark.parametrize("version", [0, 2])
+    def test_nor_is_state_of_another_version_taken_up(self, version: int) -> None:
+        stage = Stage(flow()).event(checkout("10:00"))
+        key = stage.log[0].key
+        stage.store[key] = bytes([version]) + stage.store[key][1:]
+        with pytest.raises(codec.Undecodable):
+            stage.restart()
 
 
 class TestAdoptingOtherFlows:

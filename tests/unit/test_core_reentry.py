@@ -93,3 +93,11 @@ def test_the_past_is_bounded_and_the_eviction_counted() -> None:
         stage.event(checkout("10:00", checkout_id=str(number)), clock_of(at("11:00") + number))
     assert len(stage.profile().past) == PAST_KEYS_MAX
     assert stage.tallies["evicted", "past"] == 3
+
+
+def test_the_bound_holds_also_when_the_newest_comes_first() -> None:
+    """A source that tells its past backward."""
+    stage = Stage(flow(reentry=Reentry(policy="never", scope="key"), key=KEY))
+    for number in range(PAST_KEYS_MAX + 50):
+        stage.event(checkout(clock_of(at("12:00") - number), checkout_id=str(number)), clock_of(at("13:00") + number))
+    assert len(stage.finish().profile().past) <= PAST_KEYS_MAX
