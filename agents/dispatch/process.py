@@ -81,9 +81,9 @@ def check(options: Options) -> None:
             f"with --carried, messages may only go to this machine, and the SMTP server is {options.smtp_host}",
             next_step="set CARTWHEEL_SMTP to a loopback address such as 127.0.0.1:1025, or leave --carried out",
         )
-    if options.mail_from == DEFAULT_FROM:
+    if options.mail_from.domain == DEFAULT_FROM.domain:
         raise Misconfigured(
-            f"messages to {options.smtp_host} would come from {DEFAULT_FROM.addr_spec}",
+            f"messages to {options.smtp_host} would come from {options.mail_from.addr_spec}",
             next_step="say with --from who sends them",
         )
 
@@ -153,7 +153,7 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
             finished=finished,
         )
         receipts = Receipts(producer=producer, topic=names.receipts.name, database=database, finished=finished)
-        measuring = measure(database, metrics=metrics, hold_back=reading.hold_back, stop=stop)
+        measuring = measure(database, metrics=metrics, reading=reading, stop=stop)
         say(f"dispatcher: READY, metrics at {metrics_url}")
         consuming = connections.consuming(
             options.kafka, topic=names.commands.name, group=f"{options.namespace}.dispatcher"
@@ -171,13 +171,16 @@ async def _together(
     stop: asyncio.Event,
     last: Callable[[], Coroutine[Any, Any, int]],
 ) -> None:
-    """Run the loops until `stop`, then `last` until it finds nothing. The first loop that fails ends the others."""
+    """Run the loops until `stop` or until one fails, let the others finish what they do, then `last` until it is 0."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
         async with asyncio.timeout(STOP_SECONDS_MAX) as limit:
-            await asyncio.gather(*tasks)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            for failure in filter(None, outcomes):
+                raise _cause(failure)
             while await last():
                 pass
     except TimeoutError as error:
@@ -187,14 +190,12 @@ async def _together(
             f"the dispatcher did not stop within {STOP_SECONDS_MAX:g} s",
             next_step="start it again; what it was sending becomes `unknown` once its lease is over",
         ) from error
-    except BaseExceptionGroup as group:
-        # A task group inside a loop wraps what went wrong; the reader of the error wants only that.
-        raise _first(group) from None
     finally:
         for task in (*tasks, stopping):
             task.cancel()
         await asyncio.gather(*tasks, stopping, return_exceptions=True)
 
 
-def _first(error: BaseException) -> BaseException:
-    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong, without the wrapping of a task group inside a loop."""
+    return _cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

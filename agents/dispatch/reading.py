@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from agents.dispatch.database import Database
 from agents.dispatch.ledger import BATCH_MAX, Order, order, take
@@ -22,6 +23,7 @@ from schemas.refusals import DETAIL_LENGTH_MAX
 POLL_MS = 500
 OPEN_MAX = 200_000  # open commands in the ledger; with more, the rest waits on the topic, where keeping it is cheap
 CONFLICTS_SHOWN = 10
+LOOK_SECONDS_MAX = 2.0
 LETTER_BYTES_MAX = 1_400_000  # in base64 still below what the dead letter topic takes
 REASON = "undecodable"
 
@@ -46,28 +48,27 @@ class Reading:
         self._database = database
         self._metrics = metrics
         self._taken = taken
-        self._reported: Set[Any] = frozenset()
+        self._reported: set[Any] = set()
 
     async def run(self, connecting: AbstractAsyncContextManager[Any], stop: asyncio.Event) -> None:
         """Connect, read until `stop`, finish the batch in hand and leave the group, for which others may wait."""
         async with connecting as self._consumer:
             while not stop.is_set():
-                await self._read()
+                if batches := await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX):
+                    await self._take(batches)
 
-    async def _read(self) -> None:
-        batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
-        if batches:
-            await self._take(batches)
-        await self._report_lag()
-
-    def hold_back(self, open_commands: int) -> None:
-        """Stop fetching while too much is open, and go on at half of it."""
+    async def look_up(self, open_commands: int) -> None:
+        """Now and then: stop fetching while too much is open, go on at half of it; tell how much is on the topic."""
         if self._consumer is None:
             return
         if open_commands > OPEN_MAX:
             self._consumer.pause(*self._consumer.assignment())
         elif open_commands < OPEN_MAX // 2:
             self._consumer.resume(*self._consumer.paused())
+        # The next look may succeed; only the reading itself must not fail.
+        with contextlib.suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                await self._report_lag()
 
     async def _take(self, batches: Mapping[Any, Sequence[Any]]) -> None:
         orders: list[Order] = []
@@ -119,11 +120,10 @@ class Reading:
 
     async def _report_lag(self) -> None:
         assigned = self._consumer.assignment()
-        if assigned != self._reported:
+        ends = await self._consumer.end_offsets(assigned) if assigned else {}
+        if set(ends) != self._reported:
             self._metrics.lag.clear()
-            self._reported = assigned
-        for partition in assigned:
-            end = self._consumer.highwater(partition)
-            if end is not None:  # known after the first answer, and so is the position, which is then not waited for
-                behind = end - await self._consumer.position(partition)
-                self._metrics.lag.labels(partition.topic, str(partition.partition)).set(behind)
+            self._reported = set(ends)
+        for partition, end in ends.items():
+            behind = end - await self._consumer.position(partition)
+            self._metrics.lag.labels(partition.topic, str(partition.partition)).set(behind)

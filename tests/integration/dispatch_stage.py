@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from agents import dispatch, resources, topics_admin
 from agents.dispatch.migrate import search_path
 from agents.mailbox import Store
 from agents.settings import LOOPBACK, Port, Settings
+from agents.stack import members
 from agents.topic_reader import read_to_end
 from schemas import codec, instants
 from schemas.command import Command, Receipt
@@ -204,6 +206,19 @@ class Stage:
         except TimeoutError:
             raise AssertionError(f"not within {SETTLED_SECONDS:g} s: {what}; {await self.outcomes()}") from None
 
+    async def metrics(self, holds: Callable[[str], bool]) -> str:
+        """The metrics page of the one running dispatcher, as soon as it is as a test wants it."""
+        page = ""
+        try:
+            async with asyncio.timeout(SETTLED_SECONDS):
+                while not holds(page):
+                    await asyncio.sleep(POLL_SECONDS)
+                    urls = [member.metrics_url for member in members(self.settings.home) if member.metrics_url]
+                    page = await asyncio.to_thread(_read_page, urls[0]) if urls else ""
+        except TimeoutError:
+            raise AssertionError(f"not within {SETTLED_SECONDS:g} s:\n{page}") from None
+        return page
+
     async def _finds(self, sql: str) -> bool:
         try:
             return bool(await self.query(sql))
@@ -224,6 +239,11 @@ class Stage:
 
     async def _read(self, topic: Topic) -> list[Any]:
         return [record async for record in read_to_end(self.kafka, topic)]
+
+
+def _read_page(url: str) -> str:
+    with urllib.request.urlopen(url) as page:
+        return str(page.read().decode())
 
 
 @asynccontextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import urllib.request
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.policy import default
@@ -11,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.dispatch import ledger
+from agents.dispatch import ledger, measuring, reading
 from agents.dispatch.database import connected
 from agents.dispatch.leases import Leases, Outcome
 from agents.dispatch.receipts import receipt_id
 from agents.errors import Halted, Misconfigured, Unavailable
 from agents.mailbox import Mailbox
 from agents.settings import LOOPBACK, Settings
-from agents.stack import members
 from tests.integration.dispatch_stage import NOBODY_LISTENS, FaultySmtp, Stage, ago, command, opened
 
 ACCEPTED = ("accepted", None)
@@ -52,20 +49,39 @@ async def test_a_command_becomes_one_message_and_one_receipt(stage: Stage) -> No
     assert receipts[logged.command_id].sender == "log"
 
 
-async def test_the_metrics_tell_outcomes_queue_and_lag(stage: Stage) -> None:
+async def test_the_metrics_tell_outcomes_queue_and_lag(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "EVERY_SECONDS", 0.1)
     async with stage.dispatching():
         await stage.order(command(1, channel="log"), command(1, channel="log"))
         await stage.settled(1)
-        (announced,) = members(stage.settings.home)
-        assert announced.metrics_url is not None
-        page = await asyncio.to_thread(urllib.request.urlopen, announced.metrics_url)
-        text = page.read().decode()
-    assert 'cartwheel_dispatch_outcomes_total{channel="log",outcome="accepted",sender="log"} 1.0' in text
-    assert "cartwheel_dispatch_duplicates_prevented_total" in text
-    assert "cartwheel_dispatch_latency_seconds_count 1.0" in text
-    assert 'cartwheel_dispatch_queue{state="sending"}' in text
-    assert "cartwheel_consumer_lag_records{" in text
-    assert command(1).command_id not in text
+        page = await stage.metrics(lambda page: "cartwheel_dispatch_duplicates_prevented_total 1.0" in page)
+    assert 'cartwheel_dispatch_outcomes_total{channel="log",outcome="accepted",sender="log"} 1.0' in page
+    assert "cartwheel_dispatch_latency_seconds_count 1.0" in page
+    assert 'cartwheel_dispatch_queue{state="sending"} 0.0' in page
+    assert "cartwheel_receipts_unpublished" in page
+    assert "cartwheel_consumer_lag_records{" in page
+    assert command(1).command_id not in page
+
+
+async def test_with_too_much_open_the_rest_waits_on_the_topic(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(reading, "OPEN_MAX", 10)
+    async with FaultySmtp() as smtp:
+        pass
+    async with stage.dispatching(smtp.port):
+        await stage.order(*(command(number) for number in range(20)))
+        await stage.metrics(lambda page: 'cartwheel_dispatch_queue{state="pending"} 20.0' in page)
+        await stage.order(*(command(number, channel="log") for number in range(20, 120)))
+        await stage.metrics(lambda page: records_behind(page) == 100)
+        assert len(await stage.outcomes()) == 20
+        async with smtp:
+            outcomes = await stage.settled(120)
+    assert set(outcomes.values()) == {ACCEPTED}
+
+
+def records_behind(page: str) -> float:
+    lines = (line for line in page.splitlines() if line.startswith("cartwheel_consumer_lag_records{"))
+    return sum(float(line.split()[-1]) for line in lines)
 
 
 async def test_a_command_that_comes_again_is_not_sent_again(stage: Stage) -> None:
