@@ -23,7 +23,7 @@ from schemas.topics import DEFAULT_PARTITIONS
 
 FULL = Config(
     traffics=("session",),
-    systems=(OURS, PEER, "faust-naive"),
+    systems=(OURS, PEER, "faust-linger", "faust-naive"),
     rounds=3,
     warm_up_seconds=10.0,
     seconds=20.0,
@@ -83,7 +83,7 @@ def benchmarks(
     if not quick:
         save(results, LATEST)
     console.result({}, results_table(results))
-    _judge(results, at_least)
+    judge(results, at_least)
 
 
 @benchmarks.command("core")
@@ -129,7 +129,7 @@ def _latest() -> Results:
     return read(LATEST)
 
 
-def _judge(results: Results, at_least: float | None) -> None:
+def judge(results: Results, at_least: float | None) -> None:
     """Every slot must have a number, and the ratio must be what was asked for."""
     wrong = [f"{one.system} in round {one.round}: {one.wrong}" for one in results.played if one.wrong is not None]
     if wrong:

@@ -57,14 +57,14 @@ class Cost:
 
 def run(setup: Setup, *, rounds: int) -> list[Cost]:
     """Every round begins with an empty partition and takes the same records."""
-    records = _records(setup)
-    return [_round(setup, records) for _ in range(rounds)]
+    same = records(setup)
+    return [_round(setup, same) for _ in range(rounds)]
 
 
 def profile(setup: Setup) -> None:
     """Print where one round spends its time. The profiler slows calls down: read shares, not microseconds."""
     profiler = cProfile.Profile()
-    _round(setup, _records(setup), profiler)
+    _round(setup, records(setup), profiler)
     pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(LINES_SHOWN)
 
 
@@ -74,7 +74,7 @@ def flows(count: int) -> list[Flow]:
     return [msgspec.structs.replace(flow, name=f"{flow.name}_{number}") for number in range(count)]
 
 
-def _round(setup: Setup, records: Sequence[Record], profiler: cProfile.Profile | None = None) -> Cost:
+def _round(setup: Setup, log: Sequence[Record], profiler: cProfile.Profile | None = None) -> Cost:
     store: dict[bytes, bytes] = {}
     partition = Partition(
         program=build(flows(setup.flows)), topic="benchmark", number=0, clock="live", incarnation="benchmark",
@@ -86,8 +86,8 @@ def _round(setup: Setup, records: Sequence[Record], profiler: cProfile.Profile |
     gc.freeze()
     begun = time.process_time()
     with profiler or nullcontext():
-        for start in range(0, len(records), setup.unit):
-            outputs = partition.process(records[start : start + setup.unit])
+        for start in range(0, len(log), setup.unit):
+            outputs = partition.process(log[start : start + setup.unit])
             store.update(outputs.states)
             tallies.update(outputs.tallies)
             states += len(outputs.states)
@@ -102,14 +102,14 @@ def _round(setup: Setup, records: Sequence[Record], profiler: cProfile.Profile |
     )
 
 
-def _records(setup: Setup) -> list[Record]:
+def records(setup: Setup) -> list[Record]:
     """Events, and a tick as a live owner appends it: whenever 50 ms have passed."""
-    records: list[Record] = []
+    log: list[Record] = []
     ticked_at = STARTED_AT
     for number, draft in enumerate(islice(drafts(seed=setup.seed, kind=setup.kind), setup.events)):
         now = STARTED_AT + number * 1000 // EVENTS_PER_SECOND
         if now - ticked_at >= TICK_MS:
             ticked_at = now
-            records.append(Record(len(records), now, TICK_KEY, codec.encode(Tick(through=to_wire(now)))))
-        records.append(Record(len(records), now, draft.key, draft.at(now)))
-    return records
+            log.append(Record(len(log), now, TICK_KEY, codec.encode(Tick(through=to_wire(now)))))
+        log.append(Record(len(log), now, draft.key, draft.at(now)))
+    return log

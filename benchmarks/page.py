@@ -11,18 +11,19 @@ from benchmarks.results import Results
 from benchmarks.table import remarks, spread
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE, PLOT = DOCS / "performance.md", DOCS / "performance.svg"
+PAGE, PLOT = "performance.md", "performance.svg"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
-def write(results: Results) -> None:
-    """Replace the measured part. Raises Misconfigured when the page has lost its marks."""
-    before, begin, rest = PAGE.read_text().partition(BEGIN)
+def write(results: Results, folder: Path = DOCS) -> None:
+    """Replace the plot and the measured part of the page. Raises Misconfigured when the page has lost its marks."""
+    page = folder / PAGE
+    before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise Misconfigured(f"{PAGE} has no {BEGIN} or no {END}", next_step="put the two lines back into the page")
-    PAGE.write_text(f"{before}{BEGIN}\n\n{measured(results)}\n\n{END}{after}")
-    PLOT.write_text(bars(results))
+        raise Misconfigured(f"{page} has no {BEGIN} or no {END}", next_step="put the two lines back into the page")
+    page.write_text(f"{before}{BEGIN}\n\n{measured(results)}\n\n{END}{after}")
+    (folder / PLOT).write_text(bars(results))
 
 
 def measured(results: Results) -> str:
@@ -36,7 +37,7 @@ def measured(results: Results) -> str:
             for row in results.rows()
         ),
         "",
-        "![CPU per event and system](performance.svg)",
+        f"![CPU per event and system]({PLOT})",
         "",
         *remarks(results),
         "",

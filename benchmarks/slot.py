@@ -59,14 +59,17 @@ class _Watch:
 
     def __init__(self, client: Any, running: psutil.Process, *, stage: Stage, group: str) -> None:
         self._client, self._running, self._stage, self._group = client, running, stage, group
+        self._stale: dict[int, int] | None = None
+        self._live: set[int] = set()
         self._before: dict[int, int] = {}
 
     async def positions(self) -> dict[int, int]:
-        return await committed(self._client, self._group, self._stage.topics.profile_log.name)
-
-    async def begin(self) -> None:
-        """Remember what an earlier slot has committed under the same name."""
-        self._before = await self.positions()
+        """Where this process is. What an earlier one has left under the same name counts as nothing."""
+        found = await committed(self._client, self._group, self._stage.topics.profile_log.name)
+        if self._stale is None:
+            self._stale = found
+        self._live |= {number for number, at in found.items() if at != self._stale.get(number)}
+        return {number: found[number] for number in self._live}
 
     async def edge(self, *, patience_seconds: float) -> _Edge:
         """Wait for the next commit."""
@@ -98,7 +101,7 @@ async def play(system: System, stage: Stage, *, warm_up_seconds: float, seconds:
         try:
             async with _running(system, stage, log=log) as running:
                 watch = _Watch(client, running, stage=stage, group=system.group(stage))
-                await watch.begin()
+                await watch.positions()  # before it can have committed anything
                 await watch.edge(patience_seconds=START_SECONDS)
                 first = await watch.edge_after(warm_up_seconds)
                 last = await watch.edge_after(seconds)
@@ -110,7 +113,7 @@ async def play(system: System, stage: Stage, *, warm_up_seconds: float, seconds:
             raise Wrong(f"{error}\n{process.tail(log)}") from error
     wall, cpu = last.at - first.at, last.cpu - first.cpu
     return Slot(
-        events=stage.events(last.positions) - stage.events(first.positions),
+        events=stage.events(last.positions) - stage.events(first.positions),  # positions only grow, so it is not 0
         wall_seconds=wall,
         cpu_seconds=cpu,
         foreign_share=max(0.0, (last.core.busy - first.core.busy - cpu) / wall),

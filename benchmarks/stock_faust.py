@@ -29,7 +29,7 @@ CHECKOUT, ORDER, CART = "commerce.checkout.started.v1", "commerce.order.placed.v
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the peer is told. `tuned`: uvloop, quiet loggers, lz4, and a producer that lingers for 10 ms."""
+    """What the peer is told. `tuned`: uvloop, quiet loggers and lz4."""
 
     kafka: str
     app: str
@@ -37,8 +37,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     commands_topic: str
     partitions: int
     folder: str
-    tuned: bool
     store: str
+    tuned: bool
+    linger_seconds: float
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -57,7 +58,8 @@ class Peer:
 
         self.app = faust.App(
             options.app, broker=f"kafka://{options.kafka}", store=options.store, datadir=options.folder,
-            topic_partitions=options.partitions, web_enabled=False, **_tuning(options),
+            topic_partitions=options.partitions, web_enabled=False,
+            producer_compression_type="lz4" if options.tuned else None, producer_linger=options.linger_seconds,
         )  # fmt: skip
         self.did: Counter[str] = Counter()
         self.positions: dict[int, int] = {}
@@ -120,10 +122,6 @@ class Peer:
     def account(self) -> Account:
         """The books."""
         return Account(did=dict(self.did), waiting=len(self.waiting), positions=self.positions)
-
-
-def _tuning(options: Options) -> dict[str, Any]:
-    return {"producer_compression_type": "lz4", "producer_linger": 0.01} if options.tuned else {}
 
 
 def main(options: Options, account: Path) -> None:

@@ -74,9 +74,11 @@ class Cartwheel:
 class StockFaust:
     """The peer, in one of its settings."""
 
-    def __init__(self, *, name: str, tuned: bool, store: str, about: str) -> None:
+    def __init__(
+        self, *, name: str, about: str, tuned: bool = True, store: str = "memory://", linger_seconds: float = 0.0
+    ) -> None:
         self.name, self.about = name, about
-        self._tuned, self._store = tuned, store
+        self._tuned, self._store, self._linger_seconds = tuned, store, linger_seconds
 
     def group(self, stage: Stage) -> str:
         """Faust's app id."""
@@ -95,8 +97,9 @@ class StockFaust:
             commands_topic=self._commands(stage).name,
             partitions=stage.topics.profile_log.partitions,
             folder=str(stage.folder / "faust"),
-            tuned=self._tuned,
             store=self._store,
+            tuned=self._tuned,
+            linger_seconds=self._linger_seconds,
         )
         words = msgspec.json.encode(options).decode()
         return [sys.executable, "-m", stock_faust.__name__, words, str(self._account(stage))], {}
@@ -135,16 +138,16 @@ SYSTEMS: dict[str, System] = {
     system.name: system
     for system in (
         Cartwheel(),
+        StockFaust(name="faust-tuned", about="a Faust agent with a table in memory; uvloop, loggers at WARNING, lz4"),
         StockFaust(
-            name="faust-tuned", tuned=True, store="memory://",
-            about="a Faust agent with a table in memory; uvloop, quiet loggers, lz4, producer linger 10 ms",
+            name="faust-linger", about="faust-tuned, its producer waiting 10 ms for company", linger_seconds=0.01
         ),
-        StockFaust(name="faust-naive", tuned=False, store="memory://", about="the same with Faust's defaults"),
+        StockFaust(name="faust-naive", about="the same agent with Faust's defaults, table in memory", tuned=False),
         StockFaust(
-            name="faust-rocksdb", tuned=True, store="rocksdb://", about="as faust-tuned, with the table in RocksDB"
+            name="faust-rocksdb", about="faust-linger, its table in RocksDB", store="rocksdb://", linger_seconds=0.01
         ),
     )
-}  # fmt: skip
+}
 
 
 def _refuse(what: str, commands: Counter[tuple[bytes, str]]) -> None:

@@ -7,6 +7,7 @@ when an event is written, because a log with a live clock tells the time at whic
 from __future__ import annotations
 
 import json
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, count
@@ -33,6 +34,7 @@ DUPLICATES = 0.01  # of all events: a recent one, delivered again under the same
 TENANTS = 5  # sizes follow Zipf's law
 PRODUCTS = 400
 
+_UP_TO = tuple(accumulate(share for _, share in MIX))
 _CONTEXT = (
     '"context":{"channel_id":"2","store":"main","locale":"en-US","campaign":"autumn","utm":{"source":"newsletter",'
     '"medium":"email","campaign":"autumn_2026"}}'
@@ -66,23 +68,30 @@ class _Session:
     checkout_id: str = ""
 
 
-def people(*, seed: int, size: int) -> list[Person]:
-    """Everybody who may shop."""
-    random = Random(f"{seed}/people")
-    weights = list(accumulate(1 / rank for rank in range(1, TENANTS + 1)))
-    return [
-        _person(tenant=f"shop{random.choices(range(TENANTS), cum_weights=weights)[0]}", number=number)
-        for number in range(size)
-    ]
+class People:
+    """Everybody who may shop. Somebody is made up when they first come."""
+
+    def __init__(self, *, seed: int, size: int) -> None:
+        self._random, self._size = Random(f"{seed}/people"), size
+        self._known: dict[int, Person] = {}
+        self._tenants = list(accumulate(1 / rank for rank in range(1, TENANTS + 1)))
+
+    def somebody(self) -> Person:
+        """Anybody, all equally likely."""
+        number = int(self._random.random() * self._size)
+        if number not in self._known:
+            tenant = bisect(self._tenants, number * 0.618 % 1 * self._tenants[-1])
+            self._known[number] = _person(tenant=f"shop{tenant}", number=number)
+        return self._known[number]
 
 
 def drafts(*, seed: int, kind: Kind) -> Iterator[Draft]:
     """An endless stream of events: by sessions that come and go, or by anybody at any time."""
     random = Random(f"{seed}/{kind}")
-    shoppers = people(seed=seed, size=PEOPLE[kind])
+    people = People(seed=seed, size=PEOPLE[kind])
     write = _Writer(seed=seed)
     leaves = 1 / SESSION_EVENTS_MEAN if kind == "session" else 1.0
-    sessions = [_Session(random.choice(shoppers)) for _ in range(SESSIONS)]
+    sessions = [_Session(people.somebody()) for _ in range(SESSIONS)]
     recent: list[Draft] = []
     for number in count():
         at = int(random.random() * SESSIONS)
@@ -93,7 +102,7 @@ def drafts(*, seed: int, kind: Kind) -> Iterator[Draft]:
         yield draft
         recent[at : at + 1] = [draft]
         if random.random() < leaves:
-            sessions[at] = _Session(shoppers[int(random.random() * len(shoppers))])
+            sessions[at] = _Session(people.somebody())
 
 
 def _person(*, tenant: str, number: int) -> Person:
@@ -120,12 +129,12 @@ class _Writer:
         product, other = self._products[number % PRODUCTS], self._products[number * 7 % PRODUCTS]
         amount = f"{15 + number % 397}.90"
         value = f'"value":{{"amount":"{amount}","currency":"USD"}}'
-        if chance < 0.70:
+        if chance < _UP_TO[0]:
             return VIEW, f'"properties":{{{product}}}'
-        if chance < 0.88:
+        if chance < _UP_TO[1]:
             return CART, f'{value},"properties":{{{product},"cart_id":"k{number}","quantity":1}}'
         lines = f'"items":[{{{_brief(product)}}},{{{_brief(other)}}}]'
-        if chance < 0.95:
+        if chance < _UP_TO[2]:
             session.checkout_id = f"c{number}"
             link = f'"checkout_url":"https://shop.example.com/checkout/c{number}"'
             return CHECKOUT, f'{value},"properties":{{"checkout_id":"c{number}","cart_id":"k{number}",{link}}},{lines}'
