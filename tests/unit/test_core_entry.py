@@ -7,6 +7,7 @@ import pytest
 from schemas.flow import Compare, Reentry
 from schemas.identity import Identity
 from schemas.limits import ENROLLMENTS_MAX
+from streams import ids
 from tests.unit.stage import (
     SAME_CART,
     Retrigger,
@@ -177,14 +178,20 @@ class TestKeys:
     def test_ids_differ_by_key_and_by_trigger_and_by_nothing_else(self) -> None:
         """Semantics 9.1: a replay makes the same id."""
 
-        def ids(*events: str) -> list[str]:
+        def made(*events: str) -> list[str]:
             stage = Stage(flow(key=KEY))
             for time in events:
                 stage.event(checkout(time, checkout_id="C1", dedupe_key=f"checkout:{time}"))
             return [one.command_id for one in stage.finish().commands]
 
-        assert ids("10:00") == ids("10:00")
-        assert len(set(ids("10:00", "10:30"))) == 2
+        assert made("10:00") == made("10:00")
+        assert len(set(made("10:00", "10:30"))) == 2
+
+    def test_an_enrollment_id_says_everything_that_began_it(self) -> None:
+        """Semantics 9.1."""
+        of = {"tenant": "t", "profile_id": "p", "flow": "f", "key": "k", "trigger_type": "e", "trigger_id": "i"}
+        others = [ids.enrollment_id(**{**of, name: "other"}) for name in of]
+        assert len({ids.enrollment_id(**of), *others}) == 1 + len(of)
 
     def test_live_enrollments_of_a_person_are_bounded(self) -> None:
         """Semantics 3.1 (e): a refused enrollment has a reason."""

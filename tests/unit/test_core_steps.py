@@ -7,7 +7,10 @@ from msgspec.structs import replace
 
 from schemas.flow import Compare, Gate, If, Route
 from schemas.identity import Identity
-from tests.unit.stage import ORDERS, TENANT, Stage, checkout, flow, mark, order, send, settle, stop, wait
+from streams.decide import decide
+from streams.verdict import Wakeup
+from streams.watermarks import Gates, Watermarks
+from tests.unit.stage import ORDERS, TENANT, Stage, at, checkout, flow, mark, order, send, settle, stop, wait
 
 LARGE = Compare(word="total", kind="money", operator="gte", operand=["50", "USD"])
 SETTLED = flow(wait(15), settle(hold=120), send())
@@ -146,6 +149,32 @@ class TestSettle:
         stage.watermark(mark("10:29:59.999", source="shop.carts"), "10:31")
         stage.watermark(mark("10:30", source="shop.carts"), "10:40").finish()
         assert stage.story[1:] == ["10:15 held settle", "10:30 held settle", "10:40 sent due", "10:40 ended done"]
+
+    def test_a_second_gate_that_opens_forgives_the_first(self) -> None:
+        """Semantics 6.3: up to the next wait or gate."""
+        twice = flow(wait(15), settle(hold=30), settle("shop.carts", hold=60, label="second"), send())
+        stage = Stage(twice).event(checkout("10:00")).watermark(mark("11:00", source="shop.carts"), "11:00").finish()
+        assert stage.sent == ["11:00 remind"]
+
+    def test_after_an_outage_the_next_wait_counts_from_the_end_of_holding(self) -> None:
+        """Semantics 6.4 and 5.2."""
+        steps = (wait(15), settle(hold=30, on_timeout="send"), send("a"), wait(60, label="more"), send("b"))
+        noticed_late = Stage(flow(*steps), clock="live").event(checkout("10:00")).tick("10:16").tick("11:00")
+        assert noticed_late.tick("11:44:59.999").tick("11:45").sent == ["11:00 a", "11:45 b"]
+        reached_late = Stage(flow(*steps), clock="live").event(checkout("10:00")).tick("11:20")
+        assert reached_late.tick("12:19:59.999").tick("12:20").sent == ["11:20 a", "12:20 b"]
+
+    def test_whoever_is_woken_at_a_closed_gate_has_waited_long_enough(self) -> None:
+        """Also if *now* lies before that moment, as when the clocks of two brokers differ.
+
+        A tick that wakes somebody who then stays as they were would wake them again, forever.
+        """
+        held = Stage(SETTLED, clock="live").event(checkout("10:00")).tick("10:16").profile()
+        gates = Gates(Watermarks(), TENANT)
+        enrollment = held.enrollments[0]
+        assert (enrollment.held, enrollment.wakeup_at) == (True, at("12:15"))
+        verdict = decide(flow=SETTLED, enrollment=enrollment, profile=held, happening=Wakeup(gates), now=at("12:14"))
+        assert [note.reason for note in verdict.notes] == ["settle_timeout", "done"]
 
 
 class TestIf:

@@ -80,6 +80,13 @@ def test_who_is_held_is_found_by_source_until_let_go() -> None:
     assert [key for key, _ in made.held_at(["orders", "carts", "unknown"])] == [b"b"]
 
 
+def test_who_is_dropped_waits_for_nothing() -> None:
+    made = timers((5, b"a"), (6, b"b"))
+    made.hold(b"a", (((Gate(source="orders"),), 5),))
+    made.drop(b"a")
+    assert (len(made), made.held_at(["orders"]), drained(made)) == (1, [], [(6, b"b")])
+
+
 def test_like_a_plain_dictionary_that_is_searched_each_time() -> None:
     """Against the simplest thing that could be right, through enough changes that the heap is rebuilt."""
     dice = random.Random(7)
