@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -50,6 +51,16 @@ def test_no_file_speaks_of_one_machine() -> None:
         if b"\0" not in content and not path.endswith(".gz"):
             found += [f"{path}: {finding}" for finding in house.traces(content.decode("utf-8"))]
     assert found == []
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    broken = []
+    for path in (path for path in FILES if path.endswith(".md")):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", text):
+            if not (ROOT / path).parent.joinpath(target).exists():
+                broken.append(f"{path}: {target}")
+    assert broken == []
 
 
 @pytest.mark.parametrize(
