@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings
 from agents.console import Console
+from agents.flow_files import load_flows
 from agents.settings import Settings
 from agents.worker import metrics, process
-from agents.worker.flow_files import read_program
 from agents.worker.partitions import Work
 from schemas.topics import topics
-from streams.program import Program
+from streams.program import Program, build
 
 
 @click.command()
@@ -70,7 +70,7 @@ def command(
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
-    program = read_program(flows_path)
+    program = build(load_flows(flows_path))
     # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 

@@ -12,7 +12,8 @@ import sys
 import traceback
 from typing import NoReturn
 
-from agents.errors import CartwheelError, Halted
+from agents.errors import CartwheelError, Halted, Misconfigured
+from schemas.codec import Undecodable
 
 
 def end_process(error: BaseException) -> NoReturn:
@@ -20,6 +21,8 @@ def end_process(error: BaseException) -> NoReturn:
 
     Works from any thread and waits for nothing, least of all for tasks that may be stuck.
     """
+    if isinstance(error, Undecodable):
+        error = Misconfigured(f"stored state: {error}", next_step="run the version that wrote it, or a newer one")
     code = error.exit_code if isinstance(error, CartwheelError) else Halted.exit_code
     try:
         logging.shutdown()

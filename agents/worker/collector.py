@@ -34,10 +34,13 @@ class PartitionCollector(Collector):
             if (records := self._lag(one)) is not None:
                 lag.add_metric([str(one.number)], records)
         behind = GaugeMetricFamily(
-            "cartwheel_tick_through_lag_seconds", "From what timers are released through to now, the worst partition."
+            "cartwheel_tick_through_lag_seconds",
+            "From where timers are released through to now, the worst partition; up to a minute when nothing is due.",
         )
-        ticked = [one.core.through_at for one in partitions if one.core.through_at]
-        behind.add_metric([], max(0, self._clock_ms() - min(ticked)) / 1000 if ticked else 0)
+        now = self._clock_ms()
+        behind.add_metric(
+            [], max((now - (one.core.through_at or one.owned_at) for one in partitions), default=0) / 1000
+        )
         skew = GaugeMetricFamily(
             "cartwheel_clock_skew_seconds", "The broker's clock less ours at the last tick, where it was furthest off."
         )

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from agents.errors import Halted
 from agents.faust_engine import Delivery, end_process
+from agents.worker.arrivals import arrivals
 from agents.worker.metrics import Metrics
 from agents.worker.ticking import TickState
 from agents.worker.unit_of_work import UnitOfWork
 from schemas.command import Clock
-from schemas.control import APPENDED_AT_HEADER
-from streams.partition import Partition, Record
+from streams.partition import Partition
 
 #: Fetched batches that may wait while one is worked on; then the consumer waits with the next.
 WAITING_MAX = 3
@@ -26,11 +25,12 @@ FINISH_SECONDS = 10.0
 class OwnedPartition:
     """Made by a rebuild, dropped at the next revocation."""
 
-    def __init__(self, *, core: Partition, unit: UnitOfWork[Any], clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, *, core: Partition, unit: UnitOfWork[Any], topic: str, clock: Clock, metrics: Metrics) -> None:
         self.core = core
         self.number = core.number
         self.tick = TickState()
-        self._unit, self._clock, self._metrics = unit, clock, metrics
+        self.owned_at = time.time_ns() // 1_000_000
+        self._unit, self._topic, self._clock, self._metrics = unit, topic, clock, metrics
         self._waiting: deque[Delivery] = deque()
         self._arrived, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -90,33 +90,11 @@ class OwnedPartition:
 
     async def _work(self, delivery: Delivery) -> None:
         began = time.perf_counter()
-        outputs = self.core.process([self._record(record) for record in delivery.records])
+        records, refused = arrivals(delivery.records, clock=self._clock, topic=self._topic, partition=self.number)
+        outputs = self.core.process(records)
+        for reason, key, letter in refused:
+            outputs.dead_letters.append((key, letter))
+            outputs.tallies[("event", reason)] += 1
         await self._unit.settle(outputs)
         delivery.done()
         self._metrics.unit(outputs, seconds=time.perf_counter() - began)
-
-    def _record(self, record: Any) -> Record:
-        return Record(
-            offset=record.offset,
-            appended_at=self._appended_at(record),
-            key=record.key or b"",
-            value=record.value or b"",
-        )
-
-    def _appended_at(self, record: Any) -> int:
-        """When it was appended, by the clock of this log. Raises Halted if the record tells of the other clock."""
-        carried = _header(record.headers, APPENDED_AT_HEADER) if record.headers else None
-        if carried is None and self._clock == "live":
-            return int(record.timestamp)
-        if carried is not None and self._clock == "carried" and carried.isdigit():
-            return int(carried)
-        raise Halted(
-            f"partition {self.number}, offset {record.offset}: the log has a {self._clock} clock, and the header"
-            f" {APPENDED_AT_HEADER} of this record is {carried!r}",
-            next_step="only intake may write to the profile log, and it refuses such records: find who wrote this one",
-        )
-
-
-def _header(headers: Any, name: str) -> bytes | None:
-    values: Callable[[], Any] = lambda: (value for key, value in headers if key == name)  # noqa: E731
-    return next(values(), None)

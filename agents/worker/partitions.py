@@ -144,7 +144,9 @@ class Partitions:
             effects=self._effects,
             changelog=Changelog(next_offset=self._engine.changelog_end(core.number)),
         )
-        return OwnedPartition(core=core, unit=unit, clock=self._work.clock, metrics=self._metrics)
+        return OwnedPartition(
+            core=core, unit=unit, topic=self._work.topic, clock=self._work.clock, metrics=self._metrics
+        )
 
     def _check(self, number: int, record: PartitionRecord) -> None:
         """Raises Misconfigured when the state was made for another log, or by other flows."""

@@ -11,7 +11,7 @@ from typing import Any
 from agents.faust_engine import Written, end_process
 from agents.worker.marks import Marks
 from agents.worker.owned_partition import OwnedPartition
-from agents.worker.ticking import BACKLOG_MAX, IDLE_SECONDS, PAUSE_SECONDS
+from agents.worker.ticking import BACKLOG_MAX, IDLE_SECONDS, PAUSE_SECONDS, ceiling_at
 from schemas import codec
 from schemas.control import TICK_KEY, Tick
 
@@ -47,9 +47,14 @@ class Ticker:
     def _look_at(self, partition: OwnedPartition) -> None:
         state, core, now = partition.tick, partition.core, time.monotonic()
         idle = now - state.appended_seconds >= IDLE_SECONDS
-        ceiling_at = self._ceiling_at(partition)
+        ceiling = ceiling_at(
+            clock_at=self._clock_ms(),
+            low_water_at=self._marks.low_water_at(),
+            through_at=core.through_at,
+            skewed=state.is_skewed(),
+        )
         news = state.news_version != self._marks.version
-        if not (idle or news or core.next_wakeup_at <= ceiling_at):
+        if not (idle or news or core.next_wakeup_at <= ceiling):
             return
         if state.is_outstanding(position=core.position, now_seconds=now):
             return
@@ -57,18 +62,12 @@ class Ticker:
         if lag is None or lag > BACKLOG_MAX:
             return
         state.news_version = self._marks.version
-        tick = core.plan_tick(ceiling_at=ceiling_at, watermarks=self._marks.watermarks(), force=idle)
+        tick = core.plan_tick(ceiling_at=ceiling, watermarks=self._marks.watermarks(), force=idle)
         if tick is not None:
             state.sending = True
             task = asyncio.create_task(self._send(partition, tick))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
-
-    def _ceiling_at(self, partition: OwnedPartition) -> int:
-        low_water_at = self._marks.low_water_at()
-        if low_water_at is None or partition.tick.is_skewed():
-            return partition.core.through_at
-        return min(self._clock_ms(), low_water_at)
 
     async def _send(self, partition: OwnedPartition, tick: Tick) -> None:
         state = partition.tick

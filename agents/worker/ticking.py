@@ -21,6 +21,14 @@ BACKLOG_MAX = 5_000
 that arm timers nobody has counted yet, and would release them all at once."""
 
 
+def ceiling_at(*, clock_at: int, low_water_at: int | None, through_at: int, skewed: bool) -> int:
+    """Up to where timers may be released now: `through_at`, where they have been already, if nothing more is certain.
+
+    `low_water_at` is None while some raw partition has no mark.
+    """
+    return through_at if low_water_at is None or skewed else min(clock_at, low_water_at)
+
+
 @dataclass(slots=True)
 class TickState:
     """What one partition's ticks have come to; monotonic seconds but for `skew_ms`."""

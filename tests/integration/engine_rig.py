@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agents import topics_admin
+from agents.flow_files import load_flows
 from agents.topics_admin import LogIdentity
-from agents.worker.flow_files import read_program
 from schemas import codec
 from schemas.codec import PARTITION_KEY
 from schemas.topics import Topics, topics
+from streams.program import build
 from tests.integration import engine_flows
 from tests.integration.engine_traffic import Traffic
 from tests.integration.engine_verdict import Verdict, judge, read
@@ -72,7 +73,7 @@ class Rig:
             kafka=self.kafka,
             topics=self.topics,
             oracle=[load_flow(text) for text in engine_flows.FLOWS.values()],
-            program=read_program(self.flows),
+            program=build(load_flows(self.flows)),
             incarnation=self.identity.incarnation,
         )
 
