@@ -26,6 +26,7 @@ from tests.unit.stage import (
     Stage,
     at,
     checkout,
+    clock_of,
     event,
     exit_on,
     flow,
@@ -197,6 +198,14 @@ class TestStateStaysWithinItsBound:
         assert max(len(state) for state in stage.store.values()) <= STATE_BYTES_MAX
         stage.event(order("10:05"))
         assert stage.tallies["decision", "reminder", "ended", "bought"] > 0
+
+    def test_many_long_keys_do_not_outgrow_the_topic(self) -> None:
+        """What re-entry remembers of a key lasts longer than its enrollment."""
+        stage = Stage(flow(key="checkout_id", reentry=Reentry(policy="never", scope="key")))
+        for number in range(40):
+            long = checkout("10:00", id=str(number), checkout_id=f"{number}" + "x" * 100_000)
+            stage.event(long, clock_of(at("11:00") + number))
+        assert max(len(state) for state in stage.finish().store.values()) <= STATE_BYTES_MAX
 
     def test_a_large_order_is_still_known_by_its_small_words(self) -> None:
         """It reaches the log before its checkout; what is too large to keep of it must not hide whose order it is."""
