@@ -29,7 +29,7 @@ REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this l
 ENROLLMENTS_MAX = 50  # live at once; one more is refused `too_many_enrollments`
 DEDUPE_KEYS_MAX = 2_000  # the oldest is evicted and counted
 CONTEXT_BYTES_MAX = 262_144  # of the triggers' words of all live enrollments together; one more is refused `state_full`
-HISTORY_WORDS_BYTES_MAX = 4_096  # of one past event; beyond it only its time counts, and that is counted
+HISTORY_WORDS_BYTES_MAX = 4_096  # of one past event; beyond it the largest words are dropped and counted
 HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
 

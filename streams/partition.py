@@ -170,11 +170,12 @@ class Partition:
             event = codec.decode_event(record.value)
             words = all_words(event) if short_name(event.type) in self._program.events else {}
             occurred_at = from_datetime(event.time)
-            profile = self._profile(record.key)
+            if record.key not in self._profiles:
+                _check_key(record.key)
         except (codec.Undecodable, OverflowError) as error:
             self._refuse(record, "invalid_field", str(error))
             return
-        out = self._out
+        profile, out = self._profile(record.key), self._out
         if self._is_ahead(record.key, profile, record.offset):
             out.tallies[("event", "skipped")] += 1
             return
@@ -295,6 +296,7 @@ class Partition:
         profile = self._profiles.get(key)
         if profile is None:
             packed = self._load(key)
+            # State that cannot be read is nobody's record's fault: it ends the process, and nothing is decided.
             profile = _new_profile(key) if packed is None else codec.unpack_profile(packed)
             self._profiles[key] = profile
         return profile
@@ -351,13 +353,14 @@ class Partition:
         return Recorder(topic=self._topic, partition=self.number, clock=self._clock)
 
 
+def _check_key(key: bytes) -> None:
+    tenant, _, profile_id = key.decode(errors="replace").partition("/")
+    if not (tenant and profile_id) or "\ufffd" in profile_id or "\ufffd" in tenant:
+        raise codec.Undecodable(f"the key of the record is {key!r} and must be tenant/profile id in UTF-8")
+
+
 def _new_profile(key: bytes) -> Profile:
-    try:
-        tenant, _, profile_id = key.decode().partition("/")
-    except UnicodeDecodeError as error:
-        raise codec.Undecodable(f"the key of the record: {error}") from error
-    if not (tenant and profile_id):
-        raise codec.Undecodable(f"the key of the record is {key!r} and must be tenant/profile id")
+    tenant, _, profile_id = key.decode().partition("/")
     return Profile(tenant=tenant, profile_id=profile_id)
 
 

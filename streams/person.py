@@ -105,10 +105,11 @@ def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out:
     if about is None:
         return
     if any(note.outcome == "entered" for note in verdict.notes):
-        _remember_start(flow, profile, about, out)
+        past = _past(flow, profile, about, out)
+        past.started_at = max(past.started_at, about.anchor_at)
     if verdict.enrollment is None:
-        # Setting a default: the flow may have counted by another scope when this one began.
-        profile.past.setdefault(past_name(flow, about.key), Past(started_at=about.anchor_at)).ended_at = now
+        # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
+        _past(flow, profile, about, out).ended_at = now
 
 
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:
@@ -120,12 +121,16 @@ def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None
         profile.enrollments.append(after)
 
 
-def _remember_start(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
-    past = profile.past.setdefault(past_name(flow, enrollment.key), Past(started_at=enrollment.anchor_at))
-    past.started_at = max(past.started_at, enrollment.anchor_at)
-    if len(profile.past) > PAST_KEYS_MAX:
-        out.tallies[("evicted", "past")] += 1
-        del profile.past[min(profile.past, key=lambda name: (profile.past[name].started_at, name))]
+def _past(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> Past:
+    """What is remembered for the re-entry of this enrollment; made, and another one evicted for it, if need be."""
+    name = past_name(flow, enrollment.key)
+    past = profile.past.get(name)
+    if past is None:
+        if len(profile.past) >= PAST_KEYS_MAX:
+            out.tallies[("evicted", "past")] += 1
+            del profile.past[min(profile.past, key=lambda name: (profile.past[name].started_at, name))]
+        past = profile.past[name] = Past(started_at=enrollment.anchor_at)
+    return past
 
 
 def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None:
@@ -142,9 +147,9 @@ def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None
 
 
 def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:
-    if packed_size(seen.words) > HISTORY_WORDS_BYTES_MAX:
+    while packed_size(seen.words) > HISTORY_WORDS_BYTES_MAX:
         out.tallies[("evicted", "history_words")] += 1
-        seen.words = {}
+        del seen.words[max(seen.words, key=lambda word: (packed_size({"": seen.words[word]}), word))]
     profile.history.append(seen)
     if len(profile.history) > HISTORY_MAX:
         out.tallies[("evicted", "history")] += 1

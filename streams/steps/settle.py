@@ -25,9 +25,8 @@ def run(step: Settle, passage: Passage) -> Move:
         return Go(step.next, completed_at=passage.now if enrollment.held else None)
     until_at = enrollment.due_at + step.max_hold_ms
     values = {"due_at": to_wire(enrollment.due_at), "complete_through": passage.gates.state(step.gates)}
-    if enrollment.held and enrollment.wakeup_at <= passage.now:
+    if enrollment.held:  # woken, and the gate is closed: its time is over
         enrollment.unsettled = step.on_timeout
         return Go(step.next, completed_at=enrollment.wakeup_at)
-    if not enrollment.held:
-        passage.notes.append(Note(outcome="held", reason="settle", step=step.label, values=values))
+    passage.notes.append(Note(outcome="held", reason="settle", step=step.label, values=values))
     return Hold(until_at)
