@@ -35,6 +35,7 @@ PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least rece
 
 # --- one flow ------------------------------------------------------------------------------------
 STEPS_MAX = 200
+KEY_LENGTH_MAX = 256  # characters of the word that is a flow's key; a longer one is refused `key_too_long`
 FLOW_FILE_BYTES_MAX = 262_144
 
 # --- one partition -------------------------------------------------------------------------------

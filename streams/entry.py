@@ -18,7 +18,7 @@ from schemas.event import dedupe_identity
 from schemas.flow import Flow, Reentry, Step, Wait
 from schemas.identity import is_known
 from schemas.instants import to_wire
-from schemas.limits import CONTEXT_BYTES_MAX, ENROLLMENTS_MAX
+from schemas.limits import CONTEXT_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
 from schemas.profile import Enrollment, Past, Profile, Seen
 from streams import ids
 from streams.conditions import judge
@@ -40,6 +40,8 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     key = "" if flow.key is None else words.get(flow.key)
     if not isinstance(key, str):
         return _refused("key_missing", {"key": f"trigger.{flow.key}"})
+    if len(key) > KEY_LENGTH_MAX:
+        return _refused("key_too_long", {"key": f"trigger.{flow.key}", "length": len(key), "max": KEY_LENGTH_MAX})
     live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
     if live is not None:
         return _judge_again(flow, live, profile, trigger, now)

@@ -27,7 +27,7 @@ from streams.verdict import Trigger
 from streams.watermarks import Gates, Watermarks
 from streams.words import all_words
 
-CACHED_PROFILES_MAX = 20_000  # decoded profiles kept between units; beyond it the longest unread one is dropped
+CACHED_PROFILES_MAX = 20_000  # decoded profiles kept between units; beyond it those that came first are dropped
 LAST_KEY = b"\xff"  # above every profile key
 GATES_ONLY = -1  # a time before every wakeup
 
