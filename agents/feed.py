@@ -18,7 +18,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from agents.errors import InputRefused, Unavailable
-from agents.outgoing import Headers, Outgoing, new_producer, partition_of
+from agents.outgoing import Headers, Outgoing, close, new_producer, partition_of
 from agents.replay_file import EventLine, Line, RefusedLine, WatermarkLine, read_lines
 from agents.topics_admin import require_log_identity
 from schemas.codec import encode
@@ -74,7 +74,7 @@ async def feed(
             next_step="feed the file again when Kafka is back; what is written twice counts once",
         ) from error
     finally:
-        await producer.stop()
+        await close(producer)
 
 
 class _Feeding:

@@ -5,6 +5,7 @@ Explicit batches cost a quarter of single sends, and their order in a partition 
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from schemas.topics import MAX_MESSAGE_BYTES
 
 BATCH_BYTES_MAX = 512 * 1024
 OUTAGE_MS_MAX = 30_000  # a record that is not acknowledged for so long is an error
+CLOSE_SECONDS_MAX = 5.0
 Headers = list[tuple[str, bytes]]
 
 
@@ -30,6 +32,12 @@ def new_producer(kafka: str) -> Any:
         max_request_size=MAX_MESSAGE_BYTES,
         request_timeout_ms=OUTAGE_MS_MAX,
     )
+
+
+async def close(*clients: Any) -> None:
+    """Close Kafka clients. Without Kafka they would try for minutes, and raise at last what hides why we end."""
+    closing = [asyncio.create_task(client.stop()) for client in clients]
+    await asyncio.wait(closing, timeout=CLOSE_SECONDS_MAX)
 
 
 @lru_cache(maxsize=65_536)

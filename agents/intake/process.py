@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from agents.errors import Halted, Unavailable
 from agents.intake.forwarding import Forwarding
 from agents.intake.loop import Loop
 from agents.intake.metrics import Metrics
-from agents.outgoing import OUTAGE_MS_MAX, new_producer
+from agents.outgoing import OUTAGE_MS_MAX, close, new_producer
 from schemas.command import Clock
 from schemas.topics import topics
 
+STOP_SECONDS_MAX = 20.0
+WATCH_SECONDS = 5.0
 SESSION_MS = 6_000  # after so long without a heartbeat the group gives our partitions to others
 
 
@@ -35,7 +39,8 @@ async def run(
         heartbeat_interval_ms=SESSION_MS // 5,
     )
     # Offsets are asked for on a connection of their own: on the consumer's they would wait behind its long fetches.
-    asker, producer = AIOKafkaConsumer(bootstrap_servers=kafka), new_producer(kafka)
+    asker = AIOKafkaConsumer(bootstrap_servers=kafka, request_timeout_ms=OUTAGE_MS_MAX)
+    producer = new_producer(kafka)
     try:
         await asyncio.gather(asker.start(), producer.start())
         partitions = len(await producer.partitions_for(names.profile_log.name))
@@ -52,18 +57,46 @@ async def run(
         )
         consumer.subscribe([names.raw.name], listener=loop)
         await consumer.start()
-        await loop.run(stop, report_seconds=report_seconds)
+        await _until(stop, loop.run(stop, report_seconds=report_seconds), _watch(asker, names.raw.name))
     except KafkaError as error:
         raise _ending(kafka, error) from error
     finally:
-        await asyncio.gather(consumer.stop(), asker.stop(), producer.stop())
+        await close(consumer, asker, producer)
+
+
+async def _until(stop: asyncio.Event, loop: Coroutine[Any, Any, None], watch: Coroutine[Any, Any, None]) -> None:
+    """Wait for the loop to end after `stop`, or for one of both to fail.
+
+    While Kafka is away the loop may be inside the client without an end. What is in hand then is not committed.
+    """
+    tasks = [asyncio.create_task(each) for each in (loop, watch, stop.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await asyncio.wait(tasks[:1], timeout=STOP_SECONDS_MAX)
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch(asker: Any, topic: str) -> None:
+    """Raise `KafkaError` when Kafka is away, which nobody else notices while no partition is ours."""
+    while True:
+        await asker.end_offsets([TopicPartition(topic, 0)])
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 def _ending(kafka: str, error: KafkaError) -> Halted | Unavailable:
     said = str(error) or type(error).__name__
     if error.retriable or isinstance(error, KafkaTimeoutError):
-        message = f"Kafka at {kafka} did not answer for {OUTAGE_MS_MAX // 1000} s ({said})"
-        return Unavailable(message, next_step="start intake again when Kafka is back; it goes on where it was")
+        return Unavailable(
+            f"Kafka at {kafka} did not answer in time ({said})",
+            next_step="start intake again when Kafka is back; it goes on where it was",
+        )
     return Halted(
         f"Kafka at {kafka} refused what intake asked of it ({said})",
         next_step="`cartwheel topics check` tells whether the topics are as declared; then start intake again",
