@@ -34,7 +34,10 @@ class Running:
         with contextlib.suppress(*_GONE):
             process = psutil.Process(self.pid)
             began_then = abs(process.create_time() - self.started_at) < SAME_START_SECONDS
-            if began_then and process.status() != psutil.STATUS_ZOMBIE and self.marker in process.cmdline():
+            command = process.cmdline()
+            # While a program is being replaced by another, as launchers do, it has no command line for a moment.
+            ours = not command or self.marker in command
+            if began_then and ours and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
 
