@@ -50,10 +50,8 @@ async def _run(
     console = Console()
     await stack.wait_for_kafka(addresses.kafka, say=console.say)
     await topics_admin.apply(addresses.kafka, topics(settings.namespace, partitions=settings.partitions), clock=clock)
-    wanted = (settings.intake_metrics, settings.worker_metrics, settings.dispatcher_metrics)
-    smtp, page, *metrics = choose_ports(settings.smtp, settings.mailbox, *wanted)
+    smtp, page = choose_ports(settings.smtp, settings.mailbox)
     environ = os.environ | {"CARTWHEEL_NAMESPACE": settings.namespace, "CARTWHEEL_HOME": str(settings.home)}
-    environ |= {port.variable: str(number) for port, number in zip(wanted, metrics, strict=True)}
     async with AsyncExitStack() as running:
         if settings.smtp.configured is None:
             mailbox = await running.enter_async_context(Mailbox(smtp_port=smtp, page_port=page))

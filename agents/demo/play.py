@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +36,6 @@ from schemas.topics import Topics, topics
 
 PARTITIONS = 8
 DRAIN_SECONDS = 120.0
-PROCESSES = ("intake", "worker", "dispatcher")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +79,10 @@ async def play(settings: Settings, addresses: Addresses, *, seed: int, console: 
     day = list(sample_day(seed=seed))
     file = settings.home / "day.ndjson"
     file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in day))
-    wanted = [getattr(settings, f"{name}_metrics") for name in PROCESSES]
-    smtp, page, *metrics = choose_ports(settings.smtp, settings.mailbox, *wanted)
-    ports = dict(zip(PROCESSES, metrics, strict=True))
+    smtp, page = choose_ports(settings.smtp, settings.mailbox)
     async with AsyncExitStack() as running:
         mailbox = await running.enter_async_context(Mailbox(smtp_port=smtp, page_port=page))
-        environ = _environ(settings, addresses, ports, smtp=smtp)
+        environ = _environ(settings, addresses, smtp=smtp)
         processes = await running.enter_async_context(crew(environ, say=_to_files(settings.home / "logs")))
         await processes.start("intake", ["intake"])
         await processes.start("worker", ["worker", "--flows", str(resources.flows())])
@@ -102,7 +99,7 @@ async def play(settings: Settings, addresses: Addresses, *, seed: int, console: 
             copies=_copies(day),
             seconds=round(time.monotonic() - began, 1),
             mailbox_url=mailbox.url,
-            metrics_urls={name: f"http://{LOOPBACK}:{port}/metrics" for name, port in ports.items()},
+            metrics_urls={one.name: one.metrics_url or "" for one in stack.members(settings.home)},
         )
 
 
@@ -155,7 +152,7 @@ def _copies(day: list[dict[str, Any]]) -> int:
     return len(keys) - len(set(keys))
 
 
-def _environ(settings: Settings, addresses: Addresses, ports: Mapping[str, int], *, smtp: int) -> dict[str, str]:
+def _environ(settings: Settings, addresses: Addresses, *, smtp: int) -> dict[str, str]:
     return os.environ | {
         "CARTWHEEL_HOME": str(settings.home),
         "CARTWHEEL_KAFKA": addresses.kafka,
@@ -163,7 +160,6 @@ def _environ(settings: Settings, addresses: Addresses, ports: Mapping[str, int],
         "CARTWHEEL_NAMESPACE": settings.namespace,
         "CARTWHEEL_PARTITIONS": str(settings.partitions),
         "CARTWHEEL_SMTP": f"{LOOPBACK}:{smtp}",
-        **{f"CARTWHEEL_METRICS_PORT_{name.upper()}": str(port) for name, port in ports.items()},
     }
 
 

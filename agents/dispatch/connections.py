@@ -1,26 +1,22 @@
-"""What the dispatcher is connected to, each opened and closed in one place: Kafka, the senders, the metrics page."""
+"""What the dispatcher is connected to, each opened and closed in one place: Kafka and the senders."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from prometheus_client import CollectorRegistry, start_http_server
 
 from agents.dispatch.senders import LogSender, Sender
 from agents.dispatch.smtp import SmtpSender
 from agents.dispatch.templates import Templates
-from agents.errors import Misconfigured
-from agents.settings import LOOPBACK, Port, choose_port
 from schemas.topics import MAX_MESSAGE_BYTES
 
 SMTP_LANES = 8
-PORT_ATTEMPTS = 20
 
 
 @asynccontextmanager
@@ -67,23 +63,3 @@ async def senders(
         yield {SmtpSender.name: smtp, LogSender.name: [LogSender()]}
     finally:
         await asyncio.gather(*(sender.close() for sender in smtp))
-
-
-@contextmanager
-def metrics_page(registry: CollectorRegistry, *, port: Port) -> Iterator[str]:
-    """`/metrics` on loopback while the body runs. Yields its URL; raises `Misconfigured` if no port is to be had."""
-    for _ in range(PORT_ATTEMPTS):
-        number = choose_port(port)
-        try:
-            server, thread = start_http_server(number, addr=LOOPBACK, registry=registry)
-        except OSError:
-            continue  # another process that starts now was faster
-        break
-    else:
-        raise Misconfigured("no port for the metrics page", next_step=f"set {port.variable} to a free port")
-    try:
-        yield f"http://{LOOPBACK}:{number}/metrics"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -24,6 +24,7 @@ from agents.dispatch.reading import Reading
 from agents.dispatch.receipts import Receipts
 from agents.dispatch.sending import Sending
 from agents.errors import Halted, Misconfigured, Unavailable
+from agents.metrics_page import metrics_page
 from agents.settings import Port
 from agents.stack import announced, wait_for_kafka, wait_for_postgres
 from schemas.topics import topics
@@ -135,7 +136,7 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
                 templates=options.templates,
             )
         )
-        metrics_url = stack.enter_context(connections.metrics_page(metrics.registry, port=options.metrics_port))
+        metrics_url = stack.enter_context(metrics_page(metrics.registry, port=options.metrics_port))
         stack.enter_context(announced(options.home, "dispatcher", metrics_url=metrics_url))
         reading = Reading(
             producer=producer,
