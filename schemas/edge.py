@@ -91,9 +91,9 @@ def accept_event(document: dict[str, Any], *, received_at: int | None) -> Accept
     event["time"] = instants.to_wire(occurred_at)
     if "received_at" in event:
         received_at = read_time(event["received_at"], "received_at")
+    validate(event, "event")
     if received_at is not None:
         event["received_at"] = instants.to_wire(received_at)
-    validate(event, "event")
     value = encode({name: part for name, part in event.items() if _DEFAULTS.get(name) != part})
     if len(value) > RECORD_BYTES_MAX:
         raise Refused("too_large", f"in canonical form the event has {len(value)} bytes, over {RECORD_BYTES_MAX}")
