@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from faust.types import TP
-
 HEALS_MAX = 3
+
+TopicPartition = tuple[str, int]
 
 
 class Expectations:
@@ -26,8 +26,8 @@ class Expectations:
         self.restoring = False
         """True from the seek of a recovery until its last changelog record."""
         self._recovery_sought = -1
-        self._next: dict[TP, int] = {}
-        self._gaps: dict[TP, int] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._gaps: dict[TopicPartition, int] = {}
 
     def end_tenure(self) -> None:
         """Everything is being taken away: expect nothing."""
@@ -45,7 +45,7 @@ class Expectations:
         self._next.clear()
         self._gaps.clear()
 
-    def seek(self, offsets: Mapping[TP, int]) -> None:
+    def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         """These are about to be sought, so a poll that is under way is not to be believed."""
         self.epoch += 1
         self._next.update(offsets)
@@ -60,16 +60,16 @@ class Expectations:
         """Whether the recovery that says it is over has sought within this tenure; an older one's word is worthless."""
         return self.held and self._recovery_sought == self.tenure
 
-    def next_of(self, tp: TP) -> int | None:
+    def next_of(self, tp: TopicPartition) -> int | None:
         """The expected offset, or `None` if the partition has not been sought in this tenure."""
         return self._next.get(tp)
 
-    def taken(self, tp: TP, *, next_offset: int) -> None:
+    def taken(self, tp: TopicPartition, *, next_offset: int) -> None:
         """A batch was taken; the next one begins at `next_offset`."""
         self._next[tp] = next_offset
         self._gaps.pop(tp, None)
 
-    def heals(self, tp: TP) -> bool:
+    def heals(self, tp: TopicPartition) -> bool:
         """A batch began elsewhere than expected: true if seeking back may still help, false if it has not."""
         self._gaps[tp] = self._gaps.get(tp, 0) + 1
         return self._gaps[tp] <= HEALS_MAX

@@ -13,6 +13,7 @@ from agents.flow_files import load_flows
 from agents.topics_admin import LogIdentity
 from schemas import codec
 from schemas.codec import PARTITION_KEY
+from schemas.command import Clock
 from schemas.topics import Topics, topics
 from streams.program import build
 from tests.integration import engine_flows
@@ -93,10 +94,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(*, kafka: str, home: Path, namespace: str, partitions: int = PARTITIONS) -> AsyncIterator[Rig]:
-    """A fresh log with a live clock."""
+async def rig(
+    *, kafka: str, home: Path, namespace: str, partitions: int = PARTITIONS, clock: Clock = "live"
+) -> AsyncIterator[Rig]:
+    """A fresh log."""
     declared = topics(namespace, partitions=partitions)
-    _, identity = await topics_admin.apply(kafka, declared, clock="live")
+    _, identity = await topics_admin.apply(kafka, declared, clock=clock)
     made = Rig(kafka=kafka, home=home, namespace=namespace, topics=declared, identity=identity)
     try:
         yield made

@@ -46,6 +46,7 @@ class Verdict:
     wrong_decisions: int = 0
     wrong_states: int = 0
     stale_wins: int = 0
+    hasty_ticks: int = 0
 
     def faults(self) -> dict[str, int]:
         """What must not be."""
@@ -70,6 +71,7 @@ async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: 
         position = codec.unpack_partition(newest[PARTITION_KEY]).position if PARTITION_KEY in newest else 0
         verdict.events += sum(record.key != TICK_KEY for record in records)
         verdict.ticks += sum(record.key == TICK_KEY for record in records)
+        verdict.hasty_ticks += sum(_is_hasty(record) for record in records if record.key == TICK_KEY)
         verdict.unprocessed += sum(record.key != TICK_KEY for record in records[position:])
         must |= _oracle(oracle, records[:position])
         may |= _oracle(oracle, records)
@@ -103,6 +105,11 @@ async def read(kafka: str, topic: Topic) -> Log:
         return found
     finally:
         await consumer.stop()
+
+
+def _is_hasty(record: Any) -> bool:
+    """A tick that reaches beyond its own append time; broker and workers share a clock here."""
+    return from_wire(orjson.loads(record.value)["through"]) > int(record.timestamp)
 
 
 def _by_id(log: Log, name: str, verdict: Verdict) -> dict[str, set[bytes]]:
