@@ -127,8 +127,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         reached("forward_produced")
         await asyncio.gather(*handed)
         reached("forward_acknowledged")
-        for partition, records in batches.items():
-            self._marks[partition.partition].acknowledged(records[-1].timestamp)
+        for partition in batches:
+            self._marks[partition.partition].acknowledged()
 
     async def _report(self) -> None:
         """Write progress and commit, both for what is acknowledged."""

@@ -1,13 +1,13 @@
 """The low-water mark of one raw partition: up to which append time everything there is in the profile log.
 
-It is told by the broker's clock alone, and by two rules:
+It is told by the broker's clock alone, and by *questions*. First the broker appends a record of ours at T; then we ask
+for the end of the raw partition. Whatever is appended after that answer is appended at T or later. So once all below
+the end is forwarded, the mark is T - 1 ms: 1 ms is taken off because several records share a millisecond. The mark
+never moves back.
 
-- A forwarded record at append time T proves everything before T, as append times never fall: mark = T - 1 ms.
-- A *question* proves more when nothing comes. First the broker appends a record of ours at T; then we ask for the end
-  of the raw partition. Whatever is appended after that answer is appended at T or later. So once all below the end is
-  forwarded, the mark is T - 1 ms.
-
-1 ms is taken off because several records share a millisecond. The mark never moves back.
+A forwarded record at append time T proves everything before T as well, and that is left unused on purpose. After an
+outage the mark would walk through it, and reminders that were due then would go out ahead of the orders that lie
+further on in the raw topic. So it jumps over an outage when all that lay there is forwarded.
 """
 
 from __future__ import annotations
@@ -49,9 +49,8 @@ class LowWater:
             raise Refused("too_many_sources", f"{found}; give a source one lasting name")
         _keep_latest(self._noted, watermark)
 
-    def acknowledged(self, last_appended_at: int) -> None:
-        """Everything read so far is in the profile log; the last record was appended at this time."""
-        self._raise_to(last_appended_at - 1)
+    def acknowledged(self) -> None:
+        """Everything read so far is in the profile log."""
         for watermark in self._noted.values():
             _keep_latest(self._watermarks, watermark)
         self._noted = {}
