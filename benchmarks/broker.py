@@ -1,4 +1,4 @@
-"""What the driver asks of the broker: empty topics, and how far a consumer group has come."""
+"""What the driver asks of the broker: empty topics, a group at its beginning, and how far it has come since."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.structs import OffsetAndMetadata
 
 from agents.errors import Unavailable
 from schemas.topics import Topic
@@ -52,11 +54,24 @@ async def make_empty(kafka: str, topics: Sequence[Topic]) -> None:
 
 async def committed(client: Any, group: str, topic: str) -> dict[int, int]:
     """The group's position in each partition of the topic, as far as it has committed one."""
-    try:
-        offsets = await client.list_consumer_group_offsets(group)
-    except GroupCoordinatorNotAvailableError:
-        return {}  # the first group ever: the broker makes the topic for it now
+    offsets = await client.list_consumer_group_offsets(group)
     return {tp.partition: found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset >= 0}
+
+
+async def rewind(kafka: str, group: str, topic: Topic) -> None:
+    """Let a group without members begin at the beginning."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+        consumer.assign(partitions)
+        await consumer.commit({partition: OffsetAndMetadata(0, "") for partition in partitions})
+    except KafkaError as error:
+        raise Unavailable(
+            f"{group} could not be rewound ({error!r})", next_step="see whether a process of it is still running"
+        ) from error
+    finally:
+        await consumer.stop()
 
 
 def _led(topics: Sequence[Any]) -> set[str]:

@@ -21,7 +21,7 @@ import msgspec
 import psutil
 
 from agents.stack import process
-from benchmarks.broker import admin, committed
+from benchmarks.broker import admin, committed, rewind
 from benchmarks.machine import CoreTime, pin_measured
 from benchmarks.stage import Positions, Stage, System, Wrong
 
@@ -59,17 +59,15 @@ class _Watch:
 
     def __init__(self, client: Any, running: psutil.Process, *, stage: Stage, group: str) -> None:
         self._client, self._running, self._stage, self._group = client, running, stage, group
-        self._stale: dict[int, int] | None = None
-        self._live: set[int] = set()
         self._before: dict[int, int] = {}
 
     async def positions(self) -> dict[int, int]:
-        """Where this process is. What an earlier one has left under the same name counts as nothing."""
-        found = await committed(self._client, self._group, self._stage.topics.profile_log.name)
-        if self._stale is None:
-            self._stale = found
-        self._live |= {number for number, at in found.items() if at != self._stale.get(number)}
-        return {number: found[number] for number in self._live}
+        """Where the group is."""
+        return await committed(self._client, self._group, self._stage.topics.profile_log.name)
+
+    async def begin(self) -> None:
+        """Remember where it begins."""
+        self._before = await self.positions()
 
     async def edge(self, *, patience_seconds: float) -> _Edge:
         """Wait for the next commit."""
@@ -88,7 +86,7 @@ class _Watch:
     async def edge_after(self, seconds: float) -> _Edge:
         """The first commit after so long."""
         await asyncio.sleep(seconds)
-        self._before = await self.positions()
+        await self.begin()
         return await self.edge(patience_seconds=START_SECONDS)
 
 
@@ -96,12 +94,13 @@ async def play(system: System, stage: Stage, *, warm_up_seconds: float, seconds:
     """Start the system on an empty stage, warm it up, measure, stop it, and check what it did. Raises Wrong."""
     stage.clear()
     await system.prepare(stage)
+    await rewind(stage.kafka, system.group(stage), stage.topics.profile_log)
     async with admin(stage.kafka) as client:
         log = stage.folder / "output.log"
         try:
             async with _running(system, stage, log=log) as running:
                 watch = _Watch(client, running, stage=stage, group=system.group(stage))
-                await watch.positions()  # before it can have committed anything
+                await watch.begin()
                 await watch.edge(patience_seconds=START_SECONDS)
                 first = await watch.edge_after(warm_up_seconds)
                 last = await watch.edge_after(seconds)

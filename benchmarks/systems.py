@@ -37,8 +37,8 @@ class Cartwheel:
         await make_empty(stage.kafka, [topics.profile_state, topics.commands, topics.decisions, topics.dead_letters])
 
     def command(self, stage: Stage) -> tuple[list[str], dict[str, str]]:
-        """What the console command runs, with no option but the flows."""
-        return [sys.executable, "-m", "agents.cli", "worker", "--flows", str(FLOWS)], {
+        """What the console command runs. It leaves its group when it stops, so that the group can be rewound."""
+        return [sys.executable, "-m", "agents.cli", "worker", "--flows", str(FLOWS), "--dynamic"], {
             "CARTWHEEL_HOME": str(stage.folder),
             "CARTWHEEL_CACHE": str(stage.cache),
             "CARTWHEEL_KAFKA": stage.kafka,

@@ -36,8 +36,7 @@ PRODUCTS = 400
 
 _UP_TO = tuple(accumulate(share for _, share in MIX))
 _CONTEXT = (
-    '"context":{"channel_id":"2","store":"main","locale":"en-US","campaign":"autumn","utm":{"source":"newsletter",'
-    '"medium":"email","campaign":"autumn_2026"}}'
+    '"channel_id":"2","store":"main","locale":"en-US","campaign":"autumn","utm":{"source":"search","medium":"cpc"}'
 )
 
 
@@ -64,7 +63,10 @@ class Person:
 
 @dataclass(slots=True)
 class _Session:
+    """`visit` is random, as click ids are: a log that packs too well would make reading it too cheap."""
+
     person: Person
+    visit: str
     checkout_id: str = ""
 
 
@@ -91,7 +93,7 @@ def drafts(*, seed: int, kind: Kind) -> Iterator[Draft]:
     people = People(seed=seed, size=PEOPLE[kind])
     write = _Writer(seed=seed)
     leaves = 1 / SESSION_EVENTS_MEAN if kind == "session" else 1.0
-    sessions = [_Session(people.somebody()) for _ in range(SESSIONS)]
+    sessions = [_Session(people.somebody(), _token(random)) for _ in range(SESSIONS)]
     recent: list[Draft] = []
     for number in count():
         at = int(random.random() * SESSIONS)
@@ -102,7 +104,7 @@ def drafts(*, seed: int, kind: Kind) -> Iterator[Draft]:
         yield draft
         recent[at : at + 1] = [draft]
         if random.random() < leaves:
-            sessions[at] = _Session(people.somebody())
+            sessions[at] = _Session(people.somebody(), _token(random))
 
 
 def _person(*, tenant: str, number: int) -> Person:
@@ -116,13 +118,13 @@ class _Writer:
     """Writes the JSON of one event around the place for its instant. Everything that repeats is encoded once."""
 
     def __init__(self, *, seed: int) -> None:
-        random = Random(f"{seed}/products")
+        self._random = random = Random(f"{seed}/events")
         self._products = [_product(number, price=random.randrange(500, 20_000)) for number in range(PRODUCTS)]
 
     def __call__(self, session: _Session, number: int, chance: float) -> Draft:
         type_, body = self._body(session, number, chance)
-        head = f'{{"specversion":"1.0","id":"e{number}","source":"shop/web","type":"{type_}",'
-        tail = f'{session.person.who},{body},{_CONTEXT},"subject":"visit-{number % 9973}"}}'
+        head = f'{{"specversion":"1.0","id":"{_token(self._random)}","source":"shop/web","type":"{type_}",'
+        tail = f'{session.person.who},{body},"context":{{{_CONTEXT},"click_id":"{session.visit}"}}}}'
         return Draft(session.person.key, head, tail)
 
     def _body(self, session: _Session, number: int, chance: float) -> tuple[str, str]:
@@ -135,11 +137,16 @@ class _Writer:
             return CART, f'{value},"properties":{{{product},"cart_id":"k{number}","quantity":1}}'
         lines = f'"items":[{{{_brief(product)}}},{{{_brief(other)}}}]'
         if chance < _UP_TO[2]:
-            session.checkout_id = f"c{number}"
-            link = f'"checkout_url":"https://shop.example.com/checkout/c{number}"'
-            return CHECKOUT, f'{value},"properties":{{"checkout_id":"c{number}","cart_id":"k{number}",{link}}},{lines}'
+            session.checkout_id = checkout_id = _token(self._random)
+            ids = f'"checkout_id":"{checkout_id}","cart_id":"k{number}"'
+            link = f'"checkout_url":"https://shop.example.com/checkout/{checkout_id}"'
+            return CHECKOUT, f'{value},"properties":{{{ids},{link}}},{lines}'
         ids = f'"order_id":"o{number}","checkout_id":"{session.checkout_id}"'
         return ORDER, f'{value},"properties":{{{ids},"cart_id":"k{number}"}},{lines}'
+
+
+def _token(random: Random) -> str:
+    return f"{random.getrandbits(128):032x}"
 
 
 def _product(number: int, *, price: int) -> str:
