@@ -132,6 +132,10 @@ async def read_log_identity(kafka: str, topics: Topics) -> LogIdentity | None:
 
 async def require_log_identity(kafka: str, topics: Topics) -> LogIdentity:
     """The identity of the log. Raises `CheckFailed` if `cartwheel topics apply` has not been run."""
+    async with _admin(kafka) as admin:
+        present = {found["topic"] for found in await admin.describe_topics()}
+    if topics.definitions.name not in present:
+        raise CheckFailed(f"the topic {topics.definitions.name} is not there", next_step="run `cartwheel topics apply`")
     identity = await read_log_identity(kafka, topics)
     if identity is None:
         raise CheckFailed(

@@ -16,6 +16,7 @@ DEFAULT_PARTITIONS = 32
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 _HOUR_MS = 3_600_000
+_PROGRESS_SEGMENT_BYTES = 8 * 1024 * 1024  # minutes of marks; every worker reads them all when it starts
 _DAY_MS = 24 * _HOUR_MS
 
 Cleanup = Literal["delete", "compact"]
@@ -33,6 +34,8 @@ class Topic:
     """How long a record is kept at least; `None` for a compacted topic, which keeps the last record of each key."""
     min_compaction_lag_ms: int | None = None
     """How long a record is safe from compaction, so that a takeover can still see what it replaced."""
+    segment_bytes: int | None = None
+    """A smaller segment than the broker's; the newest is never compacted, and who reads it all reads it at least."""
 
     def config(self) -> Mapping[str, str]:
         """The declared settings by Kafka's own names. Settings not named here are the broker's business."""
@@ -45,6 +48,8 @@ class Topic:
             config["retention.ms"] = str(self.retention_ms)
         if self.min_compaction_lag_ms is not None:
             config["min.compaction.lag.ms"] = str(self.min_compaction_lag_ms)
+        if self.segment_bytes is not None:
+            config["segment.bytes"] = str(self.segment_bytes)
         return config
 
 
@@ -82,18 +87,23 @@ def topics(namespace: str = NAMESPACE, *, partitions: int = DEFAULT_PARTITIONS) 
             retention_ms=days * _DAY_MS,
         )
 
-    def compacted(word: str, purpose: str, *, count: int = 1, lag_ms: int | None = None) -> Topic:
+    def compacted(
+        word: str, purpose: str, *, count: int = 1, lag_ms: int | None = None, segment_bytes: int | None = None
+    ) -> Topic:
         return Topic(
             name=f"{namespace}.{word}.v1",
             purpose=purpose,
             partitions=count,
             cleanup="compact",
             min_compaction_lag_ms=lag_ms,
+            segment_bytes=segment_bytes,
         )
 
     return Topics(
         raw=kept("raw", 7, "what connectors wrote, and their source watermarks"),
-        progress=compacted("progress", "how far intake has forwarded each raw partition"),
+        progress=compacted(
+            "progress", "how far intake has forwarded each raw partition", segment_bytes=_PROGRESS_SEGMENT_BYTES
+        ),
         profile_log=kept("profile-log", 21, "the one ordered log that every decision depends on"),
         profile_state=compacted(
             "profile-state", "the state of each profile, and partition records", count=partitions, lag_ms=_HOUR_MS

@@ -9,12 +9,12 @@ import signal
 
 import click
 import uvloop
-from prometheus_client import start_http_server
 
 from agents import intake, kill_points, stack
 from agents.cli.options import takes_settings
 from agents.console import Console
-from agents.settings import LOOPBACK, Settings, choose_port
+from agents.metrics_page import metrics_page
+from agents.settings import Settings
 from agents.topics_admin import require_log_identity
 from schemas.topics import topics
 
@@ -39,21 +39,22 @@ def command(*, settings: Settings, report_ms: int) -> None:
     # The client logs what it then tries again by itself; what it cannot do ends as an error of ours.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     kafka, metrics = stack.kafka_address(settings), intake.Metrics()
-    port = choose_port(settings.intake_metrics)
-    start_http_server(port, LOOPBACK, registry=metrics.registry)
-    with stack.announced(settings.home, "intake", metrics_url=f"http://{LOOPBACK}:{port}/metrics"):
-        uvloop.run(_until_signaled(settings, kafka, metrics, port=port, report_seconds=report_ms / 1000))
+    with (
+        metrics_page(metrics.registry, port=settings.intake_metrics) as url,
+        stack.announced(settings.home, "intake", metrics_url=url),
+    ):
+        uvloop.run(_until_signaled(settings, kafka, metrics, url=url, report_seconds=report_ms / 1000))
 
 
 async def _until_signaled(
-    settings: Settings, kafka: str, metrics: intake.Metrics, *, port: int, report_seconds: float
+    settings: Settings, kafka: str, metrics: intake.Metrics, *, url: str, report_seconds: float
 ) -> None:
     stop, say = asyncio.Event(), Console().say
     await stack.wait_for_kafka(kafka, say=say)
     identity = await require_log_identity(kafka, topics(settings.namespace))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    say(f"intake: running on a {identity.clock} clock, metrics at http://{LOOPBACK}:{port}/metrics")
+    say(f"intake: running on a {identity.clock} clock, metrics at {url}")
     await intake.run(
         kafka=kafka,
         namespace=settings.namespace,
