@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -31,6 +30,14 @@ async def _play(made: Rig, *, seed: int, events: int = 1500, per_second: float =
     writing.cancel()
 
 
+async def _write(made: Rig, *, seed: int) -> None:
+    """Write events that nobody works off yet."""
+    traffic = made.traffic(seed=seed, events=300, per_second=1e6)
+    writing = asyncio.create_task(traffic.run())
+    await traffic.all_written.wait()
+    writing.cancel()
+
+
 async def _stop(made: Rig) -> None:
     assert await made.workers[-1].stop() == 0
 
@@ -51,21 +58,19 @@ async def test_a_log_older_than_the_group_is_read_from_its_beginning(
     assert verdict.events == 6000
 
 
-@pytest.mark.parametrize("to", ["beginning", "end"])
-async def test_the_offset_of_the_group_decides_nothing(stack: Addresses, home: Path, namespace: str, to: str) -> None:
+async def test_the_offset_of_the_group_decides_nothing(stack: Addresses, home: Path, namespace: str) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
         await made.worker("one", "--dynamic")
         await _play(made, seed=2)
         await _stop(made)
-        positions = [len(records) for records in await read(made.kafka, made.topics.profile_log)]
-        assert await _committed(made) == positions, "what was committed shows no lag"
-        if to == "end":
-            traffic = made.traffic(seed=3, events=500, per_second=1e6)
-            writing = asyncio.create_task(traffic.run())
-            await traffic.all_written.wait()
-            writing.cancel()
-        ends = [len(records) for records in await read(made.kafka, made.topics.profile_log)]
-        await _commit(made, ends if to == "end" else [0] * len(ends))
+        ends = await _ends(made)
+        assert await _committed(made) == ends, "what was committed shows no lag"
+        await _commit(made, [0] * len(ends))
+        await made.worker("one", "--dynamic")
+        await made.workers[-1].until_ready()
+        await _stop(made)
+        await _write(made, seed=3)
+        await _commit(made, await _ends(made))
         await made.worker("one", "--dynamic")
         await _play(made, seed=4)
         await _stop(made)
@@ -99,10 +104,7 @@ async def test_a_log_that_begins_above_the_position_is_fatal(stack: Addresses, h
         await made.worker()
         await _play(made, seed=8, events=300)
         await _stop(made)
-        traffic = made.traffic(seed=9, events=300, per_second=1e6)
-        writing = asyncio.create_task(traffic.run())
-        await traffic.all_written.wait()
-        writing.cancel()
+        await _write(made, seed=9)
         await _delete_to_the_end(made)
         worker = await made.worker()
         assert await worker.ended(60) == 70
@@ -110,7 +112,9 @@ async def test_a_log_that_begins_above_the_position_is_fatal(stack: Addresses, h
         assert "docs/faust-engine.md" in worker.lines[-1]
 
 
-async def test_other_flows_are_refused_until_they_are_adopted(stack: Addresses, home: Path, namespace: str) -> None:
+async def test_the_state_of_other_flows_and_of_another_log_is_refused(
+    stack: Addresses, home: Path, namespace: str
+) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
         await made.worker()
         await _play(made, seed=10, events=100)
@@ -120,13 +124,8 @@ async def test_other_flows_are_refused_until_they_are_adopted(stack: Addresses, 
         assert await worker.ended(60) == 78
         assert "--adopt-flows" in worker.lines[-1]
         await (await made.worker("one", "--adopt-flows")).until_ready()
-
-
-async def test_the_state_of_another_log_is_refused(stack: Addresses, home: Path, namespace: str) -> None:
-    async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
-        await made.worker()
-        await _play(made, seed=11, events=100)
         await _stop(made)
+
         async with AIOKafkaProducer(bootstrap_servers=made.kafka) as producer:
             identity = LogIdentity(clock="live", incarnation="another")
             await producer.send_and_wait(made.topics.definitions.name, codec.encode(identity), key=LOG_KEY)
@@ -142,6 +141,10 @@ async def test_two_workers_of_one_name_are_refused(stack: Addresses, home: Path,
         second = await made.worker()
         assert await second.ended(60) == 78
         assert any("--instance" in line for line in second.lines)
+
+
+async def _ends(made: Rig) -> list[int]:
+    return [len(records) for records in await read(made.kafka, made.topics.profile_log)]
 
 
 async def _records(made: Rig) -> int:
@@ -179,7 +182,7 @@ async def _configure(made: Rig, config: dict[str, str]) -> None:
 
 
 async def _delete_to_the_end(made: Rig) -> None:
-    ends = [len(records) for records in await read(made.kafka, made.topics.profile_log)]
+    ends = await _ends(made)
     admin = AIOKafkaAdminClient(bootstrap_servers=made.kafka)
     await admin.start()
     try:
