@@ -90,9 +90,10 @@ class Kafka:
             return
         # A format that was cut off may have left half a data folder, and nothing in it is of value yet.
         shutil.rmtree(self._folder / "data", ignore_errors=True)
+        # One id in 64 begins with a dash, which the tool would take for an option, were it a word of its own.
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         formatting = subprocess.run(
-            [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)],
+            [*command, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._properties)],
             capture_output=True,
             text=True,
             timeout=FORMAT_SECONDS,
