@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,16 @@ class Pipeline:
         shutil.rmtree(self.settings.home / "worker", ignore_errors=True)
 
     async def until(self, holds: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until something holds."""
-        try:
+        """Wait until something holds; fails at once if a process fails."""
+        words: list[str] = []
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not holds():
+                while not (words := [process.last_words() for process in self.processes if process.has_failed()]):
+                    if holds():
+                        return
                     await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
-            words = [process.last_words() for process in self.processes[-4:]]
-            raise AssertionError("\n".join([f"not within {seconds:g} s: {what}", *words])) from None
+        words = words or [process.last_words() for process in self.processes if process.is_running()]
+        raise AssertionError("\n".join([f"not within {seconds:g} s: {what}", *words]))
 
     async def forwarded(self) -> None:
         """Wait until intake has taken all of the raw topic."""

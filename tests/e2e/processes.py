@@ -21,7 +21,7 @@ from agents.settings import is_free
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120.0
 #: What a process says when it does its work.
-READY = {"intake": "intake: running", "worker": " READY ", "dispatcher": "dispatcher: READY"}
+READY = {"intake": "intake: running", "worker": " READY ", "dispatcher": "dispatcher: READY", "demo": '{"records":'}
 #: Below the ports that the kernel hands out by itself, above those that Cartwheel takes by default.
 PORTS = range(15_000, 32_000)
 
@@ -88,6 +88,10 @@ class Process:
         """Has it not ended?"""
         return self._process.returncode is None
 
+    def has_failed(self) -> bool:
+        """Has it ended other than by being told or killed?"""
+        return self._process.returncode not in (None, 0, -signal.SIGKILL)
+
     async def ended(self, seconds: float = PATIENCE_SECONDS) -> int | None:
         """Its exit code, negative for a signal; None if it still runs after so long."""
         try:
@@ -103,9 +107,9 @@ class Process:
         self.signal(signal.SIGKILL)
         await self.ended()
 
-    async def stop(self) -> int | None:
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Ask it to end; the exit code, None if it had to be killed."""
-        self.signal(signal.SIGTERM)
+        self.signal(number)
         code = await self.ended(60)
         if code is None:
             await self.kill()
