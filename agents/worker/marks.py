@@ -22,22 +22,28 @@ class Marks:
         self._watermarks: tuple[Watermark, ...] | None = ()
         self.version = 0
 
-    def take(self, progress: Progress) -> None:
-        """A newer mark of one raw partition. Raises ValueError for an unknown partition and for a bad instant."""
+    def take(self, progress: Progress, *, fresh: bool) -> None:
+        """A newer mark of one raw partition. Raises ValueError for an unknown partition and for a bad instant.
+
+        `fresh`: written since we are listening. One from before then tells what the sources have promised, which stays
+        true, but not that nothing has come to the raw topic since.
+        """
         number = progress.raw_partition
         if number >= self._raw_partitions:
             raise ValueError(f"raw partition {number} of {self._raw_partitions}")
         promised = {(mark.tenant, mark.source, mark.shop): mark for mark in progress.watermarks}
         for mark in promised.values():
             from_wire(mark.complete_through)
-        self._forwarded[number] = from_wire(progress.forwarded_through)
+        forwarded_at = from_wire(progress.forwarded_through)
+        if fresh:
+            self._forwarded[number] = forwarded_at
         if self._promised.get(number) != promised:
             self._promised[number] = promised
             self._watermarks = None
             self.version += 1
 
     def low_water_at(self) -> int | None:
-        """Up to here everything is in the profile log; `None` while some raw partition has no mark."""
+        """Up to here everything is in the profile log; `None` while some raw partition has no fresh mark."""
         if len(self._forwarded) < self._raw_partitions:
             return None
         return min(self._forwarded.values())

@@ -51,7 +51,7 @@ class ProgressFollower:
     def _take(self, records: Iterable[Any]) -> None:
         for record in records:
             try:
-                self.marks.take(codec.decode(record.value or b"", Progress))
+                self.marks.take(codec.decode(record.value or b"", Progress), fresh=self.caught_up.is_set())
             except (codec.Undecodable, ValueError) as error:
                 # The mark before it stands, so reminders wait; nothing is released too early.
                 log.error("%s/%s@%s is no mark: %s", record.topic, record.partition, record.offset, error)

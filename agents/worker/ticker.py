@@ -51,7 +51,7 @@ class Ticker:
             clock_at=self._clock_ms(),
             low_water_at=self._marks.low_water_at(),
             through_at=core.through_at,
-            skewed=state.is_skewed(),
+            skew_ms=state.skew_ms,
         )
         news = state.news_version != self._marks.version
         if not (idle or news or core.next_wakeup_at <= ceiling):

@@ -15,18 +15,24 @@ PAUSE_SECONDS = 0.05
 """Between two ticks of one partition at least, and between two looks at what is due."""
 IDLE_SECONDS = 60.0
 SKEW_MS_MAX = 30_000
+MARK_AGE_MS_MAX = 10_000
+"""Of intake's low-water mark. With an older one nothing is released: reminders are late then, never wrong."""
 STUCK_SECONDS = 300.0
 BACKLOG_MAX = 5_000
 """Records behind the end of the log beyond which no tick is planned. A tick planned then would stand behind records
 that arm timers nobody has counted yet, and would release them all at once."""
 
 
-def ceiling_at(*, clock_at: int, low_water_at: int | None, through_at: int, skewed: bool) -> int:
+def ceiling_at(*, clock_at: int, low_water_at: int | None, through_at: int, skew_ms: int) -> int:
     """Up to where timers may be released now: `through_at`, where they have been already, if nothing more is certain.
 
-    `low_water_at` is None while some raw partition has no mark.
+    `low_water_at` is None while some raw partition has no mark. A mark is the broker's time, so its age is judged by
+    our clock corrected by the skew between the two. An old mark proves nothing for a timer that comes to us only now:
+    whoever bought since then may lie in the raw topic.
     """
-    return through_at if low_water_at is None or skewed else min(clock_at, low_water_at)
+    if low_water_at is None or abs(skew_ms) > SKEW_MS_MAX or clock_at + skew_ms - low_water_at > MARK_AGE_MS_MAX:
+        return through_at
+    return min(clock_at, low_water_at)
 
 
 @dataclass(slots=True)

@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
 from schemas import codec
@@ -29,7 +27,6 @@ FILLER = 9_000  # bytes; a fetch holds some hundred such records
 FILLERS = 1_200
 
 
-@pytest.mark.xfail(strict=True, reason="a worker believes marks that are older than its own start")
 async def test_a_worker_that_comes_back_while_intake_is_down_waits_for_it(settings: Settings, tmp_path: Path) -> None:
     """The reminders were due before intake went down, so its last word would cover them; the orders came later."""
 

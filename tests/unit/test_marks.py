@@ -24,7 +24,7 @@ def mark(number: int, through: str, *promises: Watermark) -> Progress:
 def marks(*taken: Progress, of: int = 2) -> Marks:
     made = Marks(raw_partitions=of)
     for one in taken:
-        made.take(one)
+        made.take(one, fresh=True)
     return made
 
 
@@ -65,9 +65,9 @@ def test_offsets_are_compared_as_instants() -> None:
 def test_the_version_grows_with_what_sources_promise_and_not_with_time() -> None:
     together = marks(mark(0, TEN, promise(TEN)), mark(1, TEN, promise(TEN)))
     before = together.version
-    together.take(mark(1, NOON, promise(TEN)))
+    together.take(mark(1, NOON, promise(TEN)), fresh=True)
     assert together.version == before
-    together.take(mark(1, NOON, promise(ELEVEN)))
+    together.take(mark(1, NOON, promise(ELEVEN)), fresh=True)
     assert together.version > before
 
 
@@ -79,6 +79,15 @@ def test_the_version_grows_with_what_sources_promise_and_not_with_time() -> None
 def test_a_bad_mark_changes_nothing(wrong: Progress) -> None:
     together = marks(mark(0, NOON, promise(NOON)), mark(1, NOON, promise(NOON)))
     with pytest.raises(ValueError, match=r"partition|offset|format"):
-        together.take(wrong)
+        together.take(wrong, fresh=True)
     assert together.low_water_at() == from_wire(NOON)
     assert together.watermarks() == (promise(NOON),)
+
+
+def test_a_mark_from_before_we_listened_says_what_sources_promised_and_no_more() -> None:
+    made = Marks(raw_partitions=1)
+    made.take(mark(0, NOON, promise(TEN)), fresh=False)
+    assert made.low_water_at() is None
+    assert made.watermarks() == (promise(TEN),)
+    made.take(mark(0, NOON, promise(TEN)), fresh=True)
+    assert made.low_water_at() is not None

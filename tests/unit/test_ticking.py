@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agents.errors import Halted
-from agents.worker.ticking import SKEW_MS_MAX, STUCK_SECONDS, TickState, ceiling_at
+from agents.worker.ticking import MARK_AGE_MS_MAX, SKEW_MS_MAX, STUCK_SECONDS, TickState, ceiling_at
 
 
 def appended(state: TickState, *, offset: int = 5, appended_at: int = 1_000, seconds: float = 100) -> TickState:
@@ -14,17 +14,30 @@ def appended(state: TickState, *, offset: int = 5, appended_at: int = 1_000, sec
 
 
 @pytest.mark.parametrize(
-    ("clock_at", "low_water_at", "skewed", "expected"),
+    ("clock_at", "low_water_at", "skew_ms", "expected"),
     [
-        (2_000, 1_500, False, 1_500),
-        (1_400, 1_500, False, 1_400),
-        (2_000, None, False, 700),
-        (2_000, 1_500, True, 700),
+        (2_000, 1_500, 0, 1_500),
+        (1_400, 1_500, 0, 1_400),
+        (2_000, None, 0, 700),
+        (2_000, 1_500, SKEW_MS_MAX + 1, 700),
+        (1_500 + MARK_AGE_MS_MAX, 1_500, 0, 1_500),
+        (1_501 + MARK_AGE_MS_MAX, 1_500, 0, 700),
+        (1_500 + MARK_AGE_MS_MAX, 1_500, 1, 700),
+        (1_600 + MARK_AGE_MS_MAX, 1_500, -100, 1_500),
     ],
-    ids=["intake is behind", "our clock is behind", "a raw partition has no mark", "the clocks disagree"],
+    ids=[
+        "intake is behind",
+        "our clock is behind",
+        "a raw partition has no mark",
+        "the clocks disagree",
+        "a mark just fresh enough",
+        "an old mark",
+        "an old mark by the broker's clock",
+        "a mark that only our clock takes for old",
+    ],
 )
-def test_the_ceiling(clock_at: int, low_water_at: int | None, skewed: bool, expected: int) -> None:
-    assert ceiling_at(clock_at=clock_at, low_water_at=low_water_at, through_at=700, skewed=skewed) == expected
+def test_the_ceiling(clock_at: int, low_water_at: int | None, skew_ms: int, expected: int) -> None:
+    assert ceiling_at(clock_at=clock_at, low_water_at=low_water_at, through_at=700, skew_ms=skew_ms) == expected
 
 
 def test_one_tick_at_a_time() -> None:
