@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.event import Event
 from schemas.flow import Flow
 from schemas.instants import from_wire
 from streams import timeline
@@ -66,6 +67,9 @@ def test_words_go_where_the_catalog_says() -> None:
 """
     [one] = load_timelines(text, name="f.test.yaml", flow=FLOW)
     first, second = (happening.what for happening in one.happenings)
+    assert isinstance(first, Event)
+    assert isinstance(second, Event)
+    assert first.value is not None
     assert one.happenings[1].at == from_wire("2026-01-01T10:02:30.250Z")
     assert (first.type, first.source, first.id) == ("commerce.checkout.started.v1", "magento1", "line-1")
     assert (first.identity.external_id, first.identity.email) == ("p1", "p1@example.test")
