@@ -39,7 +39,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     store: str
     tuned: bool
-    linger_seconds: float
 
 
 class Account(msgspec.Struct, kw_only=True):
@@ -59,12 +58,12 @@ class Peer:
         self.app = faust.App(
             options.app, broker=f"kafka://{options.kafka}", store=options.store, datadir=options.folder,
             topic_partitions=options.partitions, web_enabled=False,
-            producer_compression_type="lz4" if options.tuned else None, producer_linger=options.linger_seconds,
+            producer_compression_type="lz4" if options.tuned else None,
         )  # fmt: skip
         self.did: Counter[str] = Counter()
         self.positions: dict[int, int] = {}
         self.waiting: dict[str, tuple[float, str]] = {}
-        self.profiles = self.app.Table("profiles", key_type=str, value_type=dict, partitions=options.partitions)
+        self.profiles = self.app.Table("profiles", key_type=str, partitions=options.partitions)
         self.commands = self.app.topic(options.commands_topic, key_type=str, value_serializer="json")
         events = self.app.topic(options.log_topic, key_type=str, value_serializer="json")
         self.app.agent(events, name="track")(self.track)

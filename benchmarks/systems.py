@@ -11,7 +11,7 @@ import msgspec
 
 from agents.topic_reader import read_to_end
 from benchmarks import stock_faust
-from benchmarks.broker import make_empty
+from benchmarks.broker import admin, committed, make_empty
 from benchmarks.stage import Stage, System, Wrong
 from schemas import codec
 from schemas.command import Command
@@ -74,11 +74,9 @@ class Cartwheel:
 class StockFaust:
     """The peer, in one of its settings."""
 
-    def __init__(
-        self, *, name: str, about: str, tuned: bool = True, store: str = "memory://", linger_seconds: float = 0.0
-    ) -> None:
+    def __init__(self, *, name: str, about: str, tuned: bool = True, store: str = "memory://") -> None:
         self.name, self.about = name, about
-        self._tuned, self._store, self._linger_seconds = tuned, store, linger_seconds
+        self._tuned, self._store = tuned, store
 
     def group(self, stage: Stage) -> str:
         """Faust's app id."""
@@ -99,7 +97,6 @@ class StockFaust:
             folder=str(stage.folder / "faust"),
             store=self._store,
             tuned=self._tuned,
-            linger_seconds=self._linger_seconds,
         )
         words = msgspec.json.encode(options).decode()
         return [sys.executable, "-m", stock_faust.__name__, words, str(self._account(stage))], {}
@@ -119,6 +116,10 @@ class StockFaust:
         states = {record.key: record.value async for record in read_to_end(stage.kafka, self._changelog(stage))}
         counted = sum(sum(codec.parse(state)["counts"].values()) for state in states.values())
         _equal("events in the changelog", counted, events - duplicates)
+        async with admin(stage.kafka) as client:
+            positions = await committed(client, self.group(stage), stage.topics.profile_log.name)
+        if any(at > account.positions.get(number, 0) for number, at in positions.items()):
+            raise Wrong("it committed events that it did not apply")
         _equal("checkouts waited for", did["armed"], did["canceled"] + did["sent"] + account.waiting)
         commands = [record async for record in read_to_end(stage.kafka, self._commands(stage))]
         _equal("commands", len(commands), did["sent"])
@@ -139,13 +140,8 @@ SYSTEMS: dict[str, System] = {
     for system in (
         Cartwheel(),
         StockFaust(name="faust-tuned", about="a Faust agent with a table in memory; uvloop, loggers at WARNING, lz4"),
-        StockFaust(
-            name="faust-linger", about="faust-tuned, its producer waiting 10 ms for company", linger_seconds=0.01
-        ),
         StockFaust(name="faust-naive", about="the same agent with Faust's defaults, table in memory", tuned=False),
-        StockFaust(
-            name="faust-rocksdb", about="faust-linger, its table in RocksDB", store="rocksdb://", linger_seconds=0.01
-        ),
+        StockFaust(name="faust-rocksdb", about="faust-tuned with its table in RocksDB", store="rocksdb://"),
     )
 }
 

@@ -20,9 +20,9 @@ def results_table(results: Results) -> RenderableType:
         table.add_row(
             row.traffic,
             row.system,
-            spread(row.us_per_event, ".1f"),
-            spread(row.events_per_core_second, ",.0f"),
-            spread(row.events_per_second, ",.0f"),
+            f"{row.us_per_event.median:.1f}",
+            f"{row.events_per_core_second.median:,.0f}",
+            f"{row.events_per_second.median:,.0f}",
             spread(row.ratio, ".1f") if row.ratio else "",
         )
     return Group(table, *remarks(results))
@@ -34,7 +34,9 @@ def remarks(results: Results) -> list[str]:
     shares = [one.slot.foreign_share for one in results.played if one.slot]
     speeds = [spin.ns_per_turn for one in results.played for spin in (one.before, one.after)]
     pinned = "broker and driver on core 0" if results.broker_pinned else "the broker was NOT pinned"
+    failed = [f"{one.system} had no number in round {one.round}." for one in results.played if one.slot is None]
     return [
+        *failed,
         f"Medians of {config.rounds} rounds (lowest to highest); ratios are taken round by round, {PEER} is the peer.",
         f"Slots of {config.seconds:g} s after {config.warm_up_seconds:g} s; the system alone on core 1, {pinned}.",
         f"Others took at most {max(shares, default=0):.0%} of core 1; spins before and after the slots were"

@@ -71,8 +71,10 @@ def test_a_wrong_slot_or_too_small_a_ratio_fails_the_run() -> None:
     judge(THREE, 9.0)
     with pytest.raises(CheckFailed, match=r"9\.0 times"):
         judge(THREE, 9.1)
-    with pytest.raises(CheckFailed, match="cartwheel in round 1: 1 commands missing"):
+    with pytest.raises(CheckFailed, match="round 1: 1 commands missing"):
         judge(results(played(1, "cartwheel", None)), None)
+    with pytest.raises(CheckFailed, match="faust-tuned has no number"):
+        judge(results(played(1, "cartwheel", 20.0), played(1, "faust-tuned", None)), None)
 
 
 def test_results_survive_their_file(tmp_path: Path) -> None:
