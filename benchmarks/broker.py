@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import CommitFailedError, KafkaError, UnknownTopicOrPartitionError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from agents.errors import Unavailable
@@ -17,6 +17,7 @@ from schemas.topics import Topic
 
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
+LEAVE_SECONDS = 60.0  # longer than a session, after which a member that died is taken for gone
 
 
 @asynccontextmanager
@@ -59,16 +60,21 @@ async def committed(client: Any, group: str, topic: str) -> dict[int, int]:
 
 
 async def rewind(kafka: str, group: str, topic: Topic) -> None:
-    """Let a group without members begin at the beginning."""
+    """Let a group begin at the beginning, once its last member is gone. Raises Unavailable if that takes too long."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         consumer.assign(partitions)
-        await consumer.commit({partition: OffsetAndMetadata(0, "") for partition in partitions})
-    except KafkaError as error:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            while True:
+                try:
+                    return await consumer.commit({partition: OffsetAndMetadata(0, "") for partition in partitions})
+                except CommitFailedError:
+                    await asyncio.sleep(PAUSE_SECONDS)  # somebody is still a member
+    except (TimeoutError, KafkaError) as error:
         raise Unavailable(
-            f"{group} could not be rewound ({error!r})", next_step="see whether a process of it is still running"
+            f"{group} could not be rewound: {error!r}", next_step="see whether a process of it is still running"
         ) from error
     finally:
         await consumer.stop()
