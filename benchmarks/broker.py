@@ -69,7 +69,8 @@ async def rewind(kafka: str, group: str, topic: Topic) -> None:
         async with asyncio.timeout(LEAVE_SECONDS):
             while True:
                 try:
-                    return await consumer.commit({partition: OffsetAndMetadata(0, "") for partition in partitions})
+                    await consumer.commit({partition: OffsetAndMetadata(0, "") for partition in partitions})
+                    return
                 except CommitFailedError:
                     await asyncio.sleep(PAUSE_SECONDS)  # somebody is still a member
     except (TimeoutError, KafkaError) as error:
