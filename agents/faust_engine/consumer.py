@@ -50,12 +50,13 @@ class EngineConsumer(driver.Consumer):
         if set(wanted) != {tp for tp in self.assignment() if tp.topic == app.options.log_topic}:
             self._refuse_to_seek()
             return
-        if wanted:
-            begins = await self.earliest_offsets(*wanted)
-            for tp, offset in wanted.items():
-                if begins[tp] > offset and app.expectations.tenure == tenure:
-                    end_process(_truncated(tp, begins=begins[tp], position=offset))
-            await self.seek_wait(wanted)
+        begins = await self.earliest_offsets(*wanted) if wanted else {}
+        if app.expectations.tenure != tenure:
+            return
+        for tp, offset in wanted.items():
+            if begins[tp] > offset:
+                end_process(_truncated(tp, begins=begins[tp], position=offset))
+        await self.seek_wait(wanted)
         if app.expectations.tenure != tenure:
             return
         for tp in wanted:
@@ -154,7 +155,7 @@ class EngineConsumer(driver.Consumer):
             return
         app.store.restore(tp.partition, batch)
         app.expectations.taken(tp, next_offset=batch[-1].offset + 1)
-        recovery.active_offsets[tp] = max(batch[-1].offset, recovery.active_offsets[tp] or 0)
+        recovery.active_offsets[tp] = batch[-1].offset
         app.touch()
         app.duties.restored(len(batch))
         app.duties.reached("recovery")
@@ -198,10 +199,12 @@ class EngineConsumer(driver.Consumer):
 
     async def _commit_in_thread(self, offsets: Mapping[TP, int]) -> bool:
         consumer = self._thread._ensure_consumer()
-        assigned = consumer.assignment()
-        ours = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+        all_of_them = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+        ours = {tp: offset for tp, offset in all_of_them.items() if tp in consumer.assignment()}
+        if not ours:
+            return False
         try:
-            await consumer.commit({tp: offset for tp, offset in ours.items() if tp in assigned})
+            await consumer.commit(ours)
         except KafkaError as error:
             self.log.info("offsets not committed, the next commit makes up for it: %r", error)
             return False
