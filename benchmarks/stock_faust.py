@@ -112,9 +112,9 @@ class Peer:
     async def remind(self) -> None:
         """Send a command for everybody whose time is over. The table cannot be written here: there is no event."""
         now = time.time()
-        for key, (due, checkout_id) in list(self.waiting.items()):
-            if due <= now:
-                del self.waiting[key]
+        for key in [key for key, (due, _) in self.waiting.items() if due <= now]:
+            due, checkout_id = self.waiting.pop(key, (0.0, ""))
+            if due:  # else the order came while the command before was being sent
                 self.did["sent"] += 1
                 await self.commands.send(key=key, value={"send": "checkout_reminder", "checkout_id": checkout_id})
 
