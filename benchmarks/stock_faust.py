@@ -113,8 +113,9 @@ class Peer:
         """Send a command for everybody whose time is over. The table cannot be written here: there is no event."""
         now = time.time()
         for key in [key for key, (due, _) in self.waiting.items() if due <= now]:
-            due, checkout_id = self.waiting.pop(key, (0.0, ""))
-            if due:  # else the order came while the command before was being sent
+            due, checkout_id = self.waiting.get(key, (now + 1, ""))
+            if due <= now:  # else an order came while the command before was being sent
+                del self.waiting[key]
                 self.did["sent"] += 1
                 await self.commands.send(key=key, value={"send": "checkout_reminder", "checkout_id": checkout_id})
 
