@@ -52,13 +52,13 @@ def now_ms() -> int:
 class Loader:
     """Made by `loading`. Seeded but for the clock."""
 
-    def __init__(self, producer: Any, topics: Topics, *, seed: int, sessions_per_second: float) -> None:
+    def __init__(self, producer: Any, topics: Topics, *, seed: int, sessions_per_second: float, syncs: bool) -> None:
         self._producer, self._topic, self._dice = producer, topics.raw, Random(seed)
         self._rate = sessions_per_second
         self._plan: list[tuple[int, int, Raw | None]] = []  # written at, serial, an event, or None for a sync
         self._serial = itertools.count()
         self._open = True
-        self._syncs = True
+        self._syncs = syncs
         self.written = 0
         self.broken = 0
 
@@ -66,14 +66,15 @@ class Loader:
         """Until the shop is closed and all has been written; syncs go on until `end`."""
         opened = now_ms()
         sessions = 0
-        self._put(opened - opened % SYNC_MS + SYNC_MS, None)
-        while self._plan:
+        if self._syncs:
+            self._put(opened - opened % SYNC_MS + SYNC_MS, None)
+        while self._plan or self._open:
             while self._open and sessions < (now_ms() - opened) * self._rate / 1_000:
                 self._session(now_ms())
                 sessions += 1
             while self._plan and self._plan[0][0] <= now_ms():
                 at, _, record = heapq.heappop(self._plan)
-                await (self._sync(at) if record is None else self._write(record))
+                await (self.sync(at) if record is None else self._write(record))
             await asyncio.sleep(PAUSE_SECONDS)
         await self._producer.flush()
 
@@ -130,7 +131,8 @@ class Loader:
             self.broken += 1
             await self._producer.send(self._topic.name, BROKEN, key=key)
 
-    async def _sync(self, at: int) -> None:
+    async def sync(self, at: int) -> None:
+        """Promise that all up to a moment has been written."""
         await self._producer.flush()
         promise = {"source": ORDERS, "tenant": TENANT, "complete_through": wire(at)}
         for partition in range(self._topic.partitions):
@@ -141,10 +143,12 @@ class Loader:
 
 
 @asynccontextmanager
-async def loading(kafka: str, topics: Topics, *, seed: int, sessions_per_second: float) -> AsyncIterator[Loader]:
+async def loading(
+    kafka: str, topics: Topics, *, seed: int, sessions_per_second: float, syncs: bool = True
+) -> AsyncIterator[Loader]:
     """A shop that is open while the body runs, unless that closes it earlier."""
     async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True, linger_ms=2) as producer:
-        loader = Loader(producer, topics, seed=seed, sessions_per_second=sessions_per_second)
+        loader = Loader(producer, topics, seed=seed, sessions_per_second=sessions_per_second, syncs=syncs)
         task = asyncio.create_task(loader.run())
         try:
             yield loader

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -15,7 +16,9 @@ from agents.flow_files import load_flows
 from agents.kill_points import INTAKE_POINTS, WORKER_POINTS
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
+from agents.worker.ticking import MARK_AGE_MS_MAX
 from streams.program import build
+from tests.data.lines import ORDER_PLACED
 from tests.e2e import kills, live_flows
 from tests.e2e.live_verdict import Recorded, judge
 from tests.e2e.loader import Loader, loading
@@ -45,11 +48,17 @@ async def test_killing_worker_and_intake_at_every_point_changes_nothing(settings
         letters = [record async for record in read_to_end(line.kafka, line.topics.dead_letters)]
         states = await _judge_states(line)
     verdict = judge(recorded, live_flows.oracle())
-    print(verdict, states, loader.written)
+    print(verdict, states)
     assert verdict.faults() == {}
+    assert verdict.racing_ms < 2 * MARK_AGE_MS_MAX, "a reminder on a word of intake that was too old"
     assert states.faults() == {}
     assert min(verdict.commands, verdict.kept_back) > 100, "too little happened to tell anything"
     assert len({(letter.key, letter.value) for letter in letters}) == loader.broken
+    assert judge(_without_orders(recorded), live_flows.oracle()).missing > 0, "the verdict sees nothing"
+
+
+def _without_orders(recorded: Recorded) -> Recorded:
+    return replace(recorded, log=[record for record in recorded.log if ORDER_PLACED.encode() not in record.value])
 
 
 async def _kill_workers(line: Pipeline, dice: Random) -> None:

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
 from schemas import codec
 from schemas.control import Progress
+from schemas.decision import Decision
 from schemas.instants import from_wire
 from tests.data.lines import ORDER_PLACED
 from tests.e2e import live_flows
@@ -27,22 +30,59 @@ FILLER = 9_000  # bytes; a fetch holds some hundred such records
 FILLERS = 1_200
 
 
-async def test_a_worker_that_comes_back_while_intake_is_down_waits_for_it(settings: Settings, tmp_path: Path) -> None:
-    """The reminders were due before intake went down, so its last word would cover them; the orders came later."""
+REPEATED = "intake that comes back repeats a mark from before the worker listened, and the worker believes it"
+OPENED = "a worker opens gates by promises of before, although it has not heard of intake yet"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(signal.SIGSTOP, id="paused"),
+        pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.xfail(reason=REPEATED)),
+    ],
+)
+async def test_a_worker_that_comes_back_while_intake_is_down_waits_for_it(
+    settings: Settings, tmp_path: Path, end: signal.Signals
+) -> None:
+    """The reminders were due before intake went down, so its last word would cover them; the orders came later.
+
+    An intake that comes back may repeat that word before it forwards anything.
+    """
 
     async def disturb(line: Pipeline, loader: Loader, worker: Process, intake: Process) -> None:
         await worker.kill()
-        due_at = now_ms() + LAST_DUE_MS
-        await _marked(line, through_at=due_at)
+        await _marked(line, through_at=now_ms() + LAST_DUE_MS)
+        intake.signal(end)
+        await loader.send(*_orders())
+        await (await line.start("worker")).until_ready()
+        await asyncio.sleep(LOOKS_SECONDS)
+        if end == signal.SIGKILL:
+            await line.start("intake")
+        intake.signal(signal.SIGCONT)
+
+    verdict = await _run(settings, tmp_path, disturb)
+    assert (verdict.faults(), verdict.racing) == ({}, 0)
+    assert verdict.kept_back >= len(VISITORS)
+
+
+@pytest.mark.xfail(reason=OPENED)
+async def test_a_promise_heard_before_intake_went_down_opens_no_gate(settings: Settings, tmp_path: Path) -> None:
+    """The order system was complete when the reminders were due, and nobody had bought. Then everybody did."""
+
+    async def disturb(line: Pipeline, loader: Loader, worker: Process, intake: Process) -> None:
+        await _held(line, len(VISITORS))
+        await worker.kill()
+        await loader.sync(now_ms())
+        await _marked(line, through_at=now_ms())
         intake.signal(signal.SIGSTOP)
         await loader.send(*_orders())
         await (await line.start("worker")).until_ready()
         await asyncio.sleep(LOOKS_SECONDS)
         intake.signal(signal.SIGCONT)
 
-    verdict = await _run(settings, tmp_path, disturb)
+    verdict = await _run(settings, tmp_path, disturb, syncs=False)
     assert (verdict.faults(), verdict.racing) == ({}, 0)
-    assert verdict.kept_back >= len(VISITORS)
+    assert verdict.kept_back > 0
 
 
 async def test_intake_that_catches_up_says_nothing_of_the_past(settings: Settings, tmp_path: Path) -> None:
@@ -66,12 +106,12 @@ async def test_intake_that_catches_up_says_nothing_of_the_past(settings: Setting
 Disturb = Callable[[Pipeline, Loader, Process, Process], Awaitable[None]]
 
 
-async def _run(settings: Settings, folder: Path, disturb: Disturb) -> Verdict:
+async def _run(settings: Settings, folder: Path, disturb: Disturb, *, syncs: bool = True) -> Verdict:
     """Everybody checks out, then something happens in which everybody buys; the verdict when no timer is pending."""
     flows = live_flows.write(folder / "flows")
     async with (
         pipeline(settings, flows=flows, clock="live") as line,
-        loading(line.kafka, line.topics, seed=1, sessions_per_second=0) as loader,
+        loading(line.kafka, line.topics, seed=1, sessions_per_second=0, syncs=syncs) as loader,
     ):
         intake, worker = await line.start("intake"), await line.start("worker")
         await intake.until_ready()
@@ -100,6 +140,16 @@ def _filler(part: int) -> list[dict[str, Any]]:
         event(kind, f"other{number}", at=now, dedupe_key=f"filler:{part}:{number}", properties={"note": note})
         for number in range(FILLERS)
     ]
+
+
+async def _held(line: Pipeline, count: int) -> None:
+    """Wait until so many enrollments are held at the gate."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        held: set[str | None] = set()
+        while len(held) < count:
+            await asyncio.sleep(0.2)
+            decisions = [codec.decode(r.value, Decision) async for r in read_to_end(line.kafka, line.topics.decisions)]
+            held = {decision.enrollment_id for decision in decisions if decision.outcome == "held"}
 
 
 async def _marked(line: Pipeline, *, through_at: int) -> None:
