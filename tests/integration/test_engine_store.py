@@ -1,0 +1,103 @@
+"""The local store on a real RocksDB: what it takes from a changelog, and what it keeps beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import rocksdict
+
+from agents.faust_engine.store import LocalStore
+from schemas import codec
+from schemas.profile import Profile
+
+OFFSET_KEY = b"\x00offset"
+
+
+class Record(NamedTuple):
+    """A record of the changelog."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
+class Table:
+    """As much of a Faust table as the store asks for: one database per partition."""
+
+    offset_key = OFFSET_KEY
+
+    def __init__(self, folder: Path) -> None:
+        self.databases = {7: rocksdict.Rdict(str(folder), options=rocksdict.Options(raw_mode=True))}
+
+    @property
+    def data(self) -> Table:
+        """The table's store."""
+        return self
+
+    def _db_for_partition(self, partition: int) -> rocksdict.Rdict:
+        return self.databases[partition]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[Table]:
+    made = Table(tmp_path / "7.db")
+    yield made
+    made.databases[7].close()
+
+
+def state(applied_offset: int, *, conflicts: int = 0) -> bytes:
+    return codec.pack_profile(Profile(tenant="t", profile_id="p", applied_offset=applied_offset, conflicts=conflicts))
+
+
+def kept_offset(table: Table) -> int:
+    kept: bytes | None = table.databases[7].get(OFFSET_KEY)
+    return int(kept or b"-1")
+
+
+def test_the_highest_applied_offset_wins_wherever_it_stands(table: Table) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(10)), Record(1, b"b", state(11)), Record(2, b"a", state(5))])
+    store.restore(7, [Record(3, b"a", state(9)), Record(4, b"b", state(20))])
+    assert store.load(7, b"a") == state(10), "a worker that had lost the partition wrote after the one that owns it"
+    assert store.load(7, b"b") == state(20)
+    assert kept_offset(table) == 4
+
+
+def test_of_two_with_one_offset_the_later_one_stays(table: Table) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(10)), Record(1, b"a", state(10, conflicts=1))])
+    assert store.load(7, b"a") == state(10, conflicts=1)
+
+
+def test_a_tombstone_is_taken(table: Table) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(10)), Record(1, b"a", None), Record(2, b"b", state(1))])
+    store.restore(7, [Record(3, b"b", None), Record(4, b"a", state(3))])
+    assert store.load(7, b"a") == state(3)
+    assert store.load(7, b"b") is None
+
+
+def test_a_scan_shows_states_and_nothing_else(table: Table) -> None:
+    store = LocalStore(table)
+    store.write(7, [(b"b", state(2)), (b"a", state(1))], changelog_offset=17)
+    assert list(store.scan(7)) == [(b"a", state(1)), (b"b", state(2))]
+    assert kept_offset(table) == 17
+
+
+def test_the_kept_offset_stays_when_nothing_new_can_be_said(table: Table) -> None:
+    store = LocalStore(table)
+    store.write(7, [(b"a", state(1))], changelog_offset=17)
+    store.write(7, [(b"a", state(2))], changelog_offset=None)
+    assert store.load(7, b"a") == state(2)
+    assert kept_offset(table) == 17
+
+
+def test_state_of_an_unknown_version_is_not_taken(table: Table) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(10))])
+    with pytest.raises(codec.Undecodable, match="version"):
+        store.restore(7, [Record(1, b"a", b"\xff" + state(11)[1:])])
+    assert store.load(7, b"a") == state(10)
