@@ -27,7 +27,7 @@ demo: setup ## a day of a sample shop through the real pipeline (KEEP=1 leaves i
 	$(BIN)/cartwheel demo $(if $(KEEP),--keep)
 
 test: lint types ## everything: style, types, all tests, with real Kafka and PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types unit ## what takes seconds: style, types, unit and contract tests
 

@@ -30,7 +30,7 @@ def test_an_instant_needs_an_offset() -> None:
     with pytest.raises(ValueError, match="time without offset"):
         instants.from_wire("2026-11-21T10:00:00")
     with pytest.raises(TypeError):
-        instants.from_datetime(datetime(2026, 11, 21))
+        instants.from_datetime(datetime.fromisoformat("2026-11-21"))
     assert instants.from_datetime(datetime(1970, 1, 1, 0, 0, 0, 1_999, tzinfo=UTC)) == 1
 
 
