@@ -60,7 +60,7 @@ class Refusal(msgspec.Struct, kw_only=True, array_like=True):
     repeats: int = 0
 
 
-class Fact(msgspec.Struct, array_like=True, frozen=True):
+class Fact(msgspec.Struct, array_like=True):
     """A value and when it was true; of two, the later `occurred_at` stays."""
 
     value: str

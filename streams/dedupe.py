@@ -46,7 +46,9 @@ def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it (0 or 1)."""
-    seen = _forget_old(seen, now=now) + ENTRY.pack(key, body, now // 1000)
+    if seen and ENTRY.unpack_from(seen)[2] < _oldest_seconds(now):
+        seen = _forget_old(seen, now=now)
+    seen += ENTRY.pack(key, body, now // 1000)
     if len(seen) <= DEDUPE_KEYS_MAX * _SIZE:
         return seen, 0
     at = _evictable(seen)

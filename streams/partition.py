@@ -168,7 +168,8 @@ class Partition:
     def _process_event(self, record: Record) -> None:
         try:
             event = codec.decode_event(record.value)
-            words = all_words(event) if short_name(event.type) in self._program.events else {}
+            type_ = short_name(event.type)
+            words = all_words(event, type_=type_) if type_ in self._program.events else {}
             occurred_at = from_datetime(event.time)
             if record.key not in self._profiles:
                 _check_key(record.key)
@@ -188,7 +189,7 @@ class Partition:
             self._refuse(record, "before_dedupe_horizon", detail)
             return
         if self._is_new(record, profile, event):
-            trigger = Trigger(event, words, occurred_at, record.offset)
+            trigger = Trigger(event, type_, words, occurred_at, record.offset)
             person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
             self._touch(record.key, profile, record.offset)
 
@@ -198,7 +199,8 @@ class Partition:
         self._out.tallies[("event", answer)] += 1
         if answer == "new":
             profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=self.now_at)
-            self._out.tallies[("evicted", "dedupe")] += evicted
+            if evicted:
+                self._out.tallies[("evicted", "dedupe")] += evicted
             return True
         if answer == "conflict":
             profile.conflicts += 1
@@ -307,13 +309,13 @@ class Partition:
     def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
         profile.applied_offset = offset
         self._dirty[key] = profile
-        self._index(key, profile)
+        if profile.enrollments:
+            self._index(key, profile)
+        else:
+            self._timers.drop(key)
 
     def _index(self, key: bytes, profile: Profile) -> None:
         """Bring the timers in line with a profile. A gate that is open already has its moment now."""
-        if not profile.enrollments:
-            self._timers.drop(key)
-            return
         holds = person.holds_of(self._program, profile)
         wakeup_at = person.wakeup_of(self._program, profile)
         if holds:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from msgspec.structs import astuple
 
-from schemas.catalog import short_name
 from schemas.codec import packed_size
 from schemas.event import Event
 from schemas.flow import Flow, Settle
@@ -25,8 +24,7 @@ from streams.watermarks import Gates
 
 def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     """Apply one new event: identifiers, exits, entries, history, in this order. Backfill never enrolls."""
-    event, words, occurred_at, offset = trigger
-    type_ = short_name(event.type)
+    event, type_, words, occurred_at, offset = trigger
     _learn_identifiers(profile, event, occurred_at)
     profile.last_active_at = max(profile.last_active_at, occurred_at)
     seen = None
@@ -138,7 +136,8 @@ def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None
         if value is None:
             continue
         known = profile.identifiers.get(kind)
-        if known is not None and known.value == value and known.occurred_at >= occurred_at:
+        if known is not None and known.value == value:
+            known.occurred_at = max(known.occurred_at, occurred_at)
             continue
         if identifies(value):
             value = normalized(kind, value)

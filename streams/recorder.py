@@ -31,11 +31,12 @@ class Recorder:
         self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
         self.tallies: Counter[tuple[str, ...]] = Counter()
         self.latenesses: list[int] = []
-        self.cause = Cause(topic=topic, partition=partition, offset=-1)
+        self._offset = -1
+        self._event_id: str | None = None
 
     def caused_by(self, offset: int, event_id: str | None = None) -> None:
         """From now on, decisions are the doing of this record."""
-        self.cause = Cause(topic=self._topic, partition=self._partition, offset=offset, event_id=event_id)
+        self._offset, self._event_id = offset, event_id
 
     def note(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, *, now: int) -> None:
         """Count one note, and write it down unless it is of a kind that is only counted or repeats itself.
@@ -74,15 +75,15 @@ class Recorder:
     def _write(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, now: int) -> None:
         subject = enrollment.enrollment_id if enrollment else f"{profile.tenant}/{profile.profile_id}"
         visit = note.visit or (enrollment.visit if enrollment else 0)
-        cause = f"{self.cause.partition}/{self.cause.offset}"
         decision_id = ids.decision_id(
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
-            cause=cause,
+            cause=f"{self._partition}/{self._offset}",
         )  # fmt: skip
         command = None
         if note.order is not None and enrollment is not None:
             command = self._command(flow, profile, enrollment, note, note.order, decision_id, now)
             self.commands.append(command)
+            self.tallies[("command", flow.name, command.channel)] += 1
         self.decisions.append(
             Decision(
                 decision_id=decision_id,
@@ -95,7 +96,7 @@ class Recorder:
                 outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
                 reason=note.reason,
                 values=note.values,
-                cause=self.cause,
+                cause=Cause(topic=self._topic, partition=self._partition, offset=self._offset, event_id=self._event_id),
                 decided_at=to_wire(now),
                 clock=self._clock,
                 command_id=command.command_id if command else None,

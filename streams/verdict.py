@@ -43,6 +43,7 @@ class Trigger(NamedTuple):
     """Input: an event that this flow is triggered by. `occurred_at` is already clamped."""
 
     event: Event
+    type: str  # short name
     words: dict[str, Any]
     occurred_at: int
     offset: int

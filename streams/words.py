@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 
 from schemas import codec, instants
-from schemas.catalog import Kind, Word, short_name, words_of
+from schemas.catalog import Kind, Word, words_of
 from schemas.event import NONE, Event
 
 
-def all_words(event: Event) -> dict[str, Any]:
-    """Every declared word that the event has, of the right kind. A value of another kind is left out: unknown.
+def all_words(event: Event, *, type_: str) -> dict[str, Any]:
+    """Every declared word that an event of this short name has. A value of another kind is left out: unknown.
 
     Raises Undecodable when a part of the event is no JSON, or holds what no state can keep.
     """
     try:
-        found = select(event, words_of(short_name(event.type)))
+        found = select(event, words_of(type_))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise codec.Undecodable(str(error)) from error
     codec.packed_size(found)

@@ -104,7 +104,10 @@ def test_the_words_a_condition_asks_for() -> None:
 
 def test_words_are_declared_typed_and_where_the_catalog_says() -> None:
     """Semantics 10.4: words are declared per event type; ids are text."""
-    found = all_words(checkout("10:00", total="80.00", channel_id="2", checkout_id="C1", coupon=5, secret="x"))
+    found = all_words(
+        checkout("10:00", total="80.00", channel_id="2", checkout_id="C1", coupon=5, secret="x"),
+        type_="checkout_started",
+    )
     assert found == {"checkout_id": "C1", "total": {"amount": "80.00", "currency": "USD"}, "channel_id": "2"}
 
 
@@ -112,7 +115,7 @@ def test_a_part_of_another_shape_leaves_its_words_unknown() -> None:
     odd = event("product_viewed", "10:00")
     odd.properties = Raw(b'["product_id"]')
     odd.context = Raw(b'{"channel_id": 2, "store": "two"}')
-    assert all_words(odd) == {"store": "two"}
+    assert all_words(odd, type_="checkout_started") == {"store": "two"}
 
 
 @pytest.mark.parametrize(
