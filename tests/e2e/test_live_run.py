@@ -10,7 +10,6 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 from agents.flow_files import load_flows
 from agents.kill_points import INTAKE_POINTS, WORKER_POINTS
@@ -38,8 +37,8 @@ async def test_killing_worker_and_intake_at_every_point_changes_nothing(settings
     flows = live_flows.write(tmp_path / "flows")
     async with pipeline(settings, flows=flows, clock="live") as line:
         async with loading(line.kafka, line.topics, seed=SEED, sessions_per_second=SESSIONS_PER_SECOND) as loader:
-            for number in range(ROUNDS):
-                _, intake = await asyncio.gather(_kill_workers(line, Random(SEED + number)), _disturb_intake(line))
+            for turn in range(ROUNDS):
+                _, intake = await asyncio.gather(_kill_workers(line, turn), _disturb_intake(line))
                 await intake.kill()
             await line.start("worker")
             await line.start("intake")
@@ -61,13 +60,11 @@ def _without_orders(recorded: Recorded) -> Recorded:
     return replace(recorded, log=[record for record in recorded.log if ORDER_PLACED.encode() not in record.value])
 
 
-async def _kill_workers(line: Pipeline, dice: Random) -> None:
-    """At every point in turn, half of them without the disk afterwards."""
-    points = list(WORKER_POINTS)
-    dice.shuffle(points)
-    for number, point in enumerate(points):
+async def _kill_workers(line: Pipeline, turn: int) -> None:
+    """At every point in turn, half of them without the disk afterwards, the other half in the next round."""
+    for number, point in enumerate(WORKER_POINTS):
         await kills.at_points(line, "worker", point, chance=CHANCES["worker"])
-        if number % 2:
+        if (number + turn) % 2:
             line.wipe()
 
 

@@ -60,10 +60,12 @@ async def _at_random_without_disk(line: Pipeline, records: int) -> list[str]:
 
 
 async def _at_points(line: Pipeline, _: int) -> list[str]:
-    died = await asyncio.gather(
-        kills.at_points(line, "worker", *POINTS), kills.at_points(line, "intake", *CARRIED_INTAKE_POINTS, chance=1)
-    )
-    await line.start("intake")
+    async def intake() -> list[str]:
+        died = await kills.at_points(line, "intake", *CARRIED_INTAKE_POINTS, chance=1)
+        await line.start("intake")
+        return died
+
+    died = await asyncio.gather(kills.at_points(line, "worker", *POINTS), intake())
     return [point for points in died for point in points]
 
 
