@@ -25,8 +25,8 @@ class Marks:
     def take(self, progress: Progress, *, fresh: bool) -> None:
         """A newer mark of one raw partition. Raises ValueError for an unknown partition and for a bad instant.
 
-        `fresh`: written since we are listening. One from before then tells what the sources have promised, which stays
-        true, but not that nothing has come to the raw topic since.
+        `fresh`: it speaks of a time since we are listening. One of a time before tells what the sources have promised,
+        which stays true, but not that nothing has come to the raw topic since.
         """
         number = progress.raw_partition
         if number >= self._raw_partitions:

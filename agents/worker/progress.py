@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from agents.worker.marks import Marks
 from schemas import codec
 from schemas.control import Progress
+from schemas.instants import from_wire
 from schemas.topics import Topic
 
 POLL_MS = 1000
@@ -25,6 +26,7 @@ class ProgressFollower:
     def __init__(self, *, kafka: str, topic: Topic, marks: Marks) -> None:
         self._kafka, self._topic, self.marks = kafka, topic, marks
         self.caught_up = asyncio.Event()
+        self._heard_at: int | None = None  # when the first record came that was written since we listen
 
     async def run(self) -> None:
         """Read on and on. Raises what the client raises."""
@@ -51,10 +53,17 @@ class ProgressFollower:
     def _take(self, records: Iterable[Any]) -> None:
         for record in records:
             try:
-                self.marks.take(codec.decode(record.value or b"", Progress), fresh=self.caught_up.is_set())
+                progress = codec.decode(record.value or b"", Progress)
+                self.marks.take(progress, fresh=self._is_fresh(progress, written_at=record.timestamp))
             except (codec.Undecodable, ValueError) as error:
                 # The mark before it stands, so reminders wait; nothing is released too early.
                 log.error("%s/%s@%s is no mark: %s", record.topic, record.partition, record.offset, error)
+
+    def _is_fresh(self, progress: Progress, *, written_at: int) -> bool:
+        """Does it speak of a time since we listen? An intake that comes back repeats at first what it knew before."""
+        if self._heard_at is None and self.caught_up.is_set():
+            self._heard_at = written_at
+        return self._heard_at is not None and from_wire(progress.forwarded_through) >= self._heard_at
 
 
 async def _is_past(consumer: Any, ends: dict[TopicPartition, int]) -> bool:

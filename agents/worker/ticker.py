@@ -47,13 +47,15 @@ class Ticker:
     def _look_at(self, partition: OwnedPartition) -> None:
         state, core, now = partition.tick, partition.core, time.monotonic()
         idle = now - state.appended_seconds >= IDLE_SECONDS
+        low_water_at = self._marks.low_water_at()
         ceiling = ceiling_at(
             clock_at=self._clock_ms(),
-            low_water_at=self._marks.low_water_at(),
+            low_water_at=low_water_at,
             through_at=core.through_at,
             skew_ms=state.skew_ms,
         )
-        news = state.news_version != self._marks.version
+        # Also a gate is only opened once intake is heard: whoever bought since the promise may lie in the raw topic.
+        news = low_water_at is not None and state.news_version != self._marks.version
         if not (idle or news or core.next_wakeup_at <= ceiling):
             return
         if state.is_outstanding(position=core.position, now_seconds=now):
@@ -61,8 +63,9 @@ class Ticker:
         lag = self._lag(partition)
         if lag is None or lag > BACKLOG_MAX:
             return
-        state.news_version = self._marks.version
-        tick = core.plan_tick(ceiling_at=ceiling, watermarks=self._marks.watermarks(), force=idle)
+        if news:
+            state.news_version = self._marks.version
+        tick = core.plan_tick(ceiling_at=ceiling, watermarks=self._marks.watermarks() if news else (), force=idle)
         if tick is not None:
             state.sending = True
             task = asyncio.create_task(self._send(partition, tick))

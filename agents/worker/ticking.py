@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.05
 """Between two ticks of one partition at least, and between two looks at what is due."""
 IDLE_SECONDS = 60.0
 SKEW_MS_MAX = 30_000
-MARK_AGE_MS_MAX = 10_000
+MARK_AGE_MS_MAX = 3_000
 """Of intake's low-water mark. With an older one nothing is released: reminders are late then, never wrong."""
 STUCK_SECONDS = 300.0
 BACKLOG_MAX = 5_000

@@ -30,15 +30,11 @@ FILLER = 9_000  # bytes; a fetch holds some hundred such records
 FILLERS = 1_200
 
 
-REPEATED = "intake that comes back repeats a mark from before the worker listened, and the worker believes it"
-OPENED = "a worker opens gates by promises of before, although it has not heard of intake yet"
-
-
 @pytest.mark.parametrize(
     "end",
     [
         pytest.param(signal.SIGSTOP, id="paused"),
-        pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.xfail(reason=REPEATED)),
+        pytest.param(signal.SIGKILL, id="killed"),
     ],
 )
 async def test_a_worker_that_comes_back_while_intake_is_down_waits_for_it(
@@ -65,7 +61,6 @@ async def test_a_worker_that_comes_back_while_intake_is_down_waits_for_it(
     assert verdict.kept_back >= len(VISITORS)
 
 
-@pytest.mark.xfail(reason=OPENED)
 async def test_a_promise_heard_before_intake_went_down_opens_no_gate(settings: Settings, tmp_path: Path) -> None:
     """The order system was complete when the reminders were due, and nobody had bought. Then everybody did."""
 
