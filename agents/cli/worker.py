@@ -16,8 +16,9 @@ from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings
 from agents.console import Console
 from agents.flow_files import load_flows
+from agents.metrics_page import metrics_page
 from agents.settings import Settings
-from agents.worker import metrics, process
+from agents.worker import process
 from agents.worker.partitions import Work
 from schemas.topics import topics
 from streams.program import Program, build
@@ -88,10 +89,11 @@ def command(
         await process.run(options)
 
     registry = CollectorRegistry()
-    server, metrics_url = metrics.serve(registry, settings.worker_metrics)
-    with stack.announced(settings.home, "worker", metrics_url=metrics_url):
+    with (
+        metrics_page(registry, port=settings.worker_metrics) as metrics_url,
+        stack.announced(settings.home, "worker", metrics_url=metrics_url),
+    ):
         asyncio.run(work())
-    server.shutdown()
 
 
 async def _options(

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from typing import Protocol
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as Total
 
-from agents.errors import Misconfigured
-from agents.settings import LOOPBACK, Port, choose_port
-
 LATENESS_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 21600, 86400)
-ATTEMPTS = 5
 UNIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-
-
-def serve(registry: CollectorRegistry, port: Port) -> tuple[WSGIServer, str]:
-    """Serve the page on loopback from a thread of its own. Returns the server and the address of the page.
-
-    Raises Misconfigured if a configured port is taken, or no other one is free.
-    """
-    for _ in range(ATTEMPTS):
-        number = choose_port(port)
-        with suppress(OSError):  # somebody took it in between
-            server, _thread = start_http_server(number, addr=LOOPBACK, registry=registry)
-            return server, f"http://{LOOPBACK}:{number}/metrics"
-    raise Misconfigured(
-        f"every port chosen for metrics was taken a moment later, {ATTEMPTS} times in a row",
-        next_step=f"set {port.variable} to a port that nobody else takes",
-    )
 
 
 class UnitOutputs(Protocol):

@@ -15,7 +15,6 @@ from agents.flow_files import load_flows
 from agents.kill_points import INTAKE_POINTS, WORKER_POINTS
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
-from agents.worker.ticking import MARK_AGE_MS_MAX
 from streams.program import build
 from tests.data.lines import ORDER_PLACED
 from tests.e2e import kills, live_flows
@@ -49,7 +48,6 @@ async def test_killing_worker_and_intake_at_every_point_changes_nothing(settings
     verdict = judge(recorded, live_flows.oracle())
     print(verdict, states)
     assert verdict.faults() == {}
-    assert verdict.racing_ms < 2 * MARK_AGE_MS_MAX, "a reminder on a word of intake that was too old"
     assert states.faults() == {}
     assert min(verdict.commands, verdict.kept_back) > 100, "too little happened to tell anything"
     assert len({(letter.key, letter.value) for letter in letters}) == loader.broken
