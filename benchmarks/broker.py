@@ -9,7 +9,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import CommitFailedError, KafkaError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from agents.errors import Unavailable
@@ -54,8 +60,14 @@ async def make_empty(kafka: str, topics: Sequence[Topic]) -> None:
 
 
 async def committed(client: Any, group: str, topic: str) -> dict[int, int]:
-    """The group's position in each partition of the topic, as far as it has committed one."""
-    offsets = await client.list_consumer_group_offsets(group)
+    """The group's position in each partition of the topic. Asks again for a while if the broker is just busy."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                offsets = await client.list_consumer_group_offsets(group)
+                break
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(PAUSE_SECONDS)
     return {tp.partition: found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset >= 0}
 
 

@@ -11,6 +11,7 @@ import psutil
 
 from agents import stack, topics_admin
 from agents.console import Console
+from agents.errors import Unavailable
 from agents.settings import Settings
 from benchmarks import machine, profile_log
 from benchmarks.results import Config, Played, Results
@@ -93,7 +94,7 @@ class _Comparison:
                 SYSTEMS[name], stage, warm_up_seconds=self.config.warm_up_seconds, seconds=self.config.seconds
             )
             self.console.say(f"{traffic}, round {number}, {name}: {slot.us_per_event:.1f} us of CPU per event")
-        except Wrong as error:
+        except (Wrong, Unavailable) as error:
             wrong = str(error)
             self.console.say(f"{traffic}, round {number}, {name}: no number, {wrong}")
         after = machine.calibrate(self.config.calibration_seconds)
