@@ -80,7 +80,7 @@ async def test_the_offset_of_the_group_decides_nothing(stack: Addresses, home: P
 
 async def test_a_compacted_changelog_gives_the_same_state(stack: Addresses, home: Path, namespace: str) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
-        await made.worker()
+        await (await made.worker()).until_ready()
         await _play(made, seed=5)
         before = await _records(made)
         await _configure(made, EAGER)
@@ -92,7 +92,7 @@ async def test_a_compacted_changelog_gives_the_same_state(stack: Addresses, home
         await _stop(made)
         await _configure(made, DECLARED)
         made.wipe()
-        await made.worker()
+        await (await made.worker()).until_ready()
         await _play(made, seed=7)
         await _stop(made)
         verdict = await made.judge()
@@ -101,7 +101,7 @@ async def test_a_compacted_changelog_gives_the_same_state(stack: Addresses, home
 
 async def test_a_log_that_begins_above_the_position_is_fatal(stack: Addresses, home: Path, namespace: str) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
-        await made.worker()
+        await (await made.worker()).until_ready()
         await _play(made, seed=8, events=300)
         await _stop(made)
         await _write(made, seed=9)
@@ -116,7 +116,7 @@ async def test_the_state_of_other_flows_and_of_another_log_is_refused(
     stack: Addresses, home: Path, namespace: str
 ) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
-        await made.worker()
+        await (await made.worker()).until_ready()
         await _play(made, seed=10, events=100)
         await _stop(made)
         (made.flows / "browse.yaml").unlink()
