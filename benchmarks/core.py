@@ -87,11 +87,12 @@ def _round(setup: Setup, log: Sequence[Record], profiler: cProfile.Profile | Non
     begun = time.process_time()
     with profiler or nullcontext():
         for start in range(0, len(log), setup.unit):
-            outputs = partition.process(log[start : start + setup.unit])
-            store.update(outputs.states)
-            tallies.update(outputs.tallies)
-            states += len(outputs.states)
-            state_bytes += sum(len(state) for _, state in outputs.states)
+            tallies.update(partition.process(log[start : start + setup.unit]).tallies)
+            changed = partition.snapshot().states
+            store.update(changed)
+            partition.settled()
+            states += len(changed)
+            state_bytes += sum(len(state) for _, state in changed)
     seconds = time.process_time() - begun
     gc.unfreeze()
     return Cost(

@@ -21,6 +21,7 @@ FLAG_HELD = 1  # some enrollment waits at a settle gate
 #: version, flags, applied offset, wakeup, last activity
 HEADER = struct.Struct(">BBqqq")
 PARTITION_KEY = b"\x00partition"
+CLAIM_KEY = b"\x00claim"
 
 
 class Undecodable(ValueError):
@@ -94,9 +95,24 @@ def peek(value: bytes) -> tuple[int, int, bool]:
     return applied_offset, wakeup_at, bool(flags & FLAG_HELD)
 
 
-def pack_partition(record: PartitionRecord) -> bytes:
-    """Header and body of a partition record; its applied offset is its position."""
-    return HEADER.pack(STATE_VERSION, 0, record.position, 0, record.now_at) + _pack.encode(record)
+def pack_partition(record: PartitionRecord, *, epoch: int = 0) -> bytes:
+    """Header and body of a partition record; its applied offset is its position, its wakeup the epoch of its owner."""
+    return HEADER.pack(STATE_VERSION, 0, record.position, epoch, record.now_at) + _pack.encode(record)
+
+
+def rank(key: bytes, value: bytes) -> tuple[int, int]:
+    """Of two values of a key in a changelog, the one with the higher rank is to be believed, wherever it stands.
+
+    A profile's state by its applied offset. A partition record by its epoch first: what an older owner has written
+    later tells of states that the owner after it need not have.
+    """
+    applied_offset, wakeup_at, _ = peek(value)
+    return (wakeup_at, applied_offset) if key == PARTITION_KEY else (0, applied_offset)
+
+
+def epoch_of(partition_record: bytes) -> int:
+    """The epoch of the owner that wrote a partition record."""
+    return peek(partition_record)[1]
 
 
 def unpack_partition(value: bytes) -> PartitionRecord:

@@ -42,16 +42,21 @@ class Record(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """Of one unit of work, everything encoded. Nothing here may be dropped or reordered."""
+    """What one unit of work says to the world, encoded. Nothing here may be dropped or reordered."""
 
     commands: list[tuple[bytes, bytes]]
     decisions: list[tuple[bytes, bytes]]
     dead_letters: list[tuple[bytes | None, bytes]]
+    tallies: Counter[tuple[str, ...]]
+    latenesses: list[int]
+
+
+class Snapshot(NamedTuple):
+    """What all units of work since the snapshot before have made of the state, encoded: each profile once."""
+
     states: list[tuple[bytes, bytes]]
     partition_record: bytes
     position: int
-    tallies: Counter[tuple[str, ...]]
-    latenesses: list[int]
 
 
 class Partition:
@@ -77,7 +82,8 @@ class Partition:
         self._through = (record.through_at, _key_bound(record.through_key)) if record else (0, LAST_KEY)
         self._timers = Timers()
         self._profiles: dict[bytes, Profile] = {}
-        self._dirty: dict[bytes, Profile] = {}
+        self._dirty: dict[bytes, Profile] = {}  # changed since the last snapshot
+        self._unsettled: dict[bytes, Profile] = {}  # in the last snapshot, which is not in the local store yet
         self._released: set[bytes] = set()  # by the record being processed
         self._out = self._new_recorder()
 
@@ -87,6 +93,11 @@ class Partition:
     def pending(self) -> int:
         """Timers pending."""
         return len(self._timers)
+
+    @property
+    def dirty(self) -> int:
+        """Profiles that the next snapshot will hold."""
+        return len(self._dirty)
 
     @property
     def through_at(self) -> int:
@@ -115,24 +126,32 @@ class Partition:
     # --- one unit of work --------------------------------------------------------------------------
 
     def process(self, records: Sequence[Record]) -> Outputs:
-        """Apply records in offset order. The outputs of the call before must be durable by now."""
-        self._make_room()
+        """Apply records in offset order."""
         self._out = out = self._new_recorder()
         for record in records:
             self._process(record)
             self.position = record.offset + 1
-        states = [(key, codec.pack_profile(profile)) for key, profile in self._dirty.items()]
-        self._dirty = {}
         return Outputs(
             commands=out.encoded_commands(),
             decisions=out.encoded_decisions(),
             dead_letters=[(key, codec.encode(letter)) for key, letter in out.dead_letters],
-            states=states,
-            partition_record=codec.pack_partition(self._record()),
-            position=self.position,
             tallies=out.tallies,
             latenesses=out.latenesses,
         )
+
+    def snapshot(self, *, epoch: int = 0) -> Snapshot:
+        """The state as of `position`, under the epoch of its owner. The snapshot before must be settled by now.
+
+        It must not become durable before the outputs of every unit of work up to here.
+        """
+        states = [(key, codec.pack_profile(profile)) for key, profile in self._dirty.items()]
+        self._unsettled, self._dirty = self._dirty, {}
+        return Snapshot(states, codec.pack_partition(self._record(), epoch=epoch), self.position)
+
+    def settled(self) -> None:
+        """The last snapshot is in the local store: what it holds may be loaded from there again."""
+        self._unsettled = {}
+        self._make_room()
 
     def _process(self, record: Record) -> None:
         out = self._out
@@ -326,8 +345,8 @@ class Partition:
         self._timers.hold(key, holds)
 
     def _make_room(self) -> None:
-        excess = len(self._profiles) - CACHED_PROFILES_MAX
-        for key in list(islice(self._profiles, max(0, excess))):
+        excess = max(0, len(self._profiles) - CACHED_PROFILES_MAX)
+        for key in list(islice((key for key in self._profiles if key not in self._dirty), excess)):
             del self._profiles[key]
 
     # --- small things ----------------------------------------------------------------------------------

@@ -70,7 +70,8 @@ class Rehearsal:
         """Many records as one unit of work; their offsets are given here."""
         start = self._partition.position
         outputs = self._partition.process([record._replace(offset=start + i) for i, record in enumerate(records)])
-        self._store.update(outputs.states)
+        self._store.update(self._partition.snapshot().states)
+        self._partition.settled()
         self.commands += (codec.decode(value, Command) for _, value in outputs.commands)
         self.decisions += (codec.decode(value, Decision) for _, value in outputs.decisions)
         self.dead_letters += (codec.decode(value, DeadLetter) for _, value in outputs.dead_letters)

@@ -95,6 +95,7 @@ class OwnedPartition:
         for reason, key, letter in refused:
             outputs.dead_letters.append((key, letter))
             outputs.tallies[("event", reason)] += 1
-        await self._unit.settle(outputs)
+        await self._unit.settle(outputs, self.core.snapshot())
+        self.core.settled()
         delivery.done()
         self._metrics.unit(outputs, seconds=time.perf_counter() - began)

@@ -46,6 +46,11 @@ class Outputs(Protocol):
     def decisions(self) -> Sequence[Item]: ...
     @property
     def dead_letters(self) -> Sequence[Item]: ...
+
+
+class Snapshot(Protocol):
+    """The state that goes with them."""
+
     @property
     def states(self) -> Sequence[tuple[bytes, bytes]]: ...
     @property
@@ -104,10 +109,10 @@ class UnitOfWork(Generic[Batch]):
     ) -> None:
         self._number, self._to, self._do, self._changelog = number, destinations, effects, changelog
 
-    async def settle(self, outputs: Outputs) -> None:
+    async def settle(self, outputs: Outputs, snapshot: Snapshot) -> None:
         """Return when everything is acknowledged and in the local store. Whatever is raised must end the process."""
         await self._produce_outputs(outputs)
-        states = [*outputs.states, (PARTITION_KEY, outputs.partition_record)]
+        states = [*snapshot.states, (PARTITION_KEY, snapshot.partition_record)]
         held = await self._produce_states(states)
         self._do.reached("state_acknowledged")
         self._do.store(self._number, states, held)

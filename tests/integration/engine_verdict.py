@@ -138,11 +138,12 @@ def _facts(body: bytes) -> tuple[Any, ...]:
 def _states(records: Sequence[Any]) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
     """Per key the state with the highest applied offset, and the one that stands last, as compaction keeps it."""
     newest: dict[bytes, bytes] = {}
-    for record in records:
+    states = [record for record in records if record.key != codec.CLAIM_KEY]
+    for record in states:
         known = newest.get(record.key)
-        if known is None or codec.peek(record.value)[0] >= codec.peek(known)[0]:
+        if known is None or codec.rank(record.key, record.value) >= codec.rank(record.key, known):
             newest[record.key] = record.value
-    return newest, {record.key: record.value for record in records}
+    return newest, {record.key: record.value for record in states}
 
 
 class CoreReplay:
@@ -165,8 +166,10 @@ class CoreReplay:
         """Apply records; whatever they make is kept."""
         for record in records:
             made = self._partition.process([Record(record.offset, record.timestamp, record.key, record.value)])
-            self.states.update(made.states)
-            self.states[PARTITION_KEY] = made.partition_record
+            kept = self._partition.snapshot()
+            self._partition.settled()
+            self.states.update(kept.states)
+            self.states[PARTITION_KEY] = kept.partition_record
             self.decisions.update(value for _, value in made.decisions)
 
     def wrong_states(self, newest: dict[bytes, bytes]) -> int:
@@ -175,6 +178,9 @@ class CoreReplay:
         wrong = 0
         for key, state in self.states.items():
             found = newest.get(key)
-            ahead = key != PARTITION_KEY and found is not None and codec.peek(found)[0] >= position
-            wrong += not ahead and found != state
+            if key == PARTITION_KEY:  # everything but the epoch of its owner
+                wrong += found is None or codec.unpack_partition(found) != codec.unpack_partition(state)
+            else:
+                ahead = found is not None and codec.peek(found)[0] >= position
+                wrong += not ahead and found != state
         return wrong

@@ -27,6 +27,7 @@ from tests.oracle.flowfile import load_flow
 from tests.oracle.interpreter import Command as Expected
 from tests.oracle.replay import LogRecord, Result, run_carried, run_live
 from tests.oracle.scenario import Scenario, live_log, scenario
+from tests.unit.stage import work
 
 FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "200"))
 BATCHES = (1, 7, 500)
@@ -134,7 +135,7 @@ def _run_live(program: Program, log: list[LogRecord], *, batch: int) -> tuple[li
     commands: list[bytes] = []
     tallies: Counter[tuple[str, ...]] = Counter()
     for start in range(0, len(records), batch):
-        outputs = partition.process(records[start : start + batch])
+        outputs = work(partition, records[start : start + batch])
         disk.update(outputs.states)
         commands += (value for _, value in outputs.commands)
         tallies.update(outputs.tallies)
@@ -150,10 +151,10 @@ def _run_crashing(program: Program, log: list[LogRecord], *, every: int) -> list
     commands: list[bytes] = []
     for start in range(0, len(records), every):
         unit = records[start : start + every]
-        first = _open(program, disk).process(unit)
+        first = work(_open(program, disk), unit)
         commands += (value for _, value in first.commands)
         disk.update(first.states[1:] if start % 2 else first.states)
-        second = _open(program, disk).process(unit)
+        second = work(_open(program, disk), unit)
         commands += (value for _, value in second.commands)
         disk.update(second.states)
         disk[codec.PARTITION_KEY] = second.partition_record

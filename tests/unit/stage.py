@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,7 @@ from schemas.identity import Identity
 from schemas.instants import EPOCH, from_datetime, to_wire
 from schemas.money import Money
 from schemas.profile import PartitionRecord, Profile
-from streams.partition import Outputs, Partition, Record
+from streams.partition import Partition, Record
 from streams.program import Program, build
 from streams.rehearsal import event_record, watermark_record
 
@@ -195,6 +195,28 @@ SAME_CART = exit_on("order_placed", reason="bought_this_cart", match=(("checkout
 # --- partitions --------------------------------------------------------------------------------------------
 
 
+class Unit(NamedTuple):
+    """One unit of work and the snapshot after it."""
+
+    commands: list[tuple[bytes, bytes]]
+    decisions: list[tuple[bytes, bytes]]
+    dead_letters: list[tuple[bytes | None, bytes]]
+    states: list[tuple[bytes, bytes]]
+    partition_record: bytes
+    tallies: Counter[tuple[str, ...]]
+    latenesses: list[int]
+
+
+def work(partition: Partition, records: Sequence[Record]) -> Unit:
+    """A unit of work whose snapshot is taken, and settled, at once."""
+    said, kept = partition.process(records), partition.snapshot()
+    partition.settled()
+    return Unit(
+        said.commands, said.decisions, said.dead_letters, kept.states, kept.partition_record, said.tallies,
+        said.latenesses,
+    )  # fmt: skip
+
+
 class Stage:
     """One partition, a store for its states, and everything that ever came out of it, decoded."""
 
@@ -205,7 +227,7 @@ class Stage:
         self.record: bytes = b""
         self.partition = self._partition(None)
         self.log: list[Record] = []
-        self.outputs: list[Outputs] = []
+        self.outputs: list[Unit] = []
 
     def _partition(self, record: PartitionRecord | None) -> Partition:
         return Partition(
@@ -243,7 +265,7 @@ class Stage:
         """One unit of work; the records get the next offsets of the log."""
         numbered = [record._replace(offset=len(self.log) + index) for index, record in enumerate(records)]
         self.log += numbered
-        self.outputs.append(self.partition.process(numbered))
+        self.outputs.append(work(self.partition, numbered))
         self.store.update(self.outputs[-1].states)
         self.record = self.outputs[-1].partition_record
         return self

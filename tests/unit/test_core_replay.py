@@ -18,7 +18,7 @@ from schemas.control import END_KEY, TICK_KEY, Watermark
 from schemas.flow import Flow, Reentry
 from schemas.instants import to_wire
 from schemas.profile import PartitionRecord
-from streams.partition import Outputs, Partition, Record
+from streams.partition import Partition, Record
 from streams.program import Program, build
 from streams.rehearsal import event_record, watermark_record
 from tests.unit.stage import (
@@ -27,6 +27,7 @@ from tests.unit.stage import (
     ORDERS,
     SAME_CART,
     TENANT,
+    Unit,
     at,
     checkout,
     clock_of,
@@ -36,6 +37,7 @@ from tests.unit.stage import (
     send,
     settle,
     wait,
+    work,
 )
 
 CLOCKS: tuple[Clock, ...] = ("live", "carried")
@@ -140,12 +142,12 @@ class Owner:
 
     def append(self, record: Record, store: dict[bytes, bytes], log: list[Record]) -> None:
         log.append(record._replace(offset=len(log)))
-        self.store.update(self.partition.process(log[-1:]).states)
+        self.store.update(work(self.partition, log[-1:]).states)
 
-    def run(self, records: Sequence[Record], *, batch: int) -> list[Outputs]:
+    def run(self, records: Sequence[Record], *, batch: int) -> list[Unit]:
         outputs = []
         for start in range(0, len(records), batch):
-            outputs.append(self.partition.process(records[start : start + batch]))
+            outputs.append(work(self.partition, records[start : start + batch]))
             self.store.update(outputs[-1].states)
         return outputs
 
@@ -160,7 +162,7 @@ class Left(NamedTuple):
     partition_record: bytes
 
 
-def left_by(outputs: Sequence[Outputs], store: dict[bytes, bytes]) -> Left:
+def left_by(outputs: Sequence[Unit], store: dict[bytes, bytes]) -> Left:
     return Left(
         [one for unit in outputs for one in unit.commands],
         [one for unit in outputs for one in unit.decisions],
@@ -241,7 +243,7 @@ def test_after_many_crashes_in_a_row_it_is_still_the_same(clock: Clock) -> None:
     said: set[tuple[bytes, bytes]] = set()
     while (position := record.position if record else 0) < len(log):
         owner = Owner(PROGRAM, clock, record, dict(store))
-        units = [owner.partition.process(log[position + start : position + start + 9]) for start in (0, 9)]
+        units = [work(owner.partition, log[position + start : position + start + 9]) for start in (0, 9)]
         said.update(units[0].commands + units[1].commands)
         store.update(units[0].states)
         store.update(pair for pair in units[1].states if dice.randrange(2))

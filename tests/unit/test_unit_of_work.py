@@ -114,7 +114,7 @@ def settle(world: World, *batches: Made) -> None:
     async def all_of_them() -> None:
         work = unit(world)
         for one in batches:
-            await work.settle(one)
+            await work.settle(one, one)
 
     asyncio.run(all_of_them())
 
@@ -174,10 +174,10 @@ def test_the_store_claims_nothing_that_somebody_else_wrote() -> None:
 
     async def work() -> None:
         one = unit(world)
-        await one.settle(made(1))
+        await one.settle(made(1), made(1))
         world.foreign_before = 1
-        await one.settle(made(2))
-        await one.settle(made(3))
+        await one.settle(made(2), made(2))
+        await one.settle(made(3), made(3))
 
     asyncio.run(work())
     assert world.stored[PARTITION_KEY] == b"position 3"
