@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
 
@@ -19,7 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from agents.topic_reader import read_to_end
 from benchmarks.reference import Reference
-from benchmarks.traffic import Kind, drafts
+from benchmarks.traffic import Draft, Kind, drafts
 from schemas import codec
 from schemas.control import TICK_KEY, Progress, Tick
 from schemas.instants import to_wire
@@ -33,23 +34,34 @@ Pair = tuple[bytes, bytes]
 
 async def write(kafka: str, topics: Topics, *, kind: Kind, events: int, seed: int) -> None:
     """Write the events and ticks, and at the end intake's mark for every raw partition."""
+    await write_stream(kafka, topics, islice(drafts(seed=seed, kind=kind), events))
+
+
+async def write_stream(kafka: str, topics: Topics, stream: Iterator[Draft]) -> None:
+    """The same for any stream that ends."""
+    async with producing(kafka) as producer:
+        partition_of = partitioner(topics.profile_log.partitions)
+        while chunk := list(islice(stream, CHUNK)):
+            pairs: dict[int, list[Pair]] = defaultdict(list)
+            for draft in chunk:
+                pairs[partition_of(draft.key)].append((draft.key, draft.at(clock_ms())))
+            await append(producer, topics.profile_log.name, pairs)
+            tick = codec.encode(Tick(through=to_wire(clock_ms())))
+            everywhere = range(topics.profile_log.partitions)
+            await append(producer, topics.profile_log.name, {number: [(TICK_KEY, tick)] for number in everywhere})
+        await append(producer, topics.progress.name, {0: marks(topics.raw.partitions, through_at=clock_ms())})
+
+
+@asynccontextmanager
+async def producing(kafka: str) -> AsyncIterator[Any]:
+    """A client that writes large batches."""
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka, acks="all", compression_type="lz4", max_batch_size=BATCH_BYTES,
         max_request_size=4 * BATCH_BYTES,
     )  # fmt: skip
     await producer.start()
     try:
-        partition_of = _partitioner(topics.profile_log.partitions)
-        stream = islice(drafts(seed=seed, kind=kind), events)
-        while chunk := list(islice(stream, CHUNK)):
-            pairs: dict[int, list[Pair]] = defaultdict(list)
-            for draft in chunk:
-                pairs[partition_of(draft.key)].append((draft.key, draft.at(_clock_ms())))
-            await _append(producer, topics.profile_log.name, pairs)
-            tick = codec.encode(Tick(through=to_wire(_clock_ms())))
-            everywhere = range(topics.profile_log.partitions)
-            await _append(producer, topics.profile_log.name, {number: [(TICK_KEY, tick)] for number in everywhere})
-        await _append(producer, topics.progress.name, {0: list(_marks(topics.raw.partitions))})
+        yield producer
     finally:
         await producer.stop()
 
@@ -64,7 +76,7 @@ async def read(kafka: str, topics: Topics) -> list[Reference]:
     return references
 
 
-def _partitioner(partitions: int) -> Callable[[bytes], int]:
+def partitioner(partitions: int) -> Callable[[bytes], int]:
     """Kafka's own choice, remembered, as it is slow to compute here."""
     known: dict[bytes, int] = {}
 
@@ -77,7 +89,7 @@ def _partitioner(partitions: int) -> Callable[[bytes], int]:
     return partition_of
 
 
-async def _append(producer: Any, topic: str, pairs: dict[int, list[Pair]]) -> None:
+async def append(producer: Any, topic: str, pairs: Mapping[int, Iterable[Pair]]) -> None:
     """Append everything and wait until it is acknowledged."""
     sent = [
         await producer.send_batch(batch, topic, partition=number)
@@ -98,11 +110,15 @@ def _batches(producer: Any, pairs: Iterable[Pair]) -> list[Any]:
     return batches
 
 
-def _marks(raw_partitions: int) -> Iterable[Pair]:
-    now = to_wire(_clock_ms())
-    for number in range(raw_partitions):
-        yield str(number).encode(), codec.encode(Progress(raw_partition=number, forwarded_through=now, next_offset=0))
+def marks(raw_partitions: int, *, through_at: int) -> list[Pair]:
+    """Intake's mark for every raw partition: everything up to there has been forwarded."""
+    through = to_wire(through_at)
+    return [
+        (str(number).encode(), codec.encode(Progress(raw_partition=number, forwarded_through=through, next_offset=0)))
+        for number in range(raw_partitions)
+    ]
 
 
-def _clock_ms() -> int:
+def clock_ms() -> int:
+    """The driver's clock, which on one machine is the broker's, too."""
     return time.time_ns() // 1_000_000
