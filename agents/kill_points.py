@@ -16,6 +16,7 @@ from agents.errors import Misconfigured
 VARIABLE = "CARTWHEEL_KILL_POINT"
 
 WORKER_POINTS = (
+    "claim_written",
     "tick_produced",
     "outputs_produced",
     "outputs_acknowledged",

@@ -1,8 +1,9 @@
-"""Reads a whole topic, from its beginning to the end it has now, outside any consumer group."""
+"""Reads topics outside any consumer group: a whole one to the end it has now, or a stretch of one partition."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,27 +17,51 @@ SILENT_POLLS_MAX = 30  # of one second each, without a record, before the topic 
 
 async def read_to_end(kafka: str, topic: Topic) -> AsyncIterator[Any]:
     """Every record of the topic, each partition in order. Raises Unavailable after 30 s without progress."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
-        await consumer.start()
+    async with _reader(kafka, topic.name) as consumer:
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         await consumer.seek_to_beginning(*partitions)
-        silent = 0
-        while unread := [p for p in partitions if await consumer.position(p) < ends[p]]:
-            batches = await consumer.getmany(*unread, timeout_ms=1000, max_records=5_000)
-            silent = 0 if batches else silent + 1
-            if silent > SILENT_POLLS_MAX:
-                raise _unreadable(kafka, topic.name, "no record came for 30 s")
-            for partition, records in batches.items():
-                for record in records:
-                    if record.offset < ends[partition]:
-                        yield record
+        async for record in _read(consumer, kafka, ends):
+            yield record
+
+
+async def read_range(kafka: str, topic: str, partition: int, *, first: int, end: int) -> AsyncIterator[Any]:
+    """The records of one partition from offset `first` on, below `end`; those compacted away are left out.
+
+    Raises Unavailable after 30 s without progress.
+    """
+    async with _reader(kafka, topic) as consumer:
+        one = TopicPartition(topic, partition)
+        consumer.assign([one])
+        consumer.seek(one, first)
+        async for record in _read(consumer, kafka, {one: end}):
+            yield record
+
+
+@asynccontextmanager
+async def _reader(kafka: str, topic: str) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        yield consumer
     except KafkaError as error:
-        raise _unreadable(kafka, topic.name, str(error) or type(error).__name__) from error
+        raise _unreadable(kafka, topic, str(error) or type(error).__name__) from error
     finally:
         await consumer.stop()
+
+
+async def _read(consumer: Any, kafka: str, ends: dict[TopicPartition, int]) -> AsyncIterator[Any]:
+    silent = 0
+    while unread := [one for one in ends if await consumer.position(one) < ends[one]]:
+        batches = await consumer.getmany(*unread, timeout_ms=1000, max_records=5_000)
+        silent = 0 if batches else silent + 1
+        if silent > SILENT_POLLS_MAX:
+            raise _unreadable(kafka, unread[0].topic, "no record came for 30 s")
+        for one, records in batches.items():
+            for record in records:
+                if record.offset < ends[one]:
+                    yield record
 
 
 def _unreadable(kafka: str, topic: str, why: str) -> Unavailable:

@@ -15,6 +15,7 @@ from agents.faust_engine.ending import end_process
 from agents.faust_engine.options import EngineOptions
 from agents.faust_engine.producer import Batches
 from agents.faust_engine.store import LocalStore
+from agents.topic_reader import read_range
 
 #: A rebalance or recovery without any progress for so long has died quietly; Faust has several ways to.
 STALL_SECONDS = 180.0
@@ -65,6 +66,14 @@ class Engine:
         """The offset after the last changelog record of a partition that the recovery just over has read."""
         end: int = self._app.recovery.active_highwaters[TP(self._options.state_topic, partition)]
         return end + 1
+
+    async def read_changelog(self, partition: int, first: int, end: int) -> list[tuple[bytes, bytes | None]]:
+        """Key and value of each record of a changelog partition from `first` on, below `end`.
+
+        Raises Unavailable when none has come for half a minute.
+        """
+        records = read_range(self._options.kafka, self._options.state_topic, partition, first=first, end=end)
+        return [(record.key, record.value) async for record in records]
 
     async def _start(self) -> None:
         try:

@@ -19,6 +19,7 @@ class LocalStore:
 
     def __init__(self, table: Any) -> None:
         self._table = table
+        self._stale: dict[int, dict[bytes, None]] = {}
 
     def load(self, partition: int, key: bytes) -> bytes | None:
         """The state under a key, or None."""
@@ -26,9 +27,11 @@ class LocalStore:
         return value
 
     def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Everything in a partition, in key order."""
+        """Every profile of a partition, in key order."""
         marker = self._table.data.offset_key
-        return ((key, value) for key, value in self._database(partition).items() if key != marker)
+        return (
+            (key, value) for key, value in self._database(partition).items() if key != marker and key[:1] != b"\x00"
+        )
 
     def write(self, partition: int, items: Iterable[tuple[bytes, bytes]], *, changelog_offset: int | None) -> None:
         """Write states, and the changelog offset up to which the store is complete, in one batch.
@@ -45,19 +48,24 @@ class LocalStore:
     def restore(self, partition: int, records: Sequence[Any]) -> None:
         """Take in a fetched batch of the changelog, and its last offset, in one write.
 
-        Per key the record with the highest applied offset stays, wherever in the changelog it stands: a worker that
-        lost the partition without noticing may have written an older state after a newer one. A tombstone is taken as
-        it comes. Raises `Undecodable` for state of a schema version that this program does not know.
+        Per key the record that ranks highest stays, wherever in the changelog it stands: a worker that lost the
+        partition without noticing may have written an older state after a newer one. A tombstone is taken as it comes.
+        Raises `Undecodable` for state of a schema version that this program does not know.
         """
         database = self._database(partition)
         batch = rocksdict.WriteBatch(raw_mode=True)
+        stale = self._stale.setdefault(partition, {})
         newest: dict[bytes, bytes | None] = {}
         for record in records:
             key, value = record.key, record.value
+            if key == codec.CLAIM_KEY:
+                continue
             if value is not None:
                 known = newest[key] if key in newest else database.get(key)
-                if known is not None and codec.peek(value)[0] < codec.peek(known)[0]:
+                if known is not None and codec.rank(key, value) < codec.rank(key, known):
+                    stale[key] = None
                     continue
+            stale.pop(key, None)
             newest[key] = value
         for key, value in newest.items():
             if value is None:
@@ -66,6 +74,12 @@ class LocalStore:
                 batch.put(key, value)
         batch.put(self._table.data.offset_key, str(records[-1].offset).encode())
         database.write(batch)
+
+    def take_stale(self, partition: int) -> list[bytes]:
+        """The profiles whose last record in the changelog is older than their state. Compaction would keep that
+        record, so whoever owns the partition has to write their states again.
+        """
+        return [key for key in self._stale.pop(partition, ()) if key != codec.PARTITION_KEY]
 
     def _database(self, partition: int) -> Any:
         return self._table.data._db_for_partition(partition)

@@ -1,42 +1,76 @@
-"""One owned partition: deliveries wait in line, and one task turns them into units of work, one at a time."""
+"""One owned partition, from its claim to its release: deliveries in line, outputs on their way, state now and then.
+
+Three things go on side by side. Deliveries are worked off one after the other, each in one go. What a unit of work says
+leaves at once, and the next unit does not wait for its acknowledgement. State is written once per window, when all that
+was said up to then is acknowledged.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from agents.errors import Halted
-from agents.faust_engine import Delivery, end_process
+from agents.faust_engine import Delivery
 from agents.worker.arrivals import arrivals
 from agents.worker.metrics import Metrics
 from agents.worker.ticking import TickState
 from agents.worker.unit_of_work import UnitOfWork
 from schemas.command import Clock
-from streams.partition import Partition
+from streams.partition import Outputs, Partition
 
 #: Fetched batches that may wait while one is worked on; then the consumer waits with the next.
 WAITING_MAX = 3
-#: A unit that takes longer than this to finish after a revocation is stuck.
+#: Units of work whose outputs may be on their way; then the next one waits.
+AHEAD_MAX = 4
+#: State is written so long after the first change since it was written last. A crash replays at most this much.
+WINDOW_SECONDS = 0.5
+#: Or as soon as so many profiles have changed; some 20 ms of the event loop.
+CHANGED_MAX = 2_000
+#: Deliveries whose state is not written yet; then the next one waits.
+UNSETTLED_MAX = 12
+#: A partition that takes longer than this to write what it has after a revocation is stuck.
 FINISH_SECONDS = 10.0
 
 
 class OwnedPartition:
-    """Made by a rebuild, dropped at the next revocation."""
+    """Made by a rebuild, dropped at the next revocation. `fail` ends the process."""
 
-    def __init__(self, *, core: Partition, unit: UnitOfWork[Any], topic: str, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        *,
+        core: Partition,
+        unit: UnitOfWork[Any],
+        claim: bytes,
+        epoch_before: int,
+        topic: str,
+        clock: Clock,
+        clock_ms: Callable[[], int],
+        metrics: Metrics,
+        fail: Callable[[BaseException], object],
+    ) -> None:
         self.core = core
         self.number = core.number
+        self.unit = unit
         self.tick = TickState()
-        self.owned_at = time.time_ns() // 1_000_000
-        self._unit, self._topic, self._clock, self._metrics = unit, topic, clock, metrics
+        self.owned_at = clock_ms()
+        self._claim, self._epoch_before = claim, epoch_before
+        self._topic, self._clock, self._metrics, self._fail = topic, clock, metrics, fail
         self._waiting: deque[Delivery] = deque()
-        self._arrived, self._room = asyncio.Event(), asyncio.Event()
+        self._unsettled: list[Delivery] = []
+        self._saying: deque[asyncio.Task[None]] = deque()
+        self._in_order = asyncio.Lock()
+        self._changed, self._room = asyncio.Event(), asyncio.Event()
+        self._flush_due = asyncio.Event()
+        self._window: asyncio.TimerHandle | None = None
         self._room.set()
         self._next_offset = core.position
-        self._closed = self._busy = False
-        self._task = asyncio.create_task(self._run(), name=f"partition-{self.number}")
+        self._closed = self._flushing = False
+        self._work = asyncio.create_task(self._guarded(self._take_over_and_work()), name=f"partition-{self.number}")
+        self._flush = asyncio.create_task(self._guarded(self._flush_when_due()), name=f"flush-{self.number}")
 
     async def room(self) -> None:
         """Return when one more delivery may come, or none will be taken any more."""
@@ -54,48 +88,113 @@ class OwnedPartition:
             )
         self._next_offset = delivery.records[-1].offset + 1
         self._waiting.append(delivery)
-        self._arrived.set()
+        self._changed.set()
         if len(self._waiting) >= WAITING_MAX:
             self._room.clear()
         return True
 
     async def close(self) -> None:
-        """Drop what waits and finish the unit that is in flight. Raises Halted if it does not finish."""
+        """Drop what waits, and write what has been worked off. Raises Halted if that does not come to an end."""
         self._closed = True
         self._waiting.clear()
-        self._room.set()
-        if not self._busy:
-            self._task.cancel()
-            return
-        await asyncio.wait([self._task], timeout=FINISH_SECONDS)
-        if self._busy:
+        for event in (self._room, self._changed, self._flush_due):
+            event.set()
+        _, late = await asyncio.wait([self._work, self._flush], timeout=FINISH_SECONDS)
+        if late:
             raise Halted(
-                f"partition {self.number}: its unit of work did not finish within {FINISH_SECONDS:g} s of a revocation",
+                f"partition {self.number}: its state was not written within {FINISH_SECONDS:g} s of a revocation",
                 next_step="see whether the broker takes writes, then start the worker again; nothing is lost",
             )
 
-    async def _run(self) -> None:
-        while not self._closed:
-            while not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
+    # --- working -----------------------------------------------------------------------------------------
+
+    async def _guarded(self, doing: Any) -> None:
+        try:
+            await doing
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    async def _take_over_and_work(self) -> None:
+        await self.unit.claim(self._claim, epoch_before=self._epoch_before)
+        while True:
+            while not (self._closed or self._may_work()):
+                self._changed.clear()
+                await self._changed.wait()
+            if self._closed:
+                return
             delivery = self._waiting.popleft()
             self._room.set()
-            self._busy = True
-            try:
-                await self._work(delivery)
-            except Exception as error:  # noqa: BLE001 - a unit half done cannot be done again in this process
-                end_process(error)
-            self._busy = False
+            self._work_off(delivery)
+            await asyncio.sleep(0)  # other partitions have their turn
 
-    async def _work(self, delivery: Delivery) -> None:
+    def _may_work(self) -> bool:
+        return bool(
+            self._waiting
+            and len(self._saying) < AHEAD_MAX
+            and len(self._unsettled) < UNSETTLED_MAX
+            and not (self._flushing and self.core.dirty >= CHANGED_MAX)
+        )
+
+    def _work_off(self, delivery: Delivery) -> None:
         began = time.perf_counter()
         records, refused = arrivals(delivery.records, clock=self._clock, topic=self._topic, partition=self.number)
         outputs = self.core.process(records)
         for reason, key, letter in refused:
             outputs.dead_letters.append((key, letter))
             outputs.tallies[("event", reason)] += 1
-        await self._unit.settle(outputs, self.core.snapshot())
-        self.core.settled()
-        delivery.done()
+        self._unsettled.append(delivery)
+        if outputs.commands or outputs.decisions or outputs.dead_letters:
+            task = asyncio.create_task(self._guarded(self._say(outputs)))
+            self._saying.append(task)
+            task.add_done_callback(self._said)
+        self._plan_flush()
         self._metrics.unit(outputs, seconds=time.perf_counter() - began)
+
+    async def _say(self, outputs: Outputs) -> None:
+        async with self._in_order:  # first come, first served
+            pending = await self.unit.produce(outputs)
+        self.unit.reached("outputs_produced")
+        for acknowledged in pending:
+            await acknowledged
+        self.unit.reached("outputs_acknowledged")
+
+    def _said(self, _: object) -> None:
+        while self._saying and self._saying[0].done():
+            self._saying.popleft()
+        self._changed.set()
+
+    # --- writing state -----------------------------------------------------------------------------------
+
+    def _plan_flush(self) -> None:
+        if self.core.dirty >= CHANGED_MAX or len(self._unsettled) >= UNSETTLED_MAX:
+            self._flush_due.set()
+        elif self._window is None and not self._flush_due.is_set():
+            self._window = asyncio.get_running_loop().call_later(WINDOW_SECONDS, self._flush_due.set)
+
+    async def _flush_when_due(self) -> None:
+        while not (self._closed and not self._unsettled):
+            await self._flush_due.wait()
+            if self._window is not None:
+                self._window.cancel()
+                self._window = None
+            if self._closed:
+                await asyncio.wait([self._work])  # it ends at the next unit, having been told
+            else:
+                self._flush_due.clear()
+            if self._unsettled:
+                await self._write_state()
+
+    async def _write_state(self) -> None:
+        """The snapshot is taken between two units; what is worked off meanwhile belongs to the next one."""
+        self._flushing = True
+        snapshot = self.core.snapshot(epoch=self.unit.epoch)
+        settled, self._unsettled = self._unsettled, []
+        for saying in list(self._saying):
+            await saying
+        await self.unit.settle(snapshot)
+        self.core.settled()
+        for delivery in settled:
+            delivery.done()
+        self._flushing = False
+        self._changed.set()

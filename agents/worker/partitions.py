@@ -11,10 +11,11 @@ from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
 from agents.worker.metrics import Metrics
 from agents.worker.owned_partition import OwnedPartition
-from agents.worker.unit_of_work import Changelog, Destinations, Effects, UnitOfWork
+from agents.worker.unit_of_work import Destinations, Effects, UnitOfWork
 from schemas import codec
 from schemas.codec import PARTITION_KEY
 from schemas.command import Clock
+from schemas.instants import to_wire
 from schemas.profile import PartitionRecord
 from streams.partition import Partition
 from streams.program import Program
@@ -48,17 +49,23 @@ class Partitions:
         destinations: Destinations,
         state_batch_bytes: int | None,
         metrics: Metrics,
+        instance: str,
+        clock_ms: Callable[[], int],
         reached: Callable[[str], None],
         ready: Callable[[list[int]], None],
+        fail: Callable[[BaseException], object],
     ) -> None:
         self._engine, self._work, self._destinations = engine, work, destinations
         self._metrics, self._reached, self._ready = metrics, reached, ready
+        self._instance, self._clock_ms, self._fail = instance, clock_ms, fail
         self._owned: dict[int, OwnedPartition] = {}
         self._started = False
         self._effects = Effects(
             pack=engine.batches.pack,
             pack_state=lambda items: engine.batches.pack(items, size=state_batch_bytes),
             send=engine.batches.send,
+            load=engine.store.load,
+            read_changelog=engine.read_changelog,
             store=lambda number, items, offset: engine.store.write(number, items, changelog_offset=offset),
             reached=reached,
         )
@@ -91,8 +98,7 @@ class Partitions:
         for number in sorted(numbers):
             core = self._new_core(number)
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
-                if key != PARTITION_KEY:
-                    core.restore(key, state)
+                core.restore(key, state)
                 if scanned % REBUILD_CHUNK == 0:
                     await asyncio.sleep(0)
                     if not wanted():
@@ -138,14 +144,25 @@ class Partitions:
         )
 
     def _own(self, core: Partition) -> OwnedPartition:
+        number, store = core.number, self._engine.store
+        record = store.load(number, PARTITION_KEY)
         unit = UnitOfWork(
-            number=core.number,
+            number=number,
             destinations=self._destinations,
             effects=self._effects,
-            changelog=Changelog(next_offset=self._engine.changelog_end(core.number)),
+            changelog_next=self._engine.changelog_end(number),
+            stale=store.take_stale(number),
         )
         return OwnedPartition(
-            core=core, unit=unit, topic=self._work.topic, clock=self._work.clock, metrics=self._metrics
+            core=core,
+            unit=unit,
+            claim=codec.encode({"instance": self._instance, "claimed_at": to_wire(self._clock_ms())}),
+            epoch_before=0 if record is None else codec.epoch_of(record),
+            topic=self._work.topic,
+            clock=self._work.clock,
+            clock_ms=self._clock_ms,
+            metrics=self._metrics,
+            fail=self._fail,
         )
 
     def _check(self, number: int, record: PartitionRecord) -> None:

@@ -80,8 +80,11 @@ async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> 
         ),
         state_batch_bytes=options.state_batch_bytes,
         metrics=metrics,
+        instance=options.instance,
+        clock_ms=clock_ms,
         reached=kill_points.reached,
         ready=_say_ready,
+        fail=end_process,
     )
     options.registry.register(PartitionCollector(owned=partitions.started, lag=partitions.lag, clock_ms=clock_ms))
     working = asyncio.create_task(engine.run(partitions.duties(), stop=stop))

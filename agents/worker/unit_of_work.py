@@ -1,26 +1,38 @@
-"""One unit of work: what the core made of a fetched batch becomes durable, in the one order that is safe.
+"""How the work of one partition becomes durable, in the one order that is safe.
 
-    1. every output is produced, and every output is acknowledged
-    2. states are produced; the batch with the partition record leaves when all others are acknowledged
+    0. whoever takes a partition over claims it: a record of its own in the changelog
+    1. every output of a unit of work is produced, and acknowledged; several units may be under way
+    2. states are produced, once per several units; the batch with the partition record leaves when all others are
+       acknowledged
     3. that batch is acknowledged
     4. the same bytes, and how far the changelog is known, go to the local store in one write
 
-Dying anywhere replays the batch from the last position, to the same outputs under the same ids. Were state durable
-before outputs, a death in between would lose them; were the partition record durable before a state, that state.
+Dying anywhere replays from the last position, to the same outputs under the same ids. Were state durable before
+outputs, a death in between would lose them; were the partition record durable before a state, that state.
+
+A changelog partition has one writer. When an acknowledged batch does not begin where the last one ended, there was
+another: records after a claim younger than ours mean that we have been replaced, and we stop; records without one come
+from an owner before us that has not noticed, and where they are older than ours, ours are written again, or compaction
+would keep the wrong ones.
 
 Nothing here knows Faust, Kafka or a clock: it drives plain callables, and so can be driven over a simulated log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from schemas.codec import PARTITION_KEY
+from agents.errors import Halted
+from schemas import codec
+from schemas.codec import CLAIM_KEY, PARTITION_KEY
 
 Item = tuple[bytes | None, bytes]
 Batch = TypeVar("Batch")
+
+#: A claim whose offset the broker does not tell is made again; so often.
+CLAIMS_MAX = 5
 
 
 class Written(Protocol):
@@ -38,7 +50,7 @@ class Written(Protocol):
 
 
 class Outputs(Protocol):
-    """What a unit of work makes durable: the part of `streams.partition.Outputs` that is bytes."""
+    """What one unit of work says: the part of `streams.partition.Outputs` that is bytes."""
 
     @property
     def commands(self) -> Sequence[Item]: ...
@@ -49,7 +61,7 @@ class Outputs(Protocol):
 
 
 class Snapshot(Protocol):
-    """The state that goes with them."""
+    """What several units of work have made of the state: the part of `streams.partition.Snapshot` that is bytes."""
 
     @property
     def states(self) -> Sequence[tuple[bytes, bytes]]: ...
@@ -59,14 +71,18 @@ class Snapshot(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects(Generic[Batch]):
-    """What a unit of work may do to the world."""
+    """What the work of a partition may do to the world."""
 
     pack: Callable[[Sequence[Item]], Sequence[Batch]]
     pack_state: Callable[[Sequence[Item]], Sequence[Batch]]
     send: Callable[[str, int, Batch], Awaitable[Awaitable[Written]]]
     """Hand over a batch; the inner awaitable ends when it is acknowledged. A partition keeps its batches in order."""
+    load: Callable[[int, bytes], bytes | None]
+    """Read the local store of a partition."""
     store: Callable[[int, Iterable[tuple[bytes, bytes]], int | None], None]
     """Write to the local store of a partition, with the changelog offset up to which it is complete."""
+    read_changelog: Callable[[int, int, int], Awaitable[Sequence[tuple[bytes, bytes | None]]]]
+    """The records of a changelog partition from an offset on, below another one."""
     reached: Callable[[str], None]
 
 
@@ -81,46 +97,56 @@ class Destinations:
     state: str
 
 
-class Changelog:
-    """How far the local store of one partition holds its changelog.
-
-    It must never claim a record that this process has not read. So when an acknowledged batch does not begin where the
-    last one ended, somebody else has written, and from then on nothing is claimed: the next recovery reads on from the
-    last offset that was.
-    """
-
-    def __init__(self, *, next_offset: int) -> None:
-        """`next_offset` follows the last record that recovery read."""
-        self._next = next_offset
-        self._gapless = True
-
-    def wrote(self, written: Written) -> int | None:
-        """A batch of ours was acknowledged, in the order of sending: the last offset now held, None if unknown."""
-        self._gapless = self._gapless and written.base_offset == self._next
-        self._next = written.base_offset + written.count
-        return self._next - 1 if self._gapless else None
-
-
 class UnitOfWork(Generic[Batch]):
-    """Makes the outputs of one partition durable, one unit after the other."""
+    """Makes the work of one partition durable. `epoch` is 0 before the claim."""
 
     def __init__(
-        self, *, number: int, destinations: Destinations, effects: Effects[Batch], changelog: Changelog
+        self,
+        *,
+        number: int,
+        destinations: Destinations,
+        effects: Effects[Batch],
+        changelog_next: int,
+        stale: Iterable[bytes] = (),
     ) -> None:
-        self._number, self._to, self._do, self._changelog = number, destinations, effects, changelog
+        """`changelog_next` follows the last record that recovery has read; the last record of a key in `stale` is older
+        than its state.
+        """
+        self._number, self._to, self._do = number, destinations, effects
+        self._next = changelog_next
+        self._next_is_known = True
+        self.reached = effects.reached
+        self._stale = dict.fromkeys(stale)
+        self.epoch = 0
+        self.foreign_records = 0
+        """Records in our changelog partition that another worker has written since we own it."""
+        self.repaired = 0
+        """States written again because of them."""
 
-    async def settle(self, outputs: Outputs, snapshot: Snapshot) -> None:
-        """Return when everything is acknowledged and in the local store. Whatever is raised must end the process."""
-        await self._produce_outputs(outputs)
-        states = [*snapshot.states, (PARTITION_KEY, snapshot.partition_record)]
-        held = await self._produce_states(states)
-        self._do.reached("state_acknowledged")
-        self._do.store(self._number, states, held)
-        self._do.reached("local_store_written")
+    async def claim(self, words: bytes, *, epoch_before: int) -> None:
+        """Take the partition over: from here on, whoever claimed it before finds out, at its next write.
 
-    async def _produce_outputs(self, outputs: Outputs) -> None:
+        The offset of the claim is the epoch, unless the epoch before was higher. Raises Halted if the broker does not
+        say where the claim stands.
+        """
+        (batch,) = self._do.pack_state([(CLAIM_KEY, words)])
+        for _ in range(CLAIMS_MAX):
+            written = await (await self._do.send(self._to.state, self._number, batch))
+            if written.base_offset >= 0:
+                await self._was_written(written, claims_before_are_fine=True)
+                self.epoch = max(written.base_offset, epoch_before + 1)
+                self._do.reached("claim_written")
+                return
+            (batch,) = self._do.pack_state([(CLAIM_KEY, words)])
+        raise Halted(
+            f"partition {self._number}: the broker did not say where {CLAIMS_MAX} claims were written",
+            next_step="see whether the broker is healthy, then start the worker again",
+        )
+
+    async def produce(self, outputs: Outputs) -> Sequence[Awaitable[Written]]:
+        """Hand the outputs of one unit over, in the order of calls; each result is there when its batch is written."""
         to, number = self._to, self._number
-        pending = [
+        return [
             await self._do.send(topic, partition, batch)
             for topic, partition, items in (
                 (to.commands, number, outputs.commands),
@@ -129,17 +155,61 @@ class UnitOfWork(Generic[Batch]):
             )
             for batch in self._do.pack(items)
         ]
-        if pending:
-            self._do.reached("outputs_produced")
-            for acknowledged in pending:
-                await acknowledged
-            self._do.reached("outputs_acknowledged")
 
-    async def _produce_states(self, states: Sequence[tuple[bytes, bytes]]) -> int | None:
+    async def settle(self, snapshot: Snapshot) -> None:
+        """Return when the state is acknowledged and in the local store. Whatever is raised must end the process.
+
+        Every output of the units that the snapshot covers must be acknowledged, and the snapshot before be settled.
+        """
+        repairs = self._repairs(dict(snapshot.states))
+        states = [*snapshot.states, *repairs.items(), (PARTITION_KEY, snapshot.partition_record)]
+        await self._produce_states(states)
+        self._do.reached("state_acknowledged")
+        self._do.store(self._number, states, self._next - 1 if self._next_is_known else None)
+        for key in repairs:
+            del self._stale[key]
+        self.repaired += len(repairs)
+        self._do.reached("local_store_written")
+
+    async def _produce_states(self, states: Sequence[tuple[bytes, bytes]]) -> None:
         *others, last = self._do.pack_state(states)
         pending = [await self._do.send(self._to.state, self._number, batch) for batch in others]
         for acknowledged in pending:
-            self._changelog.wrote(await acknowledged)
+            await self._was_written(await acknowledged)
         if others:
             self._do.reached("between_state_batches")
-        return self._changelog.wrote(await (await self._do.send(self._to.state, self._number, last)))
+        await self._was_written(await (await self._do.send(self._to.state, self._number, last)))
+
+    # --- other writers ---------------------------------------------------------------------------------
+
+    async def _was_written(self, written: Written, *, claims_before_are_fine: bool = False) -> None:
+        """A batch of ours stands in the changelog, in the order of sending: look at what stands before it.
+
+        After one whose place is not known, the batch itself is among what is looked at, and does no harm there.
+        """
+        if written.base_offset < 0:
+            self._next_is_known = False
+            return
+        if written.base_offset > self._next:
+            foreign = await self._do.read_changelog(self._number, self._next, written.base_offset)
+            self._judge(foreign, claims_are_fine=claims_before_are_fine)
+        self._next, self._next_is_known = written.base_offset + written.count, True
+
+    def _judge(self, foreign: Sequence[tuple[bytes, bytes | None]], *, claims_are_fine: bool) -> None:
+        self.foreign_records += len(foreign)
+        for key, value in foreign:
+            if key == CLAIM_KEY and not claims_are_fine:
+                raise Halted(
+                    f"partition {self._number} has been taken over by another worker: {(value or b'').decode()}",
+                    next_step="nothing is lost; this worker had lost the partition without noticing: start it again",
+                )
+            ours = self._do.load(self._number, key) if key[:1] != b"\x00" else None
+            if ours is not None and (value is None or codec.rank(key, value) < codec.rank(key, ours)):
+                self._stale[key] = None
+
+    def _repairs(self, fresh: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """What must be written again; a key that is written anyway is repaired by that."""
+        for key in fresh.keys() & self._stale.keys():
+            del self._stale[key]
+        states = {key: self._do.load(self._number, key) for key in self._stale}
+        return {key: state for key, state in states.items() if state is not None}
