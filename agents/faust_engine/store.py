@@ -38,7 +38,7 @@ class LocalStore:
 
         `changelog_offset` None leaves the kept one as it is.
         """
-        batch = rocksdict.WriteBatch(raw_mode=True)
+        batch = self._new_batch()
         for key, value in items:
             batch.put(key, value)
         if changelog_offset is not None:
@@ -53,7 +53,7 @@ class LocalStore:
         Raises `Undecodable` for state of a schema version that this program does not know.
         """
         database = self._database(partition)
-        batch = rocksdict.WriteBatch(raw_mode=True)
+        batch = self._new_batch()
         stale = self._stale.setdefault(partition, {})
         newest: dict[bytes, bytes | None] = {}
         for record in records:
@@ -80,6 +80,9 @@ class LocalStore:
         record, so whoever owns the partition has to write their states again.
         """
         return [key for key in self._stale.pop(partition, ()) if key != codec.PARTITION_KEY]
+
+    def _new_batch(self) -> Any:
+        return rocksdict.WriteBatch(raw_mode=True)
 
     def _database(self, partition: int) -> Any:
         return self._table.data._db_for_partition(partition)

@@ -112,6 +112,7 @@ def _timekeeping(options: WorkerOptions, engine: Engine, partitions: Partitions)
         lag=partitions.lag,
         clock_ms=clock_ms,
         reached=kill_points.reached,
+        fail=end_process,
     )
 
     async def tick() -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from agents.faust_engine import Written, end_process
+from agents.faust_engine import Written
 from agents.worker.marks import Marks
 from agents.worker.owned_partition import OwnedPartition
 from agents.worker.ticking import BACKLOG_MAX, IDLE_SECONDS, PAUSE_SECONDS, ceiling_at
@@ -21,7 +20,9 @@ Append = Callable[[int, bytes, bytes], Awaitable[Awaitable[Written]]]
 
 
 class Ticker:
-    """`append` puts a (key, value) at the end of a partition; `lag` counts what is still unread in one."""
+    """`append` puts a (key, value) at the end of a partition; `lag` counts what is still unread in one; `fail` ends the
+    process.
+    """
 
     def __init__(
         self,
@@ -32,9 +33,10 @@ class Ticker:
         lag: Callable[[OwnedPartition], int | None],
         clock_ms: Callable[[], int],
         reached: Callable[[str], None],
+        fail: Callable[[BaseException], object],
     ) -> None:
         self._owned, self._marks, self._append, self._lag = owned, marks, append, lag
-        self._clock_ms, self._reached = clock_ms, reached
+        self._clock_ms, self._reached, self._fail = clock_ms, reached, fail
         self._sending: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
@@ -45,7 +47,7 @@ class Ticker:
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _look_at(self, partition: OwnedPartition) -> None:
-        state, core, now = partition.tick, partition.core, time.monotonic()
+        state, core, now = partition.tick, partition.core, _seconds()
         idle = now - state.appended_seconds >= IDLE_SECONDS
         low_water_at = self._marks.low_water_at()
         ceiling = ceiling_at(
@@ -84,10 +86,10 @@ class Ticker:
                 appended_at=acknowledged.appended_at,
                 sent_at=sent_at,
                 acknowledged_at=self._clock_ms(),
-                seconds=time.monotonic(),
+                seconds=_seconds(),
             )
         except Exception as error:  # noqa: BLE001 - a producer that has failed once has failed for good
-            end_process(error)
+            self._fail(error)
         finally:
             state.sending = False
         if state.is_skewed() and not was_skewed:
@@ -96,3 +98,7 @@ class Ticker:
                 partition.number,
                 state.skew_ms / 1000,
             )
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
