@@ -94,20 +94,21 @@ async def append(producer: Any, topic: str, pairs: Mapping[int, Iterable[Pair]])
     sent = [
         await producer.send_batch(batch, topic, partition=number)
         for number, some in pairs.items()
-        for batch in _batches(producer, some)
+        for batch in batches(producer, some)
     ]
     await asyncio.gather(*sent)
 
 
-def _batches(producer: Any, pairs: Iterable[Pair]) -> list[Any]:
-    batches = [producer.create_batch()]
+def batches(producer: Any, pairs: Iterable[Pair]) -> list[Any]:
+    """These records in as few batches as hold them."""
+    made = [producer.create_batch()]
     for key, value in pairs:
-        if batches[-1].append(key=key, value=value, timestamp=None) is None:
-            batches[-1].close()
-            batches.append(producer.create_batch())
-            batches[-1].append(key=key, value=value, timestamp=None)
-    batches[-1].close()
-    return batches
+        if made[-1].append(key=key, value=value, timestamp=None) is None:
+            made[-1].close()
+            made.append(producer.create_batch())
+            made[-1].append(key=key, value=value, timestamp=None)
+    made[-1].close()
+    return made
 
 
 def marks(raw_partitions: int, *, through_at: int) -> list[Pair]:
