@@ -14,6 +14,7 @@ from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.duties import Delivery, Duties
 from agents.faust_engine.ending import end_process
 from agents.faust_engine.expectations import Expectations
+from agents.faust_engine.lease import Lease
 from agents.faust_engine.options import EngineOptions
 from agents.faust_engine.producer import EngineProducer
 from agents.faust_engine.store import LocalStore
@@ -54,6 +55,7 @@ class EngineApp(faust.App):
     options: EngineOptions
     duties: Duties
     expectations: Expectations
+    lease: Lease
     store: LocalStore
     assigned_completely = False
     """False while an assignment is still being worked in."""
@@ -100,6 +102,7 @@ def build(options: EngineOptions) -> EngineApp:
     """An app that has not been started; nothing is read or opened yet, and its duties are still to be set."""
     app = EngineApp(options.group, **_settings(options))
     app.options, app.expectations = options, Expectations()
+    app.lease = Lease(session_seconds=options.session_seconds)
     app.transport = EngineTransport(app.conf.broker_consumer, app)
     app.producer_transport = EngineTransport(app.conf.broker_producer, app)
     table = app.Table(

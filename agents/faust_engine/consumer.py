@@ -6,6 +6,7 @@ Every method here but the underscored helpers at the end replaces one of Faust's
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ from faust.types import TP, ConsumerMessage
 
 from agents.errors import Halted
 from agents.faust_engine.ending import end_process
+from agents.faust_engine.lease import watch_heartbeats
 
 if TYPE_CHECKING:
     from agents.faust_engine.app import EngineApp
@@ -71,6 +73,8 @@ class EngineConsumer(driver.Consumer):
         app = self._engine_app
         app.expectations.end_tenure()
         app.mark_stopped()
+        if revoked and not app.lease.is_good():
+            end_process(_away(app.options.session_seconds))
         try:
             await app.duties.release()
         except Exception as error:  # noqa: BLE001 - Faust would log it and go on
@@ -82,6 +86,8 @@ class EngineConsumer(driver.Consumer):
         """A new tenure begins; its recovery is under way when this returns."""
         app = self._engine_app
         app.expectations.begin_tenure()
+        app.lease.renew(time.monotonic())  # no heartbeats are sent while a group is being joined
+        watch_heartbeats(self._thread._consumer._coordinator, app.lease)  # type: ignore[union-attr]
         app.touch()
         await super().on_partitions_assigned(assigned, generation_id)
         app.assigned_completely = True
@@ -234,6 +240,13 @@ class EngineConsumer(driver.Consumer):
                     next_step="start the worker again; report this if it recurs",
                 )
             )
+
+
+def _away(session_seconds: float) -> Halted:
+    return Halted(
+        f"this worker was away for longer than its session of {session_seconds:g} s; its partitions may have moved",
+        next_step="start the worker again; nothing is lost",
+    )
 
 
 def _truncated(tp: TP, *, begins: int, position: int) -> Halted:

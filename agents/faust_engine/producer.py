@@ -9,6 +9,8 @@ from typing import Any
 from aiokafka.errors import KafkaTimeoutError
 from faust.transport.drivers import aiokafka as driver
 
+from agents.faust_engine.lease import guard_writes
+
 Item = tuple[bytes | None, bytes]
 
 
@@ -23,10 +25,15 @@ class Written:
 
 
 class EngineProducer(driver.Producer):
-    """Faust's producer, idempotent, and without a say about topics: those are ours to declare."""
+    """Faust's producer: idempotent, silent without a lease; topics are ours to declare, not its."""
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    async def on_start(self) -> None:
+        """Nothing leaves without a lease."""
+        await super().on_start()
+        guard_writes(self._producer.client, self.app.lease)  # type: ignore[union-attr, attr-defined]
 
     async def create_topic(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """Faust wants to create the changelog at every start; `cartwheel topics apply` has done so."""

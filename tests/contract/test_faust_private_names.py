@@ -84,6 +84,11 @@ SOURCES = {
     "aiokafka.consumer.fetcher:Fetcher.fetched_records": "be4348896b9b",
     "aiokafka.consumer.fetcher:Fetcher.seek_to": "f0ba6aba6c22",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.ensure_active_group": "33c84c1a9301",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat": "dc1d6632aaa6",
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._heartbeat_routine": "61d010289522",
+    "aiokafka.client:AIOKafkaClient.send": "246b277687d7",
+    "aiokafka.client:AIOKafkaClient.ready": "79d9637f40fc",
+    "aiokafka.producer.sender:SendProduceReqHandler.do": "2dccd3d56b16",
 }
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faust-engine.md"
