@@ -48,7 +48,7 @@ class Outputs(NamedTuple):
     decisions: list[tuple[bytes, bytes]]
     dead_letters: list[tuple[bytes | None, bytes]]
     tallies: Counter[tuple[str, ...]]
-    latenesses: list[int]
+    latenesses: dict[str, list[int]]
 
 
 class Snapshot(NamedTuple):
@@ -109,9 +109,9 @@ class Partition:
         """The earliest wakeup, NEVER if there is none."""
         return self._timers.next_at()
 
-    def overdue(self, now: int) -> int:
-        """How many timers were due before `now` and have not been released."""
-        return self._timers.overdue(now)
+    def overdue(self, now: int, *, limit: int) -> int:
+        """How many profiles were due before `now` and have not been released; no more than `limit` are counted."""
+        return self._timers.overdue(now, limit=limit)
 
     # --- rebuilding after recovery ---------------------------------------------------------------
 
@@ -326,6 +326,8 @@ class Partition:
         return profile.applied_offset >= offset and key not in self._released
 
     def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
+        if profile.applied_offset < 0:
+            self._out.tallies[("profile",)] += 1
         profile.applied_offset = offset
         self._dirty[key] = profile
         if profile.enrollments:

@@ -51,7 +51,7 @@ def wake(program: Program, profile: Profile, *, through_at: int, gates: Gates, n
             continue
         woken = True
         if due and not enrollment.held:
-            out.latenesses.append(now - enrollment.wakeup_at)
+            out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
         _carry_out(flow, profile, verdict, now=now, out=out)
     return woken
@@ -84,6 +84,8 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
         if enrollment.flow in concerned:
             flow = program.flows[enrollment.flow]
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
+            if verdict.enrollment is None:
+                out.tallies[("timer", flow.name, "canceled")] += 1
             _carry_out(flow, profile, verdict, now=now, out=out)
 
 

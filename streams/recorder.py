@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from schemas import codec
@@ -30,7 +30,7 @@ class Recorder:
         self.decisions: list[Decision] = []
         self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
         self.tallies: Counter[tuple[str, ...]] = Counter()
-        self.latenesses: list[int] = []
+        self.latenesses: defaultdict[str, list[int]] = defaultdict(list)
         self._offset = -1
         self._event_id: str | None = None
 

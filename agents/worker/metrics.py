@@ -1,71 +1,199 @@
-"""The worker's numbers for Prometheus. No label holds an id of a person, an enrollment or a command."""
+"""What the worker counts as it happens, for Prometheus; `docs/reference/metrics.md` explains it.
+
+No label holds an id of a person, an enrollment or a command, or a text from outside, so the number of series does not
+depend on how many people there are. Reasons of single decisions are in the decisions topic, not here.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, get_args
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client import Counter as Total
+from prometheus_client import CollectorRegistry
 
-LATENESS_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 21600, 86400)
-UNIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+from agents.worker.series import OTHER, Histogram, Labels, Totals, flow_labels
+from schemas.decision import Outcome
+from schemas.refusals import REASONS
+
+AGE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
+EVALUATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+#: Few, because each of them is a series of every flow.
+LATENESS_SECONDS = (0.25, 1, 10, 60, 600, 3600)
+INTERRUPTION_SECONDS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
+
+EVENTS = ("new", "duplicate", "conflict", "skipped", "refused")
+BENT = ("clamped", "from_the_future")
+DECISIONS = (*get_args(Outcome), "ignored", "where_false")
+TIMERS = ("fired", "canceled", "stale")
+CHANNELS = ("email", "log")
+REFUSALS = (
+    "anonymous",
+    "key_missing",
+    "key_too_long",
+    "reentry_never",
+    "reentry_min_gap",
+    "trigger_too_old",
+    "too_many_enrollments",
+    "state_full",
+)
+EVICTED = ("dedupe", "past", "history", "history_words")
 
 
 class UnitOutputs(Protocol):
     """What a unit of work tells about itself."""
 
     @property
-    def tallies(self) -> Counter[tuple[str, ...]]: ...
+    def tallies(self) -> Mapping[tuple[str, ...], int]: ...
     @property
-    def latenesses(self) -> list[int]: ...
+    def latenesses(self) -> Mapping[str, list[int]]: ...
 
 
 class Metrics:
-    """What is counted as it happens. One per process, in a registry of its own."""
+    """One per process. Everything here is called on the event loop's thread."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._records = Total("cartwheel_records_total", "Records of the profile log.", ["outcome"], registry=registry)
-        self._decisions = Total(
-            "cartwheel_decisions_total", "Decisions.", ["flow", "outcome", "reason"], registry=registry
+    def __init__(self, registry: CollectorRegistry, *, flows: Iterable[str] = ()) -> None:
+        self._label_of = flow_labels(flows)
+        self._names = sorted({*self._label_of.values()} - {OTHER})
+        self._make_input()
+        self._make_flows()
+        self._make_state()
+        for family in vars(self).values():
+            if isinstance(family, Totals | Histogram):
+                registry.register(family)
+
+    def _make_input(self) -> None:
+        self._events = Totals("cartwheel_events_consumed", "Events of the profile log.", ["outcome"], _each(EVENTS))
+        self._ticks = Totals("cartwheel_ticks_consumed", "Ticks of the profile log.")
+        self._bent = Totals(
+            "cartwheel_times_bent",
+            "Times not taken as they were: of a record before the last one, of an event from the future.",
+            ["what"],
+            _each(BENT),
         )
-        self._commands = Total("cartwheel_commands_total", "Commands.", ["flow", "channel"], registry=registry)
-        self._others = Total("cartwheel_noted_total", "What else the core counts.", ["what", "of"], registry=registry)
+        self._dead_letters = Totals(
+            "cartwheel_dead_letters",
+            "Records that could not be taken.",
+            ["stage", "reason"],
+            _pairs(["worker"], REASONS),
+        )
+        self._age = Histogram(
+            "cartwheel_event_age_seconds", "From the append of a record to its evaluation.", AGE_SECONDS
+        )
+        self._evaluation = Histogram(
+            "cartwheel_evaluation_seconds", "How long one unit of work holds the event loop.", EVALUATION_SECONDS
+        )
+
+    def _make_flows(self) -> None:
+        flows = [*self._names, OTHER]
+        self._decisions = Totals(
+            "cartwheel_decisions", "What flows decided.", ["flow", "outcome"], _pairs(flows, DECISIONS)
+        )
+        self._commands = Totals("cartwheel_commands", "Commands.", ["flow", "channel"], _pairs(flows, CHANNELS))
+        self._refusals = Totals(
+            "cartwheel_refusals", "People whom a flow did not take in.", ["reason"], _each(REFUSALS)
+        )
+        self._undeclared = Totals("cartwheel_undeclared_tallies", "What the core counts and is not declared here.")
+        self._evicted = Totals(
+            "cartwheel_evicted", "What the bounds of state made us forget.", ["what"], _each(EVICTED)
+        )
+        self._timers = Totals(
+            "cartwheel_timers",
+            "Timers that fired, that an exit canceled, and that were stale when released.",
+            ["flow", "outcome"],
+            _pairs(flows, TIMERS),
+        )
         self._lateness = Histogram(
             "cartwheel_timer_lateness_seconds",
-            "From a timer's moment to its release.",
-            buckets=LATENESS_SECONDS,
-            registry=registry,
+            "From a timer's moment to the time of the record that released it.",
+            LATENESS_SECONDS,
+            ["flow"],
+            _each(self._names),
         )
-        self._units = Histogram(
-            "cartwheel_unit_of_work_seconds",
-            "From the first record of a batch to its state in the local store.",
-            buckets=UNIT_SECONDS,
-            registry=registry,
-        )
-        self._restored = Total("cartwheel_restored_records_total", "Changelog records read back.", registry=registry)
 
-    def unit(self, outputs: UnitOutputs, *, seconds: float) -> None:
-        """A unit of work is stored."""
+    def _make_state(self) -> None:
+        self._changelog_records = Totals("cartwheel_changelog_records", "Records written to the changelog.")
+        self._changelog_bytes = Totals("cartwheel_changelog_bytes", "The same in bytes, before compression.")
+        self._foreign = Totals(
+            "cartwheel_foreign_records", "Records that other workers wrote to changelog partitions of ours."
+        )
+        self._repaired = Totals("cartwheel_repaired_states", "States written again because of foreign records.")
+        self._restored = Totals("cartwheel_restored_records", "Changelog records read back.")
+        self._rebalances = Totals(
+            "cartwheel_rebalances", "Times that partitions came or went.", ["kind"], _each(("assigned", "revoked"))
+        )
+        self._interruption = Histogram(
+            "cartwheel_rebalance_seconds",
+            "From the start, or the loss of partitions, until those assigned are recovered and read.",
+            INTERRUPTION_SECONDS,
+        )
+
+    # --- what happens ------------------------------------------------------------------------------------
+
+    def unit(self, outputs: UnitOutputs, *, seconds: float, fetched: Sequence[Any] = (), evaluated_at: int = 0) -> None:
+        """A unit of work is evaluated. `fetched` are its records as the broker gave them, with their append times."""
         for tally, count in outputs.tallies.items():
             self._tally(tally, count)
-        for lateness_ms in outputs.latenesses:
-            self._lateness.observe(lateness_ms / 1000)
-        self._units.observe(seconds)
+        for flow, latenesses in outputs.latenesses.items():
+            label = self._label_of.get(flow, OTHER)
+            self._timers.add(len(latenesses), (label, "fired"))
+            self._lateness.observe_ms(latenesses, (label,))
+        if fetched:
+            # Below zero where the broker's clock is ahead of ours.
+            self._age.observe_ms([max(0, evaluated_at - record.timestamp) for record in fetched])
+        self._evaluation.observe(seconds)
+
+    def settled(self, states: Sequence[tuple[bytes, bytes]], *, foreign: int, repaired: int) -> None:
+        """A snapshot is stored; what other writers made of its partition since the one before."""
+        self._changelog_records.add(len(states) + repaired + 1)
+        self._changelog_bytes.add(sum(len(key) + len(state) for key, state in states))
+        self._foreign.add(foreign)
+        self._repaired.add(repaired)
 
     def restored(self, records: int) -> None:
         """A recovery has read changelog records."""
-        self._restored.inc(records)
+        self._restored.add(records)
+
+    def revoked(self) -> None:
+        """Partitions have been given up."""
+        self._rebalances.add(1, ("revoked",))
+
+    def assigned(self, *, interrupted_seconds: float) -> None:
+        """All partitions that came are recovered and read; nothing was done for so long."""
+        self._rebalances.add(1, ("assigned",))
+        self._interruption.observe(interrupted_seconds)
 
     def _tally(self, tally: tuple[str, ...], count: int) -> None:
         match tally:
+            case ("event", outcome) if outcome in REASONS:
+                self._events.add(count, ("refused",))
+                self._dead_letters.add(count, ("worker", outcome))
+            case ("event", "from_the_future") | ("clamped",):
+                self._bent.add(count, tally[-1:])
             case ("event", outcome):
-                self._records.labels(outcome).inc(count)
+                self._events.add(count, (outcome,))
             case ("tick",):
-                self._records.labels("tick").inc(count)
+                self._ticks.add(count)
             case ("decision", flow, outcome, reason):
-                self._decisions.labels(flow, outcome, reason).inc(count)
+                self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome))
+                if outcome == "refused":
+                    self._refusals.add(count, (reason,))
+            case ("ignored" | "where_false", flow):
+                self._decisions.add(count, (self._label_of.get(flow, OTHER), tally[0]))
             case ("command", flow, channel):
-                self._commands.labels(flow, channel).inc(count)
+                self._commands.add(count, (self._label_of.get(flow, OTHER), channel))
+            case ("timer", flow, outcome):
+                self._timers.add(count, (self._label_of.get(flow, OTHER), outcome))
+            case ("evicted", what):
+                self._evicted.add(count, (what,))
+            case ("profile",):
+                pass  # a new one; `agents.worker.population` counts people
             case _:
-                self._others.labels(tally[0], ":".join(tally[1:])).inc(count)
+                self._undeclared.add(count)
+
+
+def _each(values: Iterable[str]) -> list[Labels]:
+    return [(value,) for value in values]
+
+
+def _pairs(first: Iterable[str], second: Iterable[str]) -> list[Labels]:
+    return [(one, other) for one in first for other in second]

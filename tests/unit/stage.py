@@ -204,7 +204,7 @@ class Unit(NamedTuple):
     states: list[tuple[bytes, bytes]]
     partition_record: bytes
     tallies: Counter[tuple[str, ...]]
-    latenesses: list[int]
+    latenesses: dict[str, list[int]]
 
 
 def work(partition: Partition, records: Sequence[Record]) -> Unit:

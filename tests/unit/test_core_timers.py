@@ -65,7 +65,23 @@ def test_first_looks_and_takes_nothing() -> None:
 
 
 def test_overdue_counts_what_lies_before_an_instant() -> None:
-    assert timers((1, b"a"), (2, b"b"), (3, b"c")).overdue(3) == 2
+    made = timers((1, b"a"), (2, b"b"), (3, b"c"), (1, b"d"), (9, b"e"))
+    made.drop(b"d")
+    made.set(b"e", 2)
+    made.set(b"a", 5)
+    made.set(b"a", 1)  # which the heap holds twice now
+    assert (made.overdue(3, limit=9), made.overdue(3, limit=2), made.overdue(1, limit=9)) == (3, 2, 0)
+
+
+def test_the_overdue_are_those_that_counting_all_would_find() -> None:
+    dice = random.Random(7)
+    made, current = Timers(), dict[bytes, int]()
+    for _ in range(3000):
+        key, wakeup_at = b"%d" % dice.randrange(400), dice.randrange(1000)
+        made.set(key, wakeup_at)
+        current[key] = wakeup_at
+    for now in (0, 1, 300, 1001):
+        assert made.overdue(now, limit=1000) == sum(one < now for one in current.values())
 
 
 def test_who_is_held_is_found_by_source_until_let_go() -> None:

@@ -1,0 +1,49 @@
+"""Who waits in which flow until when, read from packed profiles without unpacking the rest of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.codec import HEADER, Undecodable, peek
+from schemas.profile import NEVER
+
+
+class _Enrollment(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of `schemas.profile.Enrollment`."""
+
+    enrollment_id: str
+    flow: str
+    key: str
+    visit: int
+    anchor_at: int
+    triggered_at: int
+    trigger_offset: int
+    entered_at: int
+    context: msgspec.Raw
+    step: str
+    due_at: int
+    wakeup_at: int
+
+
+class _Profile(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of `schemas.profile.Profile`."""
+
+    tenant: str
+    profile_id: str
+    applied_offset: int
+    identifiers: msgspec.Raw
+    enrollments: list[_Enrollment]
+
+
+_profile = msgspec.msgpack.Decoder(_Profile)
+
+
+def waits_of(state: bytes) -> list[tuple[str, int]]:
+    """Flow and wakeup of each enrollment. Raises Undecodable for a version this program does not know."""
+    if peek(state)[1] == NEVER:
+        return []
+    try:
+        enrollments = _profile.decode(memoryview(state)[HEADER.size :]).enrollments
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"profile state: {error}") from error
+    return [(one.flow, one.wakeup_at) for one in enrollments]
