@@ -1,11 +1,11 @@
-"""Records that move time rather than say what people did: watermarks, ticks, the end mark, intake's progress.
+"""Records that say nothing of what people did: watermarks, ticks, the end mark, resolutions, intake's progress.
 
 On the profile log they are told from events by their key, which begins with a NUL byte as no profile key can.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,7 @@ WireInstant = Annotated[
 TICK_KEY = b"\x00tick"
 WATERMARK_KEY = b"\x00watermark"
 END_KEY = b"\x00end"
+RESOLUTION_KEY = b"\x00resolution"
 
 #: Header of a record on a log with a carried clock: its append time, ASCII decimal milliseconds.
 APPENDED_AT_HEADER = "appended_at"
@@ -46,12 +47,15 @@ class Tick(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=Fal
     """Appended by a partition's owner; on a live clock timers fire only at ticks.
 
     Released is what has a wakeup below `through`, or at `through` with a profile key not above `through_key` (absent:
-    every key at that instant).
+    every key at that instant). Of who is held at a gate that is open, those go on that reached it below
+    `gates_through`, or at it with a key not above `gates_key` (both absent: all of them).
     """
 
     through: WireInstant
     through_key: str | None = None
     watermarks: Annotated[tuple[Watermark, ...], Meta(description="changes only")] = ()
+    gates_through: WireInstant | None = None
+    gates_key: str | None = None
 
 
 class Progress(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
@@ -63,15 +67,14 @@ class Progress(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc
     watermarks: tuple[Watermark, ...] = ()
 
 
-class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """A record that could not be taken, with why, where it came from, and its original bytes."""
+class Resolution(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=False):
+    """Written by an operator into the partition of a profile that gets no messages: these records are dealt with.
 
-    reason: Annotated[str, Meta(description="a word from a closed list, see `schemas.refusals`")]
-    detail: Annotated[str, Meta(max_length=2_000, description="what was wrong, where in the record, what to do")]
-    stage: Annotated[str, Meta(description="intake or worker")]
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: Annotated[bytes | None, Meta(description="the original bytes, base64")]
-    refused_at: WireInstant
+    A record that was replayed stands right before it.
+    """
+
+    profile: Annotated[str, Meta(description="tenant/profile id")]
+    offsets: Annotated[tuple[int, ...], Meta(description="in this partition, of the records that are meant")]
+    how: Literal["replayed", "dismissed"]
+    by: Annotated[str, Meta(max_length=128)]
+    at: WireInstant

@@ -11,7 +11,7 @@ from schemas.command import Clock
 from schemas.control import WireInstant
 
 #: entered: enrolled; refused: not enrolled; restarted: a new trigger began it anew; sent: a command was made;
-#: skipped: this message is not sent; held: waiting at a gate; ended: the enrollment is over.
+#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over.
 Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended"]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.command import Command, Receipt
-from schemas.control import DeadLetter, Progress, Tick, Watermark
+from schemas.control import Progress, Resolution, Tick, Watermark
+from schemas.dead_letter import DeadLetter, DeadLetterAction
 from schemas.decision import Cause, Decision
 
 EVENTS: list[dict[str, Any]] = [
@@ -46,6 +47,8 @@ EVENTS: list[dict[str, Any]] = [
     },
 ]
 
+_TENANT = "acme"
+_PROFILE_ID = "0f6e2c1e-55a4-5d3b-9d53-6a0f4c1a8b11"
 _ORDERS_COMPLETE = Watermark(source="magento1.orders", complete_through="2026-11-21T13:30:00.000Z", tenant="acme")
 
 WATERMARKS = [
@@ -61,7 +64,12 @@ WATERMARKS = [
 
 TICKS = [
     Tick(through="2026-11-21T13:30:04.000Z", watermarks=(_ORDERS_COMPLETE,)),
-    Tick(through="2026-11-21T13:30:04.000Z", through_key="acme/0f6e2c1e-55a4-5d3b-9d53-6a0f4c1a8b11"),
+    Tick(through="2026-11-21T13:30:04.000Z", through_key=f"{_TENANT}/{_PROFILE_ID}"),
+    Tick(
+        through="2026-11-21T13:30:04.000Z",
+        gates_through="2026-11-21T13:15:00.000Z",
+        gates_key=f"{_TENANT}/{_PROFILE_ID}",
+    ),
 ]
 
 PROGRESS = [
@@ -84,11 +92,50 @@ DEAD_LETTERS = [
         key=b"ada@example.com",
         value=b'{"time":"2026-11-21T13:45:10"}',
         refused_at="2026-11-21T13:30:03.000Z",
+        appended_at="2026-11-21T13:30:03.000Z",
+        version="0.1.0",
+    ),
+    DeadLetter(
+        reason="evaluate",
+        detail="ZeroDivisionError: division by zero; the flows or the program have a defect: correct it, then replay",
+        stage="worker",
+        topic="cartwheel.profile-log.v1",
+        partition=11,
+        offset=88_120,
+        key=b"\x00tick",
+        value=b'{"through":"2026-11-21T13:30:04.000Z"}',
+        refused_at="2026-11-21T13:30:04.051Z",
+        appended_at="2026-11-21T13:30:04.051Z",
+        profile=f"{_TENANT}/{_PROFILE_ID}",
+        version="0.1.0",
+        attempt=2,
     ),
 ]
 
-_TENANT = "acme"
-_PROFILE_ID = "0f6e2c1e-55a4-5d3b-9d53-6a0f4c1a8b11"
+DEAD_LETTER_ACTIONS = [
+    DeadLetterAction(
+        action="dismissed",
+        topic="cartwheel.profile-log.v1",
+        partition=11,
+        offset=88_120,
+        profile=f"{_TENANT}/{_PROFILE_ID}",
+        attempt=2,
+        by="ops",
+        note="the shop has canceled this cart",
+        at="2026-11-21T14:02:00.000Z",
+    ),
+]
+
+RESOLUTIONS = [
+    Resolution(
+        profile=f"{_TENANT}/{_PROFILE_ID}",
+        offsets=(88_120,),
+        how="dismissed",
+        by="ops",
+        at="2026-11-21T14:02:00.000Z",
+    ),
+]
+
 _FLOW = "abandoned_checkout"
 _ENROLLMENT_ID = "5d0c7c2b6f0e4b1a9d3e8f7a6b5c4d3e"
 _COMMAND_ID = "9a1b2c3d4e5f60718293a4b5c6d7e8f9"

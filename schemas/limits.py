@@ -28,10 +28,12 @@ REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this l
 # --- one profile's state -------------------------------------------------------------------------
 ENROLLMENTS_MAX = 50  # live at once; one more is refused `too_many_enrollments`
 DEDUPE_KEYS_MAX = 2_000  # the oldest is evicted and counted
+PROFILE_BYTES_MAX = 65_536  # of a whole profile: an enrollment too many is refused `state_full`, all else evicts
 CONTEXT_BYTES_MAX = 262_144  # of the triggers' words of all live enrollments together; one more is refused `state_full`
 HISTORY_WORDS_BYTES_MAX = 4_096  # of one past event; beyond it the largest words are dropped and counted
 HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
+POISON_MAX = 50  # records that a profile could not take; the oldest is forgotten and counted
 
 # --- one flow ------------------------------------------------------------------------------------
 STEPS_MAX = 200
@@ -40,3 +42,5 @@ FLOW_FILE_BYTES_MAX = 262_144
 
 # --- one partition -------------------------------------------------------------------------------
 RELEASED_PER_TICK_MAX = 500  # profiles one tick may release; the rest wait for the next tick
+POISON_WINDOW = 1_000  # the last records of a partition, among which
+POISON_IN_WINDOW_MAX = 50  # may be poison; with one more the partition stops

@@ -6,7 +6,7 @@ the end of a struct, with a default; anything else is a new schema version, lift
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -67,6 +67,11 @@ class Fact(msgspec.Struct, array_like=True):
     occurred_at: int
 
 
+#: What a record that a profile could not take holds up: its messages, or every moment of it, because waking it failed;
+#: or nothing any more, once it is released.
+Poison = Literal["messages", "moments", "released"]
+
+
 class Profile(msgspec.Struct, kw_only=True, array_like=True):
     """Everything known about a person. `applied_offset` lives in the header of its packed form."""
 
@@ -81,10 +86,20 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True):
     dedupe: bytes = b""  # see streams.dedupe
     conflicts: int = 0
     last_active_at: int = 0
+    poison: dict[int, Poison] = {}  # by the offset of the record
+    weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
 
     def wakeup_at(self) -> int:
         """The earliest moment at which a live enrollment has something to do."""
         return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
+
+
+class Stopped(msgspec.Struct, kw_only=True, frozen=True):
+    """A partition of which nothing is taken any more, until an operator says so."""
+
+    offset: int  # the first record that was not taken
+    at: int
+    reason: str
 
 
 class PartitionRecord(msgspec.Struct, kw_only=True):
@@ -98,3 +113,5 @@ class PartitionRecord(msgspec.Struct, kw_only=True):
     clock: str
     incarnation: str
     flows_hash: str
+    poison: list[int] = []  # offsets among the last POISON_WINDOW records
+    stopped: Stopped | None = None

@@ -21,7 +21,8 @@ from schemas import examples
 from schemas.catalog import TYPES, EventType
 from schemas.codec import encode
 from schemas.command import Command, Receipt
-from schemas.control import DeadLetter, Progress, Tick, Watermark
+from schemas.control import Progress, Resolution, Tick, Watermark
+from schemas.dead_letter import DeadLetter, DeadLetterAction
 from schemas.decision import Decision
 from schemas.event import NONE, Event
 from schemas.refusals import REASONS
@@ -48,6 +49,8 @@ PUBLISHED = (
     Published("decision", Decision, examples.DECISIONS),
     Published("receipt", Receipt, examples.RECEIPTS),
     Published("dead_letter", DeadLetter, examples.DEAD_LETTERS),
+    Published("dead_letter_action", DeadLetterAction, examples.DEAD_LETTER_ACTIONS),
+    Published("resolution", Resolution, examples.RESOLUTIONS),
 )
 
 

@@ -38,6 +38,7 @@ REASONS: dict[str, str] = {
     "too_many_sources": "Too many sources report watermarks on one raw partition.",
     # What the worker or the dispatcher cannot take.
     "unknown_control_record": "A record of the profile log is for the worker, and it knows no such record.",
+    "evaluate": "The program failed on the record, or on the profile at that record; it is a defect of ours.",
     "undecodable": "A command is not as the published schema says.",
     "before_dedupe_horizon": "The event is older than the time for which duplicates are known, and no `backfill`.",
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas import codec
 from schemas.command import Clock, Command
-from schemas.control import DeadLetter
+from schemas.dead_letter import DeadLetter
 from schemas.decision import Cause, Decision
 from schemas.flow import Flow, Send
 from schemas.identity import profile_key

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 
 from schemas import codec
 from schemas.command import Command
-from schemas.control import END_KEY, WATERMARK_KEY, DeadLetter, Watermark
+from schemas.control import END_KEY, WATERMARK_KEY, Watermark
+from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event
 from schemas.flow import Flow

@@ -16,15 +16,14 @@ from agents.dispatch.database import Database
 from agents.dispatch.ledger import BATCH_MAX, Order, order, take
 from agents.dispatch.metrics import Metrics
 from agents.kill_points import reached
-from schemas import codec, instants
-from schemas.control import DeadLetter
-from schemas.refusals import DETAIL_LENGTH_MAX
+from agents.version import program_version
+from schemas import codec
+from schemas.dead_letter import attempt_of, letter
 
 POLL_MS = 500
 OPEN_MAX = 200_000  # open commands in the ledger; with more, the rest waits on the topic, where keeping it is cheap
 CONFLICTS_SHOWN = 10
 LOOK_SECONDS_MAX = 2.0
-LETTER_BYTES_MAX = 1_400_000  # in base64 still below what the dead letter topic takes
 REASON = "undecodable"
 
 _log = logging.getLogger("cartwheel.dispatch")
@@ -100,21 +99,21 @@ class Reading:
             _log.warning("offsets were not committed: %s", error)
 
     async def _refuse(self, record: Any, detail: str) -> None:
-        fits = len(record.value or b"") + len(record.key or b"") <= LETTER_BYTES_MAX
-        if not fits:
-            detail = f"too long to be kept here, see the original record. {detail}"
-        letter = DeadLetter(
+        kept = letter(
             reason=REASON,
-            detail=detail[:DETAIL_LENGTH_MAX],
+            detail=detail,
             stage="dispatcher",
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            key=record.key if fits else None,
-            value=record.value if fits else None,
-            refused_at=instants.to_wire(time.time_ns() // 1_000_000),
+            key=record.key,
+            value=record.value,
+            refused_at=time.time_ns() // 1_000_000,
+            appended_at=record.timestamp,
+            version=program_version(),
+            attempt=attempt_of(record.headers),
         )
-        await self._producer.send_and_wait(self._dead_letters, codec.encode(letter), key=record.key if fits else None)
+        await self._producer.send_and_wait(self._dead_letters, codec.encode(kept), key=kept.key)
         self._metrics.dead_letters.labels("dispatcher", REASON).inc()
         _log.warning("%s/%d offset %d: %s", record.topic, record.partition, record.offset, detail)
 

@@ -8,14 +8,15 @@ from typing import Any
 from agents.intake.low_water import LowWater
 from agents.intake.metrics import Metrics
 from agents.outgoing import Headers, Outgoing, partition_of
+from agents.version import program_version
 from schemas import edge, instants
 from schemas.codec import encode
 from schemas.command import Clock
-from schemas.control import APPENDED_AT_HEADER, END_KEY, WATERMARK_KEY, DeadLetter
-from schemas.refusals import DETAIL_LENGTH_MAX, Refused
-from schemas.topics import MAX_MESSAGE_BYTES, Topics
+from schemas.control import APPENDED_AT_HEADER, END_KEY, WATERMARK_KEY
+from schemas.dead_letter import attempt_of, letter
+from schemas.refusals import Refused
+from schemas.topics import Topics
 
-LETTER_BYTES_MAX = MAX_MESSAGE_BYTES - 16_384
 CARRIED_AT_MIN = instants.from_wire("1990-01-01T00:00:00.000Z")
 CARRIED_AT_MAX = instants.from_wire("2999-12-31T23:59:59.999Z")
 
@@ -86,27 +87,28 @@ class Forwarding:
     def _refuse(self, record: Any, refused: Refused, out: Outgoing) -> None:
         self._metrics.refused.inc()
         self._metrics.dead_letters.labels("intake", refused.reason).inc()
-        key, value = record.key, record.value
-        letter = encode(_letter(record, refused.reason, refused.detail, key=key, value=value))
-        if len(letter) + len(key or b"") > LETTER_BYTES_MAX:
-            size = len(key or b"") + len(value or b"")
-            detail = f"{refused.detail[: DETAIL_LENGTH_MAX - 200]} (its {size} bytes are too many to repeat here: read"
-            detail = f"{detail} them from {record.topic} while it keeps them)"
-            key, letter = None, encode(_letter(record, refused.reason, detail, key=None, value=None))
+        kept = letter(
+            reason=refused.reason,
+            detail=refused.detail,
+            stage="intake",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            # Its own append time, so that reading it again makes the same letter.
+            refused_at=record.timestamp,
+            appended_at=_carried_or_appended(record),
+            version=program_version(),
+            attempt=attempt_of(record.headers),
+        )
         topic = self._dead_letters
-        out.add(topic.name, partition_of(key or b"", topic.partitions), key=key, value=letter)
+        partition = partition_of(kept.key or b"", topic.partitions)
+        out.add(topic.name, partition, key=kept.key, value=encode(kept))
 
 
-def _letter(record: Any, reason: str, detail: str, *, key: bytes | None, value: bytes | None) -> DeadLetter:
-    """Of the record's own append time, so that reading it again makes the same letter."""
-    return DeadLetter(
-        reason=reason,
-        detail=detail,
-        stage="intake",
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=key,
-        value=value,
-        refused_at=instants.to_wire(record.timestamp),
-    )
+def _carried_or_appended(record: Any) -> int:
+    """The time that the record says it has, if that can be read, so that it can be written again with it."""
+    carried = next((value for name, value in record.headers if name == APPENDED_AT_HEADER), b"")
+    usable = carried.isdigit() and len(carried) < 16 and CARRIED_AT_MIN <= int(carried) <= CARRIED_AT_MAX
+    return int(carried) if usable else int(record.timestamp)

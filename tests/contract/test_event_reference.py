@@ -11,7 +11,7 @@ import pytest
 from agents.replay_file import EventLine, WatermarkLine, read_lines
 from schemas import codec, edge, limits
 from schemas.catalog import TYPES, Word
-from schemas.control import DeadLetter
+from schemas.dead_letter import DeadLetter
 from schemas.event import Event
 from schemas.identity import KINDS, NOBODY
 from schemas.refusals import REASONS

@@ -24,7 +24,7 @@ from agents.stack import members
 from agents.topic_reader import read_to_end
 from schemas import codec, instants
 from schemas.command import Command, Receipt
-from schemas.control import DeadLetter
+from schemas.dead_letter import DeadLetter
 from schemas.identity import profile_key
 from schemas.topics import Topic, topics
 

@@ -24,7 +24,8 @@ from agents.stack import members
 from agents.topics_admin import apply
 from schemas import codec
 from schemas.command import Clock
-from schemas.control import APPENDED_AT_HEADER, END_KEY, WATERMARK_KEY, DeadLetter, Watermark
+from schemas.control import APPENDED_AT_HEADER, END_KEY, WATERMARK_KEY, Watermark
+from schemas.dead_letter import DeadLetter
 from schemas.instants import to_wire
 from schemas.limits import PROPERTIES_MAX
 from schemas.topics import Topics, topics

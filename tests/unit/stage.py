@@ -17,7 +17,8 @@ import msgspec
 from schemas import codec
 from schemas.catalog import BY_SHORT
 from schemas.command import Clock, Command
-from schemas.control import END_KEY, TICK_KEY, DeadLetter, Tick, Watermark
+from schemas.control import END_KEY, TICK_KEY, Tick, Watermark
+from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event
 from schemas.flow import Condition, EventMatch, ExitRule, Flow, Gate, Reentry, Send, Settle, Step, Stop, Wait

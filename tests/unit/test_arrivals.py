@@ -9,7 +9,7 @@ import pytest
 from agents.worker.arrivals import arrivals
 from schemas import codec
 from schemas.command import Clock
-from schemas.control import DeadLetter
+from schemas.dead_letter import DeadLetter
 from streams.partition import Record
 
 
