@@ -27,7 +27,7 @@ def new_producer(kafka: str) -> Any:
         bootstrap_servers=kafka,
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type="zstd",
         max_batch_size=BATCH_BYTES_MAX,
         max_request_size=MAX_MESSAGE_BYTES,
         request_timeout_ms=OUTAGE_MS_MAX,

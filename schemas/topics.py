@@ -34,6 +34,8 @@ class Topic:
     """How long a record is kept at least; `None` for a compacted topic, which keeps the last record of each key."""
     min_compaction_lag_ms: int | None = None
     """How long a record is safe from compaction, so that a takeover can still see what it replaced."""
+    delete_retention_ms: int | None = None
+    """How long a tombstone stays. Who has not read the topic for longer must read it from its beginning."""
     segment_bytes: int | None = None
     """A smaller segment than the broker's; the newest is never compacted, and who reads it all reads it at least."""
 
@@ -48,6 +50,8 @@ class Topic:
             config["retention.ms"] = str(self.retention_ms)
         if self.min_compaction_lag_ms is not None:
             config["min.compaction.lag.ms"] = str(self.min_compaction_lag_ms)
+        if self.delete_retention_ms is not None:
+            config["delete.retention.ms"] = str(self.delete_retention_ms)
         if self.segment_bytes is not None:
             config["segment.bytes"] = str(self.segment_bytes)
         return config
@@ -87,17 +91,8 @@ def topics(namespace: str = NAMESPACE, *, partitions: int = DEFAULT_PARTITIONS) 
             retention_ms=days * _DAY_MS,
         )
 
-    def compacted(
-        word: str, purpose: str, *, count: int = 1, lag_ms: int | None = None, segment_bytes: int | None = None
-    ) -> Topic:
-        return Topic(
-            name=f"{namespace}.{word}.v1",
-            purpose=purpose,
-            partitions=count,
-            cleanup="compact",
-            min_compaction_lag_ms=lag_ms,
-            segment_bytes=segment_bytes,
-        )
+    def compacted(word: str, purpose: str, *, count: int = 1, **more: int) -> Topic:
+        return Topic(name=f"{namespace}.{word}.v1", purpose=purpose, partitions=count, cleanup="compact", **more)
 
     return Topics(
         raw=kept("raw", 7, "what connectors wrote, and their source watermarks"),
@@ -106,7 +101,11 @@ def topics(namespace: str = NAMESPACE, *, partitions: int = DEFAULT_PARTITIONS) 
         ),
         profile_log=kept("profile-log", 21, "the one ordered log that every decision depends on"),
         profile_state=compacted(
-            "profile-state", "the state of each profile, and partition records", count=partitions, lag_ms=_HOUR_MS
+            "profile-state",
+            "the state of each profile, partition records, and claims",
+            count=partitions,
+            min_compaction_lag_ms=_HOUR_MS,
+            delete_retention_ms=7 * _DAY_MS,
         ),
         definitions=compacted("definitions", "the identity of the log, and compiled flows"),
         decisions=kept("decisions", 30, "every send and every non-send, with the reason"),

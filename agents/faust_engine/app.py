@@ -57,6 +57,8 @@ class EngineApp(faust.App):
     expectations: Expectations
     lease: Lease
     store: LocalStore
+    committed: dict[int, int]
+    """Of the log, by partition, since the last assignment."""
     assigned_completely = False
     """False while an assignment is still being worked in."""
     started_now: bool = False
@@ -101,7 +103,7 @@ class EngineApp(faust.App):
 def build(options: EngineOptions) -> EngineApp:
     """An app that has not been started; nothing is read or opened yet, and its duties are still to be set."""
     app = EngineApp(options.group, **_settings(options))
-    app.options, app.expectations = options, Expectations()
+    app.options, app.expectations, app.committed = options, Expectations(), {}
     app.lease = Lease(session_seconds=options.session_seconds)
     app.transport = EngineTransport(app.conf.broker_consumer, app)
     app.producer_transport = EngineTransport(app.conf.broker_producer, app)
@@ -135,7 +137,7 @@ def _settings(options: EngineOptions) -> dict[str, Any]:
         "broker_session_timeout": options.session_seconds,
         "broker_heartbeat_interval": options.session_seconds / 10,
         "producer_request_timeout": options.produce_seconds,
-        "producer_compression_type": "lz4",
+        "producer_compression_type": "zstd",
         "producer_max_batch_size": 256 * 1024,
         "producer_max_request_size": 2 * 1024 * 1024,
     }

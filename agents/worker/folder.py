@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,14 @@ from agents.errors import Misconfigured
 
 
 @contextmanager
-def store_folder(root: Path, *, instance: str, incarnation: str) -> Iterator[Path]:
+def store_folder(
+    root: Path, *, instance: str, incarnation: str, idle_ms_max: int, clock_ms: Callable[[], int]
+) -> Iterator[Path]:
     """The folder for the local store of this log, held against other processes until the end.
 
     Stores of logs that were here before are removed: a store is only a copy, and one of another log would be taken for
-    a part of this one. Raises Misconfigured if a worker of that name is running here.
+    a part of this one. So is a store that nobody has written to for longer than `idle_ms_max`: the changelog may have
+    forgotten since what was deleted. Raises Misconfigured if a worker of that name is running here.
     """
     own = root / instance
     own.mkdir(parents=True, exist_ok=True)
@@ -32,9 +35,14 @@ def store_folder(root: Path, *, instance: str, incarnation: str) -> Iterator[Pat
         ) from None
     try:
         for other in own.iterdir():
-            if other.is_dir() and other.name != incarnation:
+            if other.is_dir() and (other.name != incarnation or clock_ms() - _written_at(other) > idle_ms_max):
                 shutil.rmtree(other)
         (own / incarnation).mkdir(exist_ok=True)
         yield own / incarnation
     finally:
         os.close(lock)
+
+
+def _written_at(store: Path) -> int:
+    """When anything in it was last written to, by the clock of this machine."""
+    return max(one.stat().st_mtime_ns for one in (store, *store.rglob("*"))) // 1_000_000

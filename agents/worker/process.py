@@ -17,12 +17,16 @@ from prometheus_client import CollectorRegistry
 
 from agents import kill_points
 from agents.faust_engine import Engine, EngineOptions, Written, end_process
-from agents.worker.collector import PartitionCollector
+from agents.worker.collector import ReportCollector
 from agents.worker.folder import store_folder
+from agents.worker.health import Health, Watch
+from agents.worker.log_ends import LogEnds
 from agents.worker.marks import Marks
 from agents.worker.metrics import Metrics
+from agents.worker.observer import Observer, Views
 from agents.worker.partitions import Partitions, Work
 from agents.worker.progress import ProgressFollower
+from agents.worker.runtime import register_runtime
 from agents.worker.ticker import Ticker
 from agents.worker.unit_of_work import Destinations
 from schemas.topics import Topics
@@ -49,6 +53,8 @@ class WorkerOptions:
     """Keep the partitions for a session while this process is away, instead of giving them up when it stops."""
     registry: CollectorRegistry
     """Where the numbers go; who made it serves it."""
+    health: Health
+    """Where readiness and liveness are noted, likewise."""
     session_seconds: float = 30.0
     state_batch_bytes: int | None = None
     """Size of a batch of states before compression; `None`: what the producer takes, 256 KiB."""
@@ -60,14 +66,21 @@ async def run(options: WorkerOptions) -> None:
     Logs `READY` with the partitions whenever it has gained some and reads them.
     """
     root = options.folder / options.namespace
-    with store_folder(root, instance=options.instance, incarnation=options.work.incarnation) as folder:
-        await _run(options, folder, stop=_stop_on_signals())
+    with store_folder(
+        root,
+        instance=options.instance,
+        incarnation=options.work.incarnation,
+        idle_ms_max=options.topics.profile_state.delete_retention_ms or 0,
+        clock_ms=clock_ms,
+    ) as folder:
+        await _run(options, folder, stop=_stop_on_signals(options.health))
 
 
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
     engine = Engine(_engine_options(options, folder))
-    metrics = Metrics(options.registry)
+    metrics = Metrics(options.registry, flows=options.work.program.flows)
     topics = options.topics
+    marks = Marks(raw_partitions=topics.raw.partitions)
     partitions = Partitions(
         engine=engine,
         work=options.work,
@@ -86,24 +99,73 @@ async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> 
         ready=_say_ready,
         fail=end_process,
     )
-    options.registry.register(PartitionCollector(owned=partitions.started, lag=partitions.lag, clock_ms=clock_ms))
+    _register(options, folder)
     working = asyncio.create_task(engine.run(partitions.duties(), stop=stop))
-    timekeeping = [asyncio.create_task(one) for one in _timekeeping(options, engine, partitions)]
-    await asyncio.wait([working, *timekeeping], return_when=asyncio.FIRST_COMPLETED)
+    beside = [
+        *_timekeeping(options, engine, partitions, marks),
+        *_observing(options, engine, partitions, marks),
+    ]
+    others = [asyncio.create_task(one) for one in beside]
+    await asyncio.wait([working, *others], return_when=asyncio.FIRST_COMPLETED)
     if not stop.is_set():
-        end_process(_failure([working, *timekeeping]))
+        end_process(_failure([working, *others]))
     await working
-    for task in timekeeping:
+    for task in others:
         task.cancel()
     log.info("stopped")
 
 
-def _timekeeping(options: WorkerOptions, engine: Engine, partitions: Partitions) -> Iterator[Coroutine[Any, Any, None]]:
+def _register(options: WorkerOptions, folder: Path) -> None:
+    health, registry = options.health, options.registry
+    register_runtime(registry)
+    registry.register(health.heart.delays)
+    registry.register(
+        ReportCollector(
+            report=lambda: health.report,
+            flows=options.work.program.flows,
+            topic=options.topics.profile_log.name,
+            store=folder,
+        )
+    )
+
+
+def _observing(
+    options: WorkerOptions, engine: Engine, partitions: Partitions, marks: Marks
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """The heart, the watch over what stands still, and the report of it all."""
+    health = options.health
+    watch = Watch(
+        health,
+        ends=LogEnds(kafka=options.kafka, topic=options.topics.profile_log.name),
+        owned=partitions.started,
+        fail=end_process,
+    )
+    views = Views(
+        owned=partitions.started,
+        lag=partitions.lag,
+        committed=engine.committed,
+        unread_at=watch.unread_at,
+        assigned=lambda: engine.is_assigned,
+        started=lambda: partitions.is_started,
+        stopping=lambda: health.heart.is_stopping,
+        remaining=engine.recovery_remaining,
+        gaps=lambda: engine.gaps,
+        low_water_at=marks.low_water_at,
+        clock=options.work.clock,
+        clock_ms=clock_ms,
+    )
+    yield health.heart.beat()
+    yield watch.run()
+    yield Observer(views, publish=health.publish).run()
+
+
+def _timekeeping(
+    options: WorkerOptions, engine: Engine, partitions: Partitions, marks: Marks
+) -> Iterator[Coroutine[Any, Any, None]]:
     """Following intake's marks, and appending ticks. Nothing on a carried clock, whose time is in the records."""
     if options.work.clock == "carried":
         return
     topics = options.topics
-    marks = Marks(raw_partitions=topics.raw.partitions)
     follower = ProgressFollower(kafka=options.kafka, topic=topics.progress, marks=marks)
     ticker = Ticker(
         owned=partitions.started,
@@ -166,7 +228,7 @@ def _say_ready(numbers: list[int]) -> None:
     log.info("READY with partitions %s", ",".join(map(str, numbers)) or "none")
 
 
-def _stop_on_signals() -> asyncio.Event:
+def _stop_on_signals(health: Health) -> asyncio.Event:
     """Set at the first SIGTERM or SIGINT; the second one ends the process on the spot, which is safe as well."""
     stop = asyncio.Event()
 
@@ -174,6 +236,7 @@ def _stop_on_signals() -> asyncio.Event:
         if stop.is_set():
             os._exit(128 + number)
         log.info("stopping on %s", signal.Signals(number).name)
+        health.heart.stop()
         stop.set()
 
     loop = asyncio.get_running_loop()
