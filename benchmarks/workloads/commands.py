@@ -1,0 +1,109 @@
+"""The commands of the workloads, added to those of the benchmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Sequence
+
+import click
+import uvloop
+from rich.table import Table
+
+from agents.console import Console
+from agents.errors import CheckFailed
+from agents.settings import Settings
+from benchmarks import machine
+from benchmarks.results import LATEST, OURS
+from benchmarks.results import read as read_comparison
+from benchmarks.workloads import gates, results
+from benchmarks.workloads.ground import ground
+from benchmarks.workloads.results import Measured, Run
+from benchmarks.workloads.runner import FULL, SMALL, Runner, Sizes
+
+#: What is measured together, under the name of the command.
+COMMANDS = {
+    "latency": (("latency", "hot"), "From an event to its decision and command, at steady rates; and a hot profile."),
+    "timers": (("timers",), "A million timers, a hundred thousand in one second, and churn."),
+    "recovery": (("recovery",), "A worker that was killed, with and without its disk."),
+    "slopes": (("people", "partitions", "flows"), "CPU per event with more people, partitions, flows; memory."),
+}
+COMMANDS["all"] = (tuple(part for parts, _ in COMMANDS.values() for part in parts), "All workloads, one by one.")
+
+
+def register(group: click.Group) -> None:
+    """Add a command for each of them, and `gates`, which shows what they came to."""
+    for name, (parts, about) in COMMANDS.items():
+        group.add_command(_command(name, parts, about))
+    group.add_command(show)
+
+
+@click.command("gates")
+@click.option("--markdown", is_flag=True, help="As it stands in docs/performance.md.")
+def show(*, markdown: bool) -> None:
+    """Show the gates and what was measured last."""
+    measured = results.read() or Measured(machine=machine.describe())
+    if markdown:
+        click.echo(gates.markdown(measured))
+    else:
+        Console().result({}, _table(measured))
+
+
+def _command(name: str, parts: Sequence[str], about: str) -> click.Command:
+    @click.command(name, help=about)
+    @click.option("--quick", is_flag=True, help="Small sizes, one round: does it still work? Nothing is kept.")
+    @click.option("--rounds", type=click.IntRange(1), help=f"[{FULL.rounds}; 1 with --quick]")
+    @click.option("--part", "some", type=click.Choice(parts), multiple=True, help="Only this; may be repeated.")
+    def command(*, quick: bool, rounds: int | None, some: Sequence[str]) -> None:
+        sizes = SMALL if quick else dataclasses.replace(FULL, half_of_maximum=_half_of_maximum())
+        _run(some or parts, dataclasses.replace(sizes, rounds=rounds or sizes.rounds), keep=not quick)
+
+    return command
+
+
+def _run(parts: Sequence[str], sizes: Sizes, *, keep: bool) -> None:
+    """Run them on one broker. Raises CheckFailed if one of them was wrong in some round."""
+    # The client logs what it then tries again by itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    console, runs = Console(), []
+    with ground(_settings(), console=console) as on:
+        for part in parts:
+            runner = Runner(on, sizes)
+            uvloop.run(getattr(runner, part)())
+            runs += runner.runs
+            if keep:  # also when a later part is interrupted
+                results.save((results.read() or Measured(machine=machine.describe())).with_runs(runner.runs))
+    console.result({}, _table(Measured(machine=machine.describe(), runs=tuple(runs))))
+    _refuse_wrong(runs)
+
+
+def _refuse_wrong(runs: Sequence[Run]) -> None:
+    wrong = [run for run in runs if run.wrong is not None]
+    if wrong:
+        raise CheckFailed(
+            f"{len(wrong)} of {len(runs)} runs have no number; {wrong[0].workload}: {wrong[0].wrong}",
+            next_step="no number counts until this is understood",
+        )
+
+
+def _half_of_maximum() -> float:
+    """Of what the main benchmark has measured last, in events per second of wall time."""
+    if LATEST.exists():
+        for row in read_comparison(LATEST).rows():
+            if row.system == OURS and row.traffic == "session":
+                return row.events_per_second.median / 2
+    return FULL.half_of_maximum
+
+
+def _table(measured: Measured) -> Table:
+    table = Table("gate", "must", "aim", "measured", "", box=None, pad_edge=False)
+    for row in gates.rows(measured):
+        table.add_row(*row)
+    return table
+
+
+def _settings() -> Settings:
+    """The environment's, but on a broker of its own: only that can be kept off the measured core."""
+    settings = Settings.from_environ(os.environ)
+    return dataclasses.replace(settings, home=settings.home / "workloads", kafka=None, postgres=None)
