@@ -10,13 +10,15 @@ PYTHON ?=
 SEEDS ?= 200
 SEED ?= 1
 export SEEDS SEED
+# The storms: full, which is nearly an hour, or quick, some minutes.
+CHAOS ?= full
 
 BIN := .venv/bin
 # Named after what the set-up depends on, so that a changed lock or project file asks for a new one.
 STAMP := .venv/.set-up-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 SUITABLE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup demo test check fmt lint types unit simulate integration up down status bench lock jars clean
+.PHONY: help setup demo test check fmt lint types unit simulate integration chaos up down status bench lock jars clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -50,6 +52,9 @@ simulate: setup ## rehearsals against the naive oracle (SEEDS=1000 for more, SEE
 
 integration: setup ## tests with real Kafka and PostgreSQL
 	$(BIN)/python -m pytest tests/integration
+
+chaos: setup ## storms on real Kafka: workers, brokers and disks fail (CHAOS=quick for some minutes)
+	CHAOS=$(CHAOS) $(BIN)/python -m pytest -s tests/chaos
 
 up: setup ## start the local Kafka and PostgreSQL
 	$(BIN)/cartwheel up

@@ -88,6 +88,15 @@ class Process:
         """Has it not ended?"""
         return self._process.returncode is None
 
+    def is_ready(self) -> bool:
+        """Has it ever said that it works?"""
+        return self._ready.is_set()
+
+    @property
+    def pid(self) -> int:
+        """Of the process itself; it has no children."""
+        return self._process.pid
+
     def has_failed(self) -> bool:
         """Has it ended other than by being told or killed?"""
         return self._process.returncode not in (None, 0, -signal.SIGKILL)

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas import codec
-from schemas.codec import PARTITION_KEY
+from schemas.codec import CLAIM_KEY, PARTITION_KEY
 from schemas.profile import NEVER
 from schemas.topics import Topic
 
@@ -18,11 +18,16 @@ POLL_MS = 50
 
 
 class StateTail:
-    """What the topic holds by now. `positions`: per partition of the profile log, all below is in the state."""
+    """What the topic holds by now, of each key the record that a recovery would believe."""
 
     def __init__(self, partitions: int) -> None:
-        self.positions = [0] * partitions
+        self._positions = [(-1, 0)] * partitions  # epoch, position
         self._wakeups: dict[bytes, tuple[int, int]] = {}  # profile key -> applied offset, wakeup
+
+    @property
+    def positions(self) -> list[int]:
+        """Per partition of the profile log, all below is in the state."""
+        return [position for _, position in self._positions]
 
     def processed(self) -> int:
         """Records of the profile log, of all partitions, that are in the state."""
@@ -33,11 +38,14 @@ class StateTail:
         return sum(wakeup_at != NEVER for _, wakeup_at in self._wakeups.values())
 
     def take(self, record: Any) -> None:
-        """One record of the topic. Of a profile the record with the highest offset counts, as in a recovery."""
-        applied_offset, wakeup_at, _ = codec.peek(record.value)
+        """One record of the topic."""
+        if record.key == CLAIM_KEY:
+            return
         if record.key == PARTITION_KEY:
-            self.positions[record.partition] = max(self.positions[record.partition], applied_offset)
+            known = self._positions[record.partition]
+            self._positions[record.partition] = max(known, codec.rank(record.key, record.value))
         else:
+            applied_offset, wakeup_at, _ = codec.peek(record.value)
             self._wakeups[record.key] = max(self._wakeups.get(record.key, (-1, NEVER)), (applied_offset, wakeup_at))
 
 

@@ -11,20 +11,19 @@ from pathlib import Path
 from agents import topics_admin
 from agents.flow_files import load_flows
 from agents.topics_admin import LogIdentity
-from schemas import codec
-from schemas.codec import PARTITION_KEY
 from schemas.command import Clock
 from schemas.topics import Topics, topics
 from streams.program import build
+from tests.e2e.processes import Process
+from tests.e2e.state_tail import StateTail, following
 from tests.integration import engine_flows
 from tests.integration.engine_traffic import Traffic
 from tests.integration.engine_verdict import Verdict, judge, read
-from tests.integration.engine_worker import WorkerProcess
 from tests.oracle.flowfile import load_flow
 
 PARTITIONS = 4
 SESSION_SECONDS = 6
-DRAIN_SECONDS = 90
+DRAIN_SECONDS = 120
 
 
 class Rig:
@@ -34,7 +33,8 @@ class Rig:
         self.kafka, self.topics, self.identity = kafka, topics, identity
         self.home, self.namespace = home, namespace
         self.flows = engine_flows.write(home / "flows")
-        self.workers: list[WorkerProcess] = []
+        self.workers: list[Process] = []
+        self.tail: StateTail
         self.environ = {
             "CARTWHEEL_KAFKA": kafka,
             "CARTWHEEL_HOME": str(home),
@@ -42,11 +42,11 @@ class Rig:
             "CARTWHEEL_PARTITIONS": str(topics.profile_log.partitions),
         }
 
-    async def worker(self, instance: str = "one", *options: str, kill: str = "") -> WorkerProcess:
+    async def worker(self, instance: str = "one", *options: str, kill: str = "") -> Process:
         """Start a worker; states go out in small batches, so that there is something between two of them."""
         arguments = ["--flows", str(self.flows), "--instance", instance, "--session-seconds", str(SESSION_SECONDS)]
         small = ["--state-batch-bytes", "600"]
-        process = await WorkerProcess.start(self.environ, [*arguments, *small, *options], kill=kill)
+        process = await Process.start("worker", *arguments, *small, *options, environ=self.environ, kill=kill)
         self.workers.append(process)
         return process
 
@@ -60,13 +60,22 @@ class Rig:
             kafka=self.kafka, topics=self.topics, seed=seed, events=events, per_second=per_second, profiles=profiles
         )
 
-    async def drained(self, *, timers_too: bool = True) -> None:
+    async def drained(self, *, timers_too: bool = True, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until every event of the log is processed, and every timer released that traffic armed."""
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while await self._unprocessed():
-                await asyncio.sleep(0.5)
-            while timers_too and await self._pending():
-                await asyncio.sleep(0.5)
+        ends = [
+            max((record.offset + 1 for record in records if record.key[:1] != b"\x00"), default=0)
+            for records in await read(self.kafka, self.topics.profile_log)
+        ]
+        try:
+            async with asyncio.timeout(seconds):
+                while any(p < end for p, end in zip(self.tail.positions, ends, strict=True)) or (
+                    timers_too and self.tail.pending()
+                ):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            words = [process.last_words() for process in self.workers[-3:]]
+            left = f"at {self.tail.positions} of {ends}, {self.tail.pending()} timers pending"
+            raise AssertionError("\n".join([f"not drained within {seconds:g} s: {left}", *words])) from None
 
     async def judge(self) -> Verdict:
         """Compare what came out with what had to."""
@@ -78,20 +87,6 @@ class Rig:
             incarnation=self.identity.incarnation,
         )
 
-    async def _unprocessed(self) -> int:
-        log = await read(self.kafka, self.topics.profile_log)
-        states = await read(self.kafka, self.topics.profile_state)
-        behind = 0
-        for records, state in zip(log, states, strict=True):
-            positions = [codec.unpack_partition(r.value).position for r in state if r.key == PARTITION_KEY]
-            behind += sum(r.key[:1] != b"\x00" for r in records[max(positions, default=0) :])
-        return behind
-
-    async def _pending(self) -> int:
-        states = await read(self.kafka, self.topics.profile_state)
-        last = {r.key: r.value for records in states for r in records if r.key != PARTITION_KEY}
-        return sum(bool(codec.unpack_profile(state).enrollments) for state in last.values())
-
 
 @asynccontextmanager
 async def rig(
@@ -102,7 +97,8 @@ async def rig(
     _, identity = await topics_admin.apply(kafka, declared, clock=clock)
     made = Rig(kafka=kafka, home=home, namespace=namespace, topics=declared, identity=identity)
     try:
-        yield made
+        async with following(kafka, declared.profile_state) as made.tail:
+            yield made
     finally:
         for process in made.workers:
             await process.kill()

@@ -6,10 +6,12 @@ import asyncio
 import random
 import time
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from schemas import codec
 from schemas.control import Progress, Watermark
@@ -72,7 +74,7 @@ class Traffic:
             self._last = (f"{TENANT}/{profile}".encode(), orjson.dumps(event))
         key, value = self._last
         partition = zlib.crc32(key) % self._topics.profile_log.partitions
-        await producer.send(self._topics.profile_log.name, value, key=key, partition=partition)
+        await self._send(producer, self._topics.profile_log.name, value, key=key, partition=partition)
 
     async def _marks(self, producer: Any) -> None:
         now = int(time.time() * 1000)
@@ -81,4 +83,10 @@ class Traffic:
             mark = Progress(
                 raw_partition=number, forwarded_through=to_wire(now - 1), next_offset=0, watermarks=(promise,)
             )
-            await producer.send(self._topics.progress.name, codec.encode(mark), key=str(number).encode())
+            await self._send(producer, self._topics.progress.name, codec.encode(mark), key=str(number).encode())
+
+    async def _send(self, producer: Any, topic: str, value: bytes, **where: Any) -> None:
+        """What a broker that is away does not take is not part of the traffic: the log says what was."""
+        with suppress(KafkaError):
+            written = await producer.send(topic, value, **where)
+            written.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -23,6 +23,8 @@ from schemas.topics import Topic, Topics
 from streams.partition import Partition, Record
 from streams.program import Program
 from tests.oracle.flowfile import Flow
+from tests.oracle.identity import hashed
+from tests.oracle.records import event
 from tests.oracle.replay import run_live
 
 Log = list[list[Any]]
@@ -47,11 +49,14 @@ class Verdict:
     wrong_states: int = 0
     stale_wins: int = 0
     hasty_ticks: int = 0
+    """Ticks that reach beyond their own append time; brokers and workers share a clock here."""
+    early: int = 0
+    """Commands decided before the waits that lead to them were over, counted from the trigger."""
 
     def faults(self) -> dict[str, int]:
         """What must not be."""
-        names = [field.name for field in fields(self)][5:]
-        return {name: getattr(self, name) for name in names if getattr(self, name)}
+        names = [field.name for field in fields(self)]
+        return {name: getattr(self, name) for name in names[names.index("unprocessed") :] if getattr(self, name)}
 
 
 async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: Program, incarnation: str) -> Verdict:
@@ -66,6 +71,7 @@ async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: 
     may: dict[str, tuple[Any, ...]] = {}
     may_decide: set[bytes] = set()
     written = {body for some in decided.values() for body in some}
+    anchors: dict[str, int] = {}
     for number, records in enumerate(log):
         newest, last = _states(state[number])
         position = codec.unpack_partition(newest[PARTITION_KEY]).position if PARTITION_KEY in newest else 0
@@ -75,6 +81,7 @@ async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: 
         verdict.unprocessed += sum(record.key != TICK_KEY for record in records[position:])
         must |= _oracle(oracle, records[:position])
         may |= _oracle(oracle, records)
+        _anchor(anchors, oracle, records)
         replay = CoreReplay(program, topic=topics.profile_log.name, number=number, incarnation=incarnation)
         replay.feed(records[:position])
         verdict.wrong_states += replay.wrong_states(newest)
@@ -85,6 +92,7 @@ async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: 
     verdict.wrong_decisions = len(written - may_decide)
     verdict.missing = sum(one not in bodies for one in must)
     verdict.wrong = sum(any(_facts(body) != may.get(one) for body in some) for one, some in bodies.items())
+    verdict.early = sum(_is_early(body, oracle, anchors) for some in bodies.values() for body in some)
     verdict.two_bodies = sum(len(some) > 1 for some in (*bodies.values(), *decided.values()))
     return verdict
 
@@ -108,7 +116,6 @@ async def read(kafka: str, topic: Topic) -> Log:
 
 
 def _is_hasty(record: Any) -> bool:
-    """A tick that reaches beyond its own append time; broker and workers share a clock here."""
     return from_wire(orjson.loads(record.value)["through"]) > int(record.timestamp)
 
 
@@ -133,6 +140,26 @@ def _facts(body: bytes) -> tuple[Any, ...]:
     command = orjson.loads(body)
     named = tuple(command[name] for name in ("enrollment_id", "profile_id", "flow", "step", "visit"))
     return (*named, from_wire(command["decided_at"]))
+
+
+def _anchor(anchors: dict[str, int], flows: Sequence[Flow], records: Sequence[Any]) -> None:
+    """When the trigger happened of each enrollment that there can be; flows here have no key."""
+    for record in records:
+        if record.key != TICK_KEY:
+            one = event(orjson.loads(record.value), appended_at=record.timestamp, position=record.offset)
+            for flow in flows:
+                if flow.event == one.name:
+                    who = (one.tenant, one.profile_id, flow.name, "", one.name, one.dedupe)
+                    anchors.setdefault(hashed(*who), one.occurred_at)
+
+
+def _is_early(body: bytes, flows: Sequence[Flow], anchors: dict[str, int]) -> bool:
+    command = orjson.loads(body)
+    flow = next(flow for flow in flows if flow.name == command["flow"])
+    waits = sum(step.wait_ms for step in flow.steps[: flow.step_at(command["step"])])
+    anchor = anchors.get(command["enrollment_id"])
+    # A newer trigger that replaces the context may be older than the waits before it.
+    return anchor is None or (command["visit"] == 1 and from_wire(command["decided_at"]) < anchor + waits)
 
 
 def _states(records: Sequence[Any]) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
