@@ -15,10 +15,12 @@ from prometheus_client import CollectorRegistry
 from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings
 from agents.console import Console
+from agents.faust_engine import end_process
 from agents.flow_files import load_flows
 from agents.metrics_page import metrics_page
 from agents.settings import Settings
 from agents.worker import process
+from agents.worker.health import STALL_SECONDS_MAX, Health
 from agents.worker.partitions import Work
 from schemas.topics import topics
 from streams.program import Program, build
@@ -52,6 +54,7 @@ from streams.program import Program, build
     help="Silence after which the partitions of this worker go to another one.",
 )
 @click.option("--state-batch-bytes", type=click.IntRange(1), hidden=True, help="For tests: many small batches.")
+@click.option("--stall-seconds", type=float, default=STALL_SECONDS_MAX, hidden=True, help="For tests: less patience.")
 @takes_settings
 def command(
     *,
@@ -62,6 +65,7 @@ def command(
     static: bool,
     session_seconds: float,
     state_batch_bytes: int | None,
+    stall_seconds: float,
 ) -> None:
     """Keep one state per profile, run flows over it, and order messages when their moment has come.
 
@@ -80,6 +84,7 @@ def command(
             settings,
             program,
             registry=registry,
+            health=health,
             adopt_flows=adopt_flows,
             instance=instance or socket.gethostname(),
             static=static,
@@ -88,9 +93,9 @@ def command(
         )
         await process.run(options)
 
-    registry = CollectorRegistry()
+    registry, health = CollectorRegistry(), Health(fail=end_process, stall_seconds=stall_seconds)
     with (
-        metrics_page(registry, port=settings.worker_metrics) as metrics_url,
+        metrics_page(registry, port=settings.worker_metrics, pages=health.pages()) as metrics_url,
         stack.announced(settings.home, "worker", metrics_url=metrics_url),
     ):
         asyncio.run(work())
@@ -101,6 +106,7 @@ async def _options(
     program: Program,
     *,
     registry: CollectorRegistry,
+    health: Health,
     adopt_flows: bool,
     instance: str,
     static: bool,
@@ -128,6 +134,7 @@ async def _options(
         instance=instance,
         static=static,
         registry=registry,
+        health=health,
         session_seconds=session_seconds,
         state_batch_bytes=state_batch_bytes,
     )

@@ -86,6 +86,7 @@ class EngineConsumer(driver.Consumer):
         """A new tenure begins; its recovery is under way when this returns."""
         app = self._engine_app
         app.expectations.begin_tenure()
+        app.committed.clear()
         app.lease.renew(time.monotonic())  # no heartbeats are sent while a group is being joined
         watch_heartbeats(self._thread._consumer._coordinator, app.lease)  # type: ignore[union-attr]
         app.touch()
@@ -214,6 +215,7 @@ class EngineConsumer(driver.Consumer):
         except KafkaError as error:
             self.log.info("offsets not committed, the next commit makes up for it: %r", error)
             return False
+        self._engine_app.committed.update((tp.partition, one.offset) for tp, one in ours.items())
         return True
 
     # --- Faust's alarms, which compare two different clocks ------------------------------------------

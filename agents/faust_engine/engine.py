@@ -62,6 +62,24 @@ class Engine:
             return None
         return None if end is None else max(0, end - position)
 
+    def committed(self, partition: int) -> int | None:
+        """The offset of the log that was committed last since the partition is ours, None if none was."""
+        return self._app.committed.get(partition)
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the group has given us partitions, be they read already or not."""
+        return self._app.expectations.held
+
+    def recovery_remaining(self) -> int:
+        """Changelog records still to be read by the recovery under way."""
+        return max(0, self._app.recovery.active_remaining_total())
+
+    @property
+    def gaps(self) -> int:
+        """How often a fetched batch did not begin where it should."""
+        return self._app.expectations.gaps
+
     def changelog_end(self, partition: int) -> int:
         """The offset after the last changelog record of a partition that the recovery just over has read."""
         end: int = self._app.recovery.active_highwaters[TP(self._options.state_topic, partition)]

@@ -25,6 +25,8 @@ class Expectations:
         """True from an assignment to the next revocation."""
         self.restoring = False
         """True from the seek of a recovery until its last changelog record."""
+        self.gaps = 0
+        """Batches that began elsewhere than expected, since the process began."""
         self._recovery_sought = -1
         self._next: dict[TopicPartition, int] = {}
         self._gaps: dict[TopicPartition, int] = {}
@@ -71,5 +73,6 @@ class Expectations:
 
     def heals(self, tp: TopicPartition) -> bool:
         """A batch began elsewhere than expected: true if seeking back may still help, false if it has not."""
+        self.gaps += 1
         self._gaps[tp] = self._gaps.get(tp, 0) + 1
         return self._gaps[tp] <= HEALS_MAX

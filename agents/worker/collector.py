@@ -1,48 +1,99 @@
-"""Reads the owned partitions when somebody scrapes, from the thread that serves the page; costs nothing otherwise."""
+"""What the worker is like right now, for Prometheus: its last report as gauges. Nothing is done unless asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agents.worker.owned_partition import OwnedPartition
+from agents.worker.report import PartitionReport, WorkerReport
+from agents.worker.series import OTHER, flow_labels
+
+#: Name, text, and what it is of a partition; left out where that is not known.
+OF_PARTITIONS: tuple[tuple[str, str, Callable[[PartitionReport], float | None]], ...] = (
+    ("consumer_lag_records", "Records not evaluated yet.", lambda one: one.lag_records),
+    ("consumer_lag_seconds", "Since the append of the next record that is not evaluated.", lambda one: one.lag_seconds),
+    ("position", "Next offset to be evaluated.", lambda one: one.position),
+    ("uncommitted_records", "Records evaluated and not committed.", lambda one: one.uncommitted_records),
+    ("committed_offset_age_seconds", "Since the offset moved, if it has to.", lambda one: one.committed_age_seconds),
+    ("partition_stopped", "1 while nothing is taken from it until an operator says so.", lambda one: bool(one.stopped)),
+)
 
 
-class PartitionCollector(Collector):
-    """Every value is one that the event loop's thread set whole, so reading it from another is safe."""
+class ReportCollector(Collector):
+    """`report` gives the last one; `store` is the folder of the local stores."""
 
-    def __init__(
-        self,
-        *,
-        owned: Callable[[], Collection[OwnedPartition]],
-        lag: Callable[[OwnedPartition], int | None],
-        clock_ms: Callable[[], int],
-    ) -> None:
-        self._owned, self._lag, self._clock_ms = owned, lag, clock_ms
+    def __init__(self, *, report: Callable[[], WorkerReport], flows: Iterable[str], topic: str, store: Path) -> None:
+        self._report, self._topic, self._store = report, topic, store
+        self._label_of = flow_labels(flows)
 
     def collect(self) -> Iterator[Metric]:
         """For Prometheus."""
-        partitions = list(self._owned())
-        pending = GaugeMetricFamily("cartwheel_timers_pending", "Timers that wait for their moment.")
-        pending.add_metric([], sum(one.core.pending for one in partitions))
-        lag = GaugeMetricFamily("cartwheel_consumer_lag_records", "Records not yet processed.", labels=["partition"])
-        position = GaugeMetricFamily("cartwheel_position", "Next offset to be processed.", labels=["partition"])
-        for one in partitions:
-            position.add_metric([str(one.number)], one.core.position)
-            if (records := self._lag(one)) is not None:
-                lag.add_metric([str(one.number)], records)
-        behind = GaugeMetricFamily(
-            "cartwheel_tick_through_lag_seconds",
+        report = self._report()
+        for name, text, value_of in OF_PARTITIONS:
+            family = GaugeMetricFamily(f"cartwheel_{name}", text, labels=["topic", "partition"])
+            for one in report.partitions:
+                if (value := value_of(one)) is not None:
+                    family.add_metric([self._topic, str(one.partition)], value)
+            yield family
+        yield self._timers_pending(report)
+        for name, text, value in self._of_the_worker(report):
+            yield GaugeMetricFamily(f"cartwheel_{name}", text, value=value)
+        yield CounterMetricFamily(
+            "cartwheel_offset_gaps", "Batches that did not begin where they should; sought back.", report.offset_gaps
+        )
+
+    def _timers_pending(self, report: WorkerReport) -> Metric:
+        counts = dict.fromkeys([*self._label_of.values(), OTHER], 0)
+        for flow, count in report.timers_pending.items():
+            counts[self._label_of.get(flow, OTHER)] += count
+        family = GaugeMetricFamily("cartwheel_timers_pending", "Timers that wait for their moment.", labels=["flow"])
+        for label, count in counts.items():
+            family.add_metric([label], count)
+        return family
+
+    def _of_the_worker(self, report: WorkerReport) -> Iterator[tuple[str, str, float]]:
+        partitions = report.partitions
+        yield "profiles", "People in the partitions owned.", sum(one.profiles for one in partitions)
+        yield "state_bytes", "Local stores on disk.", folder_bytes(self._store)
+        yield "partitions_owned", "Partitions owned and read.", len(partitions)
+        yield (
+            "timers_overdue",
+            "People with a timer that is due and not released; counting ends at 20,000 in a partition.",
+            sum(one.timers_overdue for one in partitions),
+        )
+        yield (
+            "oldest_due_timer_seconds",
+            "Since the moment of the oldest timer that is due and not released.",
+            max((one.oldest_due_seconds for one in partitions), default=0.0),
+        )
+        yield (
+            "tick_through_lag_seconds",
             "From where timers are released through to now, the worst partition; up to a minute when nothing is due.",
+            max((one.through_lag_seconds for one in partitions), default=0.0),
         )
-        now = self._clock_ms()
-        behind.add_metric(
-            [], max((now - (one.core.through_at or one.owned_at) for one in partitions), default=0) / 1000
+        yield (
+            "clock_skew_seconds",
+            "The broker's clock less ours at the last tick, where it was furthest off.",
+            max((one.clock_skew_seconds for one in partitions), key=abs, default=0.0),
         )
-        skew = GaugeMetricFamily(
-            "cartwheel_clock_skew_seconds", "The broker's clock less ours at the last tick, where it was furthest off."
-        )
-        skew.add_metric([], max((one.tick.skew_ms for one in partitions), key=abs, default=0) / 1000)
-        yield from (pending, lag, position, behind, skew)
+        if report.low_water_lag_seconds is not None:
+            yield "mark_age_seconds", "How old intake's low-water mark is.", report.low_water_lag_seconds
+        yield "recovery_active", "1 while partitions are recovered.", report.phase == "recovering"
+        yield "recovery_remaining_records", "Changelog records to be read.", report.recovery_remaining_records
+        yield "recovery_seconds", "Of the recovery under way, else of the last one.", report.recovery_seconds
+
+
+def folder_bytes(folder: Path) -> int:
+    """Of all files below it. What vanishes meanwhile, as a database's files do, is left out."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(place, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total

@@ -17,6 +17,7 @@ from agents.errors import Halted
 from agents.faust_engine import Delivery
 from agents.worker.arrivals import arrivals
 from agents.worker.metrics import Metrics
+from agents.worker.population import Population
 from agents.worker.ticking import TickState
 from agents.worker.unit_of_work import UnitOfWork
 from schemas.command import Clock
@@ -56,7 +57,12 @@ class OwnedPartition:
         self.number = core.number
         self.unit = unit
         self.tick = TickState()
-        self.owned_at = clock_ms()
+        self._clock_ms, self.owned_at = clock_ms, clock_ms()
+        self.population = Population()
+        self.first_position = self.settled_position = core.position
+        """Where we began; up to where all is in the local store."""
+        self.stopped_because: str | None = None
+        """Why nothing is taken until an operator says so."""
         self._claim, self._epoch_before = claim, epoch_before
         self._topic, self._clock, self._metrics, self._fail = topic, clock, metrics, fail
         self._waiting: deque[Delivery] = deque()
@@ -71,6 +77,11 @@ class OwnedPartition:
         self._closed = self._flushing = False
         self._work = asyncio.create_task(self._guarded(self._take_over_and_work()), name=f"partition-{self.number}")
         self._flush = asyncio.create_task(self._guarded(self._flush_when_due()), name=f"flush-{self.number}")
+
+    @property
+    def unread_at(self) -> int | None:
+        """The append time of the next record to be evaluated, if it is here already."""
+        return int(self._waiting[0].records[0].timestamp) if self._waiting else None
 
     async def room(self) -> None:
         """Return when one more delivery may come, or none will be taken any more."""
@@ -149,7 +160,13 @@ class OwnedPartition:
             self._saying.append(task)
             task.add_done_callback(self._said)
         self._plan_flush()
-        self._metrics.unit(outputs, seconds=time.perf_counter() - began)
+        self.population.evaluated(outputs.tallies)
+        self._metrics.unit(
+            outputs,
+            seconds=time.perf_counter() - began,
+            fetched=delivery.records,
+            evaluated_at=self._clock_ms(),
+        )
 
     async def _say(self, outputs: Outputs) -> None:
         async with self._in_order:  # first come, first served
@@ -192,8 +209,15 @@ class OwnedPartition:
         settled, self._unsettled = self._unsettled, []
         for saying in list(self._saying):
             await saying
+        foreign, repaired = self.unit.foreign_records, self.unit.repaired
         await self.unit.settle(snapshot)
         self.core.settled()
+        self.settled_position = snapshot.position
+        self._metrics.settled(
+            snapshot.states,
+            foreign=self.unit.foreign_records - foreign,
+            repaired=self.unit.repaired - repaired,
+        )
         for delivery in settled:
             delivery.done()
         self._flushing = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
 from agents.worker.metrics import Metrics
 from agents.worker.owned_partition import OwnedPartition
+from agents.worker.population import Population
 from agents.worker.unit_of_work import Destinations, Effects, UnitOfWork
 from schemas import codec
 from schemas.codec import PARTITION_KEY
@@ -60,6 +62,7 @@ class Partitions:
         self._instance, self._clock_ms, self._fail = instance, clock_ms, fail
         self._owned: dict[int, OwnedPartition] = {}
         self._started = False
+        self._interrupted = time.monotonic()
         self._effects = Effects(
             pack=engine.batches.pack,
             pack_state=lambda items: engine.batches.pack(items, size=state_batch_bytes),
@@ -83,6 +86,11 @@ class Partitions:
             reached=self._reached,
         )
 
+    @property
+    def is_started(self) -> bool:
+        """Whether all partitions that are ours, be there any or none, are being read."""
+        return self._started
+
     def started(self) -> Collection[OwnedPartition]:
         """The owned partitions, from the moment on when all of them are being read."""
         return self._owned.values() if self._started else ()
@@ -94,23 +102,25 @@ class Partitions:
     # --- duties ------------------------------------------------------------------------------------
 
     async def _rebuild(self, numbers: frozenset[int], wanted: Callable[[], bool]) -> None:
-        cores = []
+        rebuilt = []
         for number in sorted(numbers):
-            core = self._new_core(number)
+            core, population = self._new_core(number), Population()
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
                 core.restore(key, state)
+                population.restored(state)
                 if scanned % REBUILD_CHUNK == 0:
                     await asyncio.sleep(0)
                     if not wanted():
                         return
-            cores.append(core)
+            rebuilt.append((core, population))
             await asyncio.sleep(0)
         self._reached("rebuild")
         if wanted():
-            self._owned = {core.number: self._own(core) for core in cores}
+            self._owned = {core.number: self._own(core, population) for core, population in rebuilt}
 
     def _start(self) -> None:
         self._started = True
+        self._metrics.assigned(interrupted_seconds=time.monotonic() - self._interrupted)
         self._ready(sorted(self._owned))
 
     async def _room(self, number: int) -> None:
@@ -122,6 +132,9 @@ class Partitions:
         return partition is not None and partition.take(delivery)
 
     async def _release(self) -> None:
+        if self._started:
+            self._metrics.revoked()
+            self._interrupted = time.monotonic()
         self._started = False
         owned, self._owned = self._owned, {}
         await asyncio.gather(*(partition.close() for partition in owned.values()))
@@ -143,7 +156,7 @@ class Partitions:
             record=record,
         )
 
-    def _own(self, core: Partition) -> OwnedPartition:
+    def _own(self, core: Partition, population: Population) -> OwnedPartition:
         number, store = core.number, self._engine.store
         record = store.load(number, PARTITION_KEY)
         unit = UnitOfWork(
@@ -153,7 +166,7 @@ class Partitions:
             changelog_next=self._engine.changelog_end(number),
             stale=store.take_stale(number),
         )
-        return OwnedPartition(
+        owned = OwnedPartition(
             core=core,
             unit=unit,
             claim=codec.encode({"instance": self._instance, "claimed_at": to_wire(self._clock_ms())}),
@@ -164,6 +177,8 @@ class Partitions:
             metrics=self._metrics,
             fail=self._fail,
         )
+        owned.population = population
+        return owned
 
     def _check(self, number: int, record: PartitionRecord) -> None:
         """Raises Misconfigured when the state was made for another log, or by other flows."""

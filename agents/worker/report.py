@@ -1,0 +1,57 @@
+"""What a worker tells of itself: read by its metrics and probes, and by `cartwheel status` from its page.
+
+Made on the event loop's thread, whole, and never changed afterwards, so that any other thread may read it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Phase = Literal["starting", "recovering", "working", "stopping"]
+
+
+class PartitionReport(msgspec.Struct, kw_only=True, frozen=True):
+    """One owned partition. `None` is what nobody knows yet."""
+
+    partition: int
+    position: int
+    epoch: int
+    lag_records: int | None
+    lag_seconds: float | None
+    uncommitted_records: int
+    committed_age_seconds: float
+    profiles: int
+    timers_pending: int
+    timers_overdue: int
+    oldest_due_seconds: float
+    through_lag_seconds: float
+    clock_skew_seconds: float
+    stopped: str | None
+
+
+class WorkerReport(msgspec.Struct, kw_only=True, frozen=True):
+    """One worker process."""
+
+    phase: Phase = "starting"
+    partitions: tuple[PartitionReport, ...] = ()
+    timers_pending: dict[str, int] = {}
+    """By flow."""
+    recovery_remaining_records: int = 0
+    recovery_seconds: float = 0.0
+    """Of the recovery under way, else of the last one."""
+    low_water_lag_seconds: float | None = None
+    """How old intake's mark is; without a fresh one no timer is released. None on a carried clock, or before one."""
+    offset_gaps: int = 0
+
+    def why_not_ready(self) -> list[str]:
+        """What is missing for readiness; nothing if the worker is ready."""
+        match self.phase:
+            case "starting":
+                return ["it has not been given partitions yet"]
+            case "recovering":
+                return [f"it is recovering: {self.recovery_remaining_records} changelog records remain"]
+            case "stopping":
+                return ["it is stopping"]
+        return [] if self.partitions else ["it owns no partition: there are more workers than partitions"]
