@@ -6,6 +6,7 @@ An `int` compares, adds and packs without surprises and costs nothing on the hot
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -23,7 +24,14 @@ def to_datetime(instant: int) -> datetime:
 
 def to_wire(instant: int) -> str:
     """`2026-11-21T10:00:00.000Z`."""
-    return to_datetime(instant).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    seconds, milliseconds = divmod(instant, 1000)
+    return f"{_second(seconds)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    """Most instants that are written are of the same few seconds, and naming a second is what costs."""
+    return to_datetime(seconds * 1000).isoformat().removesuffix("+00:00")
 
 
 def from_wire(text: str) -> int:
