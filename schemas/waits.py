@@ -40,7 +40,8 @@ _profile = msgspec.msgpack.Decoder(_Profile)
 
 def waits_of(state: bytes) -> list[tuple[str, int]]:
     """Flow and wakeup of each enrollment. Raises Undecodable for a version this program does not know."""
-    if peek(state)[1] == NEVER:
+    _, wakeup_at, held = peek(state)
+    if wakeup_at == NEVER and not held:
         return []
     try:
         enrollments = _profile.decode(memoryview(state)[HEADER.size :]).enrollments

@@ -18,12 +18,13 @@ from schemas.refusals import REASONS
 AGE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
 EVALUATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 #: Few, because each of them is a series of every flow.
-LATENESS_SECONDS = (0.25, 1, 10, 60, 600, 3600)
+LATENESS_SECONDS = (1, 10, 60, 3600)
 INTERRUPTION_SECONDS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
 
 EVENTS = ("new", "duplicate", "conflict", "skipped", "refused")
 BENT = ("clamped", "from_the_future")
-DECISIONS = (*get_args(Outcome), "ignored", "where_false")
+DECISIONS = get_args(Outcome)
+PASSED = ("ignored", "where_false")
 TIMERS = ("fired", "canceled", "stale")
 CHANNELS = ("email", "log")
 REFUSALS = (
@@ -36,7 +37,8 @@ REFUSALS = (
     "too_many_enrollments",
     "state_full",
 )
-EVICTED = ("dedupe", "past", "history", "history_words")
+EVICTED = ("dedupe", "past", "history", "history_words", "poison")
+HELD = ("messages", "moments")
 
 
 class UnitOutputs(Protocol):
@@ -88,11 +90,20 @@ class Metrics:
         self._decisions = Totals(
             "cartwheel_decisions", "What flows decided.", ["flow", "outcome"], _pairs(flows, DECISIONS)
         )
-        self._commands = Totals("cartwheel_commands", "Commands.", ["flow", "channel"], _pairs(flows, CHANNELS))
+        self._commands = Totals("cartwheel_commands", "Commands.", ["channel"], _each(CHANNELS))
+        self._passed = Totals(
+            "cartwheel_triggers_passed",
+            "Triggers without a decision: of somebody who is in the flow, or not what its `where` is about.",
+            ["what"],
+            _each(PASSED),
+        )
         self._refusals = Totals(
             "cartwheel_refusals", "People whom a flow did not take in.", ["reason"], _each(REFUSALS)
         )
         self._undeclared = Totals("cartwheel_undeclared_tallies", "What the core counts and is not declared here.")
+        self._held = Totals(
+            "cartwheel_profiles_held", "People held up by a record that could not be taken.", ["what"], _each(HELD)
+        )
         self._evicted = Totals(
             "cartwheel_evicted", "What the bounds of state made us forget.", ["what"], _each(EVICTED)
         )
@@ -177,12 +188,14 @@ class Metrics:
                 self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome))
                 if outcome == "refused":
                     self._refusals.add(count, (reason,))
-            case ("ignored" | "where_false", flow):
-                self._decisions.add(count, (self._label_of.get(flow, OTHER), tally[0]))
-            case ("command", flow, channel):
-                self._commands.add(count, (self._label_of.get(flow, OTHER), channel))
+            case ("ignored" | "where_false", _):
+                self._passed.add(count, tally[:1])
+            case ("command", _, channel):
+                self._commands.add(count, (channel,))
             case ("timer", flow, outcome):
                 self._timers.add(count, (self._label_of.get(flow, OTHER), outcome))
+            case ("held", what):
+                self._held.add(count, (what,))
             case ("evicted", what):
                 self._evicted.add(count, (what,))
             case ("profile",):

@@ -6,12 +6,15 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from agents.worker.owned_partition import OwnedPartition
+from agents.worker.population import Population
 from agents.worker.report import PartitionReport, Phase, WorkerReport
+from agents.worker.ticking import TickState
 from schemas.command import Clock
+from streams.partition import Partition
 
 LOOK_SECONDS = 1.0
 RECOVERY_LINE_SECONDS = 5.0
@@ -21,12 +24,29 @@ OVERDUE_MAX = 20_000
 log = logging.getLogger("cartwheel.worker")
 
 
+class Observed(Protocol):
+    """What is looked at of an owned partition."""
+
+    core: Partition
+    population: Population
+    tick: TickState
+    owned_at: int
+    first_position: int
+    stopped_because: str | None
+
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def unread_at(self) -> int | None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
     """Where to look. Everything is asked on the event loop's thread."""
 
-    owned: Callable[[], Collection[OwnedPartition]]
-    lag: Callable[[OwnedPartition], int | None]
+    owned: Callable[[], Iterable[Observed]]
+    lag: Callable[[int, int], int | None]
+    """Records of a partition from a position on, if the broker has said."""
     committed: Callable[[int], int | None]
     """The last offset of a partition that was committed since it is ours."""
     unread_at: Callable[[int, int], int | None]
@@ -50,7 +70,7 @@ class Observer:
         self._views, self._publish = views, publish
         self._was_assigned = False
         self._lag_seen: dict[int, tuple[int, float]] = {}  # partition -> position, and since when it has a lag there
-        self._commit_moved: dict[int, tuple[int, float]] = {}  # partition -> committed, since when
+        self._commit_moved: dict[int, tuple[int | None, float]] = {}  # partition -> committed, since when
         self._recovery = _Recovery()
 
     async def run(self) -> None:
@@ -62,7 +82,7 @@ class Observer:
     def look(self, seconds: float) -> None:
         """Make a new report; `seconds` is now, by the monotonic clock."""
         views = self._views
-        owned, phase, now = views.owned(), self._phase(), views.clock_ms()
+        owned, phase, now = list(views.owned()), self._phase(), views.clock_ms()
         pending: Counter[str] = Counter()
         for one in owned:
             pending.update(one.population.timers)
@@ -89,20 +109,22 @@ class Observer:
             return "working"
         return "recovering" if self._was_assigned else "starting"
 
-    def _look_at(self, one: OwnedPartition, *, now: int, seconds: float) -> PartitionReport:
-        core = one.core
+    def _look_at(self, one: Observed, *, now: int, seconds: float) -> PartitionReport:
+        core, number = one.core, one.core.number
         time_at = core.now_at if self._views.clock == "carried" else now
-        lag = self._views.lag(one)
-        committed = self._views.committed(one.number)
+        lag = self._views.lag(number, core.position)
+        committed = self._views.committed(number)
         uncommitted = core.position - (one.first_position if committed is None else committed)
         return PartitionReport(
-            partition=one.number,
+            partition=number,
             position=core.position,
-            epoch=one.unit.epoch,
+            epoch=one.epoch,
             lag_records=lag,
             lag_seconds=self._lag_seconds(one, lag=lag, now=now, seconds=seconds),
             uncommitted_records=max(0, uncommitted),
-            committed_age_seconds=self._committed_age(one.number, committed, behind=uncommitted > 0, seconds=seconds),
+            committed_age_seconds=self._committed_age(
+                one.core.number, committed, behind=uncommitted > 0, seconds=seconds
+            ),
             profiles=one.population.profiles,
             timers_pending=one.population.timers.total(),
             timers_overdue=core.overdue(time_at, limit=OVERDUE_MAX),
@@ -112,25 +134,25 @@ class Observer:
             stopped=one.stopped_because,
         )
 
-    def _lag_seconds(self, one: OwnedPartition, *, lag: int | None, now: int, seconds: float) -> float | None:
+    def _lag_seconds(self, one: Observed, *, lag: int | None, now: int, seconds: float) -> float | None:
         """By the append time of the next unread record. Where nobody has seen it, at least since we know of it."""
         position = one.core.position
         if not lag:
-            self._lag_seen.pop(one.number, None)
+            self._lag_seen.pop(one.core.number, None)
             return None if lag is None else 0.0
-        known = self._lag_seen.get(one.number)
+        known = self._lag_seen.get(one.core.number)
         if known is None or known[0] != position:
-            known = self._lag_seen[one.number] = (position, seconds)
+            known = self._lag_seen[one.core.number] = (position, seconds)
         unread_at = one.unread_at
         if unread_at is None:
-            unread_at = self._views.unread_at(one.number, position)
+            unread_at = self._views.unread_at(one.core.number, position)
         return seconds - known[1] if unread_at is None else max(0, now - unread_at) / 1000
 
     def _committed_age(self, number: int, committed: int | None, *, behind: bool, seconds: float) -> float:
         offset, since = self._commit_moved.get(number, (None, seconds))
         if not behind or offset != committed:
             since = seconds
-        self._commit_moved[number] = (committed, since)  # type: ignore[assignment]
+        self._commit_moved[number] = (committed, since)
         return seconds - since
 
 

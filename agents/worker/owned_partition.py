@@ -79,6 +79,11 @@ class OwnedPartition:
         self._flush = asyncio.create_task(self._guarded(self._flush_when_due()), name=f"flush-{self.number}")
 
     @property
+    def epoch(self) -> int:
+        """Ours, 0 before the claim is written."""
+        return self.unit.epoch
+
+    @property
     def unread_at(self) -> int | None:
         """The append time of the next record to be evaluated, if it is here already."""
         return int(self._waiting[0].records[0].timestamp) if self._waiting else None

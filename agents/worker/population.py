@@ -1,7 +1,7 @@
 """How many people one partition holds, and how many timers of each flow wait in it.
 
 Counted once, when the partition is rebuilt, and then kept up by what units of work tally. A live enrollment waits for
-exactly one moment, so that a timer begins with `entered` and is over with `ended`.
+one moment at a time, so that a flow has as many timers as live enrollments: one more `entered`, one less `ended`.
 """
 
 from __future__ import annotations

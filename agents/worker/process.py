@@ -142,7 +142,7 @@ def _observing(
     )
     views = Views(
         owned=partitions.started,
-        lag=partitions.lag,
+        lag=lambda number, position: engine.lag(number, position=position),
         committed=engine.committed,
         unread_at=watch.unread_at,
         assigned=lambda: engine.is_assigned,
