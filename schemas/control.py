@@ -48,7 +48,7 @@ class Tick(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, gc=Fal
 
     Released is what has a wakeup below `through`, or at `through` with a profile key not above `through_key` (absent:
     every key at that instant). Of who is held at a gate that is open, those go on that reached it below
-    `gates_through`, or at it with a key not above `gates_key` (both absent: all of them).
+    `gates_through`, or at it with a key not above `gates_key` (absent: everybody).
     """
 
     through: WireInstant

@@ -67,9 +67,8 @@ class Fact(msgspec.Struct, array_like=True):
     occurred_at: int
 
 
-#: What a record that a profile could not take holds up: its messages, or every moment of it, because waking it failed;
-#: or nothing any more, once it is released.
-Poison = Literal["messages", "moments", "released"]
+#: What a record that a profile could not take holds up: its messages; or every moment of it, because waking it failed.
+Poison = Literal["messages", "moments"]
 
 
 class Profile(msgspec.Struct, kw_only=True, array_like=True):
@@ -86,11 +85,17 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True):
     dedupe: bytes = b""  # see streams.dedupe
     conflicts: int = 0
     last_active_at: int = 0
-    poison: dict[int, Poison] = {}  # by the offset of the record
+    poison: list[tuple[int, Poison]] = []  # offset of the record, what it holds up
     weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
+
+    def is_frozen(self) -> bool:
+        """True while no enrollment may be woken, because waking one has failed."""
+        return bool(self.poison) and any(what == "moments" for _, what in self.poison)
 
     def wakeup_at(self) -> int:
         """The earliest moment at which a live enrollment has something to do."""
+        if self.is_frozen():
+            return NEVER
         return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
 
 

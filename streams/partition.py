@@ -6,57 +6,37 @@ Live clock: timers fire only at ticks. Carried clock: any record later than a ti
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import NamedTuple
 
 from schemas import codec
 from schemas.catalog import short_name
 from schemas.command import Clock
-from schemas.control import END_KEY, TICK_KEY, WATERMARK_KEY, Tick, Watermark
+from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, WATERMARK_KEY, Resolution, Tick, Watermark
 from schemas.event import Event
-from schemas.instants import from_datetime, from_wire, to_wire
-from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX, RELEASED_PER_TICK_MAX
-from schemas.profile import NEVER, PartitionRecord, Profile
-from streams import dedupe, person
+from schemas.instants import from_datetime
+from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX, RECORD_BYTES_MAX
+from schemas.profile import NEVER, PartitionRecord, Poison, Profile, Stopped
+from streams import dedupe, person, poison
+from streams.profiles import KEPT_MAX, Profiles, StateUnreadable
 from streams.program import Program
-from streams.recorder import Recorder, dead_letter
-from streams.timers import Timers
+from streams.recorder import Recorder
+from streams.retained import Retained
+from streams.schedule import LAST_KEY, Schedule, bound_key
+from streams.unit import NO_TIME
+from streams.unit import Outputs as Outputs
+from streams.unit import Record as Record
+from streams.unit import Snapshot as Snapshot
 from streams.verdict import Trigger
-from streams.watermarks import Gates, Watermarks
+from streams.watermarks import Gates
 from streams.words import all_words
 
-CACHED_PROFILES_MAX = 20_000  # decoded profiles kept between units; beyond it those that came first are dropped
-LAST_KEY = b"\xff"  # above every profile key
 GATES_ONLY = -1  # a time before every wakeup
-
-
-class Record(NamedTuple):
-    """One record of the profile log; `appended_at` is the broker's append time, or the carried one."""
-
-    offset: int
-    appended_at: int
-    key: bytes
-    value: bytes
-
-
-class Outputs(NamedTuple):
-    """What one unit of work says to the world, encoded. Nothing here may be dropped or reordered."""
-
-    commands: list[tuple[bytes, bytes]]
-    decisions: list[tuple[bytes, bytes]]
-    dead_letters: list[tuple[bytes | None, bytes]]
-    tallies: Counter[tuple[str, ...]]
-    latenesses: dict[str, list[int]]
-
-
-class Snapshot(NamedTuple):
-    """What all units of work since the snapshot before have made of the state, encoded: each profile once."""
-
-    states: list[tuple[bytes, bytes]]
-    partition_record: bytes
-    position: int
+CONTROL_KEYS: dict[Clock, tuple[bytes, ...]] = {
+    "live": (TICK_KEY, RESOLUTION_KEY),
+    "carried": (WATERMARK_KEY, END_KEY, RESOLUTION_KEY),
+}
+OTHER_CLOCK: dict[Clock, str] = {"live": "carried_time_on_live_log", "carried": "missing_carried_time"}
+SetAside = frozenset[tuple[int, bytes, Poison]]  # (offset, profile key, what failed): what is not tried again
 
 
 class Partition:
@@ -72,18 +52,25 @@ class Partition:
         incarnation: str,
         load: Callable[[bytes], bytes | None],
         record: PartitionRecord | None,
+        kept_profiles_max: int = KEPT_MAX,
+        version: str = "",
+        set_aside: SetAside = frozenset(),
     ) -> None:
-        """`load` reads a packed profile from the local store; `record` is None for a partition without a past."""
+        """`load` reads a packed profile from the local store; `record` is None for a partition without a past.
+
+        `version` is that of the program, for dead letters. `set_aside` names what is known to fail.
+        """
         self._program, self._topic, self.number = program, topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
+        self._version, self._set_aside = version, set_aside
         self.position = record.position if record else 0
         self.now_at = record.now_at if record else 0
-        self._watermarks = Watermarks(record.watermarks if record else ())
-        self._through = (record.through_at, _key_bound(record.through_key)) if record else (0, LAST_KEY)
-        self._timers = Timers()
-        self._profiles: dict[bytes, Profile] = {}
-        self._dirty: dict[bytes, Profile] = {}  # changed since the last snapshot
-        self._unsettled: dict[bytes, Profile] = {}  # in the last snapshot, which is not in the local store yet
+        self.stopped = record.stopped if record else None
+        self._poison = record.poison if record else []
+        self._schedule = Schedule(program=program, clock=clock, record=record)
+        self._timers = self._schedule.timers
+        self._profiles = Profiles(load, kept_max=kept_profiles_max)
+        self._retained = Retained(record)
         self._released: set[bytes] = set()  # by the record being processed
         self._out = self._new_recorder()
 
@@ -97,17 +84,17 @@ class Partition:
     @property
     def dirty(self) -> int:
         """Profiles that the next snapshot will hold."""
-        return len(self._dirty)
+        return len(self._profiles.changed)
 
     @property
     def through_at(self) -> int:
         """Up to where timers have been released."""
-        return self._through[0]
+        return self._schedule.through[0]
 
     @property
     def next_wakeup_at(self) -> int:
-        """The earliest wakeup, NEVER if there is none."""
-        return self._timers.next_at()
+        """When a tick would release somebody, NEVER if there is nobody."""
+        return NEVER if self.stopped else self._schedule.next_at
 
     def overdue(self, now: int, *, limit: int) -> int:
         """How many profiles were due before `now` and have not been released; no more than `limit` are counted."""
@@ -119,16 +106,19 @@ class Partition:
         """Take in one packed profile: only its header is read, unless it is held at a gate."""
         _, wakeup_at, held = codec.peek(state)
         if held:
-            self._index(key, codec.unpack_profile(state))
+            self._schedule.index(key, codec.unpack_profile(state), now=self.now_at)
         else:
             self._timers.set(key, wakeup_at)
 
     # --- one unit of work --------------------------------------------------------------------------
 
     def process(self, records: Sequence[Record]) -> Outputs:
-        """Apply records in offset order."""
+        """Apply records in offset order. A partition that has stopped takes none; `position` says where it stands."""
         self._out = out = self._new_recorder()
+        self._retained.add(records)
         for record in records:
+            if self.stopped is not None:
+                break
             self._process(record)
             self.position = record.offset + 1
         return Outputs(
@@ -144,14 +134,16 @@ class Partition:
 
         It must not become durable before the outputs of every unit of work up to here.
         """
-        states = [(key, codec.pack_profile(profile)) for key, profile in self._dirty.items()]
-        self._unsettled, self._dirty = self._dirty, {}
-        return Snapshot(states, codec.pack_partition(self._record(), epoch=epoch), self.position)
+        record = self._record()
+        self._retained.snapshot(record)
+        return Snapshot(self._profiles.snapshot(), codec.pack_partition(record, epoch=epoch), self.position)
 
     def settled(self) -> None:
         """The last snapshot is in the local store: what it holds may be loaded from there again."""
-        self._unsettled = {}
-        self._make_room()
+        self._profiles.settled()
+        self._retained.settled()
+        if self._set_aside:
+            self._set_aside = frozenset(one for one in self._set_aside if one[0] >= self._retained.position)
 
     def _process(self, record: Record) -> None:
         out = self._out
@@ -160,9 +152,13 @@ class Partition:
             self._released = set()
         if record.appended_at > self.now_at:
             if self._clock == "carried":
-                self._release((record.appended_at - 1, LAST_KEY), record.offset)
+                self._release((record.appended_at - 1, LAST_KEY), record)
             self.now_at = max(self.now_at, record.appended_at)
         elif record.appended_at < self.now_at:
+            if record.appended_at == NO_TIME:
+                detail = f"the clock of this log is {self._clock}; only intake may write to the profile log"
+                self._refuse_unread(record, OTHER_CLOCK[self._clock], detail)
+                return
             out.tallies[("clamped",)] += 1
         if record.key[:1] != b"\x00":
             self._process_event(record)
@@ -170,7 +166,7 @@ class Partition:
             self._process_control(record)
 
     def _process_control(self, record: Record) -> None:
-        known = (TICK_KEY,) if self._clock == "live" else (WATERMARK_KEY, END_KEY)
+        known = CONTROL_KEYS[self._clock]
         if record.key not in known:
             detail = f"the key {record.key!r} is none of {known}, which a log with a {self._clock} clock has"
             self._refuse(record, "unknown_control_record", detail)
@@ -178,26 +174,32 @@ class Partition:
             self._process_tick(record)
         elif record.key == WATERMARK_KEY:
             self._process_watermark(record)
+        elif record.key == RESOLUTION_KEY:
+            self._process_resolution(record)
         else:
             # What is released has its moments; the log itself goes on with the time of its next record.
-            self._release((NEVER - 1, LAST_KEY), record.offset)
+            self._release((NEVER - 1, LAST_KEY), record)
 
     # --- events --------------------------------------------------------------------------------------
 
     def _process_event(self, record: Record) -> None:
+        key, value, out = record.key, record.value, self._out
         try:
-            event = codec.decode_event(record.value)
+            if len(value) > RECORD_BYTES_MAX:
+                raise codec.Undecodable(f"the record has {len(value)} bytes")
+            event = codec.decode_event(value)
             type_ = short_name(event.type)
             words = all_words(event, type_=type_) if type_ in self._program.events else {}
             occurred_at = from_datetime(event.time)
-            if record.key not in self._profiles:
-                _check_key(record.key)
+            profile = self._profiles.of(key)
         except (codec.Undecodable, OverflowError) as error:
-            self._refuse(record, "invalid_field", str(error))
+            self._refuse_unread(record, *poison.why(value, str(error)))
             return
-        profile, out = self._profile(record.key), self._out
-        if self._is_ahead(record.key, profile, record.offset):
-            out.tallies[("event", "skipped")] += 1
+        if profile.applied_offset >= record.offset and key not in self._released:
+            self._pass_over(record, profile)
+            return
+        if self._set_aside and (record.offset, key, "messages") in self._set_aside:
+            self._hold(key, profile, record.offset, "messages")
             return
         out.caused_by(record.offset, event.id)
         if occurred_at > self.now_at + FUTURE_MS_MAX:
@@ -205,12 +207,15 @@ class Partition:
             occurred_at = self.now_at
         if occurred_at < self.now_at - DEDUPE_HORIZON_MS and not event.backfill:
             detail = f"time {event.time.isoformat()} is more than 14 days before now; send it with backfill: true"
-            self._refuse(record, "before_dedupe_horizon", detail)
+            out.refuse_record(record, "before_dedupe_horizon", detail, now=self.now_at)
             return
-        if self._is_new(record, profile, event):
-            trigger = Trigger(event, type_, words, occurred_at, record.offset)
-            person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
-            self._touch(record.key, profile, record.offset)
+        try:
+            if self._is_new(record, profile, event):
+                trigger = Trigger(event, type_, words, occurred_at, record.offset)
+                person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
+                self._touch(key, profile, record.offset)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this record
+            self._mend(record, key, "messages", error)
 
     def _is_new(self, record: Record, profile: Profile, event: Event) -> bool:
         key, body = dedupe.fingerprint(event)
@@ -231,60 +236,44 @@ class Partition:
     def plan_tick(self, *, ceiling_at: int, watermarks: Sequence[Watermark], force: bool) -> Tick | None:
         """The tick that the owner should append now, or None when there is nothing to say.
 
-        `ceiling_at` is the lower of the owner's clock and intake's low-water mark. At most RELEASED_PER_TICK_MAX
-        profiles are released by one tick.
+        `ceiling_at` is the lower of the owner's clock and intake's low-water mark.
         """
-        news = tuple(watermark for watermark in watermarks if self._watermarks.is_news(watermark))
-        ceiling = max(self._through, (ceiling_at, LAST_KEY))
-        due = self._timers.first(RELEASED_PER_TICK_MAX + 1, through=ceiling)
-        if not due and not news and not force:
+        if self.stopped is not None:
             return None
-        through = due[RELEASED_PER_TICK_MAX - 1] if len(due) > RELEASED_PER_TICK_MAX else ceiling
-        return Tick(through=to_wire(through[0]), through_key=_bound_key(through[1]), watermarks=news)
+        return self._schedule.plan_tick(ceiling_at=ceiling_at, watermarks=watermarks, force=force)
 
     def _process_tick(self, record: Record) -> None:
         try:
-            tick = codec.decode(record.value, Tick)
-            through = (from_wire(tick.through), _key_bound(tick.through_key))
-            opened = self._advance(tick.watermarks)
+            self._schedule.take(codec.decode(record.value, Tick))
         except (codec.Undecodable, ValueError) as error:
             self._refuse(record, "invalid_field", str(error))
             return
         self._out.tallies[("tick",)] += 1
-        self._through = max(self._through, through)
-        self._release(self._through, record.offset)
-        for key in opened:
-            self._wake(key, record.offset, through_at=GATES_ONLY, now=self.now_at)
+        self._release(self._schedule.through, record)
+        for key in self._schedule.opened():
+            self._wake(key, record, through_at=GATES_ONLY, now=self.now_at)
 
     def _process_watermark(self, record: Record) -> None:
         try:
-            watermark = codec.decode(record.value, Watermark)
-            opened = self._advance((watermark,))
+            opened = self._schedule.advance((codec.decode(record.value, Watermark),))
         except (codec.Undecodable, ValueError) as error:
             self._refuse(record, "invalid_field", str(error))
             return
         for key in opened:
             self._timers.set(key, self.now_at)
 
-    def _advance(self, watermarks: Sequence[Watermark]) -> list[bytes]:
-        """Take watermarks in; the keys of profiles held at a gate that is open now.
+    def _process_resolution(self, record: Record) -> None:
+        try:
+            resolution = codec.decode(record.value, Resolution)
+            profile = self._profiles.of(key := resolution.profile.encode())
+        except codec.Undecodable as error:
+            self._refuse(record, "invalid_field", str(error))
+            return
+        if profile.poison and not self._is_ahead(key, profile, record.offset):
+            poison.resolve(profile, resolution.offsets, now=self.now_at)
+            self._touch(key, profile, record.offset)
 
-        Raises ValueError before anything is taken in if an instant is malformed.
-        """
-        for one in watermarks:
-            from_wire(one.complete_through)
-        moved = {(one.tenant, one.source) for one in watermarks if self._watermarks.advance(one)}
-        if not moved:
-            return []
-        tenants = {tenant.encode() for tenant, _ in moved}
-        return [
-            key
-            for key, holds in self._timers.held_at({source for _, source in moved})
-            if (tenant := key.partition(b"/")[0]) in tenants
-            and any(Gates(self._watermarks, tenant.decode()).open(gates, due_at=due) for gates, due in holds)
-        ]
-
-    def _release(self, through: tuple[int, bytes], offset: int) -> None:
+    def _release(self, through: tuple[int, bytes], record: Record) -> None:
         """Wake everybody due, in due order. On a carried clock *now* moves to each moment on the way.
 
         Ends because every wakeup either ends an enrollment or moves it forward in its flow.
@@ -293,34 +282,90 @@ class Partition:
         while (entry := self._timers.pop(through)) is not None:
             wakeup_at, key = entry
             now = max(self.now_at, wakeup_at) if self._clock == "carried" else self.now_at
-            if not self._wake(key, offset, through_at=wakeup_at, now=now):
+            if not self._wake(key, record, through_at=wakeup_at, now=now):
                 aside.append(entry)
         for wakeup_at, key in aside:
             self._timers.set(key, wakeup_at)
 
-    def _wake(self, key: bytes, offset: int, *, through_at: int, now: int) -> bool:
+    def _wake(self, key: bytes, record: Record, *, through_at: int, now: int) -> bool:
         """False when the profile is ahead of this record: then it keeps its timer."""
-        profile = self._profile(key)
-        if self._is_ahead(key, profile, offset):
+        profile = self._profiles.of(key)
+        if self._is_ahead(key, profile, record.offset):
             return False
-        gates = Gates(self._watermarks, profile.tenant)
-        if person.wake(self._program, profile, through_at=through_at, gates=gates, now=now, out=self._out):
+        if self._set_aside and (record.offset, key, "moments") in self._set_aside:
             self._released.add(key)
-            self._touch(key, profile, offset)
-        else:
-            self._index(key, profile)
+            self._hold(key, profile, record.offset, "moments")
+            return True
+        gates, gates_through_at = Gates(self._schedule.watermarks, profile.tenant), self._schedule.gates_through_at(key)
+        try:
+            if person.wake(
+                self._program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now,
+                out=self._out,
+            ):  # fmt: skip
+                self._released.add(key)
+                self._touch(key, profile, record.offset)
+            else:
+                self._schedule.index(key, profile, now=self.now_at)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this profile
+            self._released.add(key)
+            self._mend(record, key, "moments", error)
         return True
 
-    # --- profiles ------------------------------------------------------------------------------------
+    # --- what cannot be taken ------------------------------------------------------------------------
 
-    def _profile(self, key: bytes) -> Profile:
-        profile = self._profiles.get(key)
-        if profile is None:
-            packed = self._load(key)
-            # State that cannot be read is nobody's record's fault: it ends the process, and nothing is decided.
-            profile = _new_profile(key) if packed is None else codec.unpack_profile(packed)
-            self._profiles[key] = profile
-        return profile
+    def _refuse_unread(self, record: Record, reason: str, detail: str) -> None:
+        """A record that cannot be read, and may have been the order: its profile gets no messages."""
+        try:
+            profile = self._profiles.of(record.key)
+        except codec.Undecodable as error:
+            self._refuse(record, "invalid_field", str(error))
+            return
+        self._refuse(record, reason, detail, profile=record.key)
+        if not self._is_ahead(record.key, profile, record.offset):
+            self._hold(record.key, profile, record.offset, "messages")
+
+    def _refuse(self, record: Record, reason: str, detail: str, *, profile: bytes | None = None) -> None:
+        self._out.refuse_record(record, reason, detail, profile=profile, now=self.now_at)
+        self._strike(record.offset)
+
+    def _hold(self, key: bytes, profile: Profile, offset: int, what: Poison) -> None:
+        poison.hold(profile, offset, what, out=self._out)
+        self._touch(key, profile, offset)
+
+    def _pass_over(self, record: Record, profile: Profile) -> None:
+        """The profile has been here before. If it was poison then, it counts as poison now."""
+        self._out.tallies[("event", "skipped")] += 1
+        if (record.offset, "messages") in profile.poison:
+            self._strike(record.offset)
+
+    def _strike(self, offset: int) -> None:
+        self._poison = poison.strike(self._poison, offset)
+        reason = poison.too_much(self._poison)
+        if reason and self.stopped is None:
+            self.stopped = Stopped(offset=offset + 1, at=self.now_at, reason=reason)
+
+    def _mend(self, record: Record, key: bytes, what: Poison, error: Exception) -> None:
+        """The program has failed: make the profile anew, as after a crash, without what failed.
+
+        Memory that has run out, and state that cannot be read, are no record's fault.
+        """
+        if isinstance(error, MemoryError | StateUnreadable):
+            raise error
+        self._out.take_back(key)
+        self._set_aside |= {(record.offset, key, what)}
+        anew = Partition(
+            program=self._program, topic=self._topic, number=self.number, clock=self._clock,
+            incarnation=self._incarnation, load=self._load, record=self._retained.base, set_aside=self._set_aside,
+        )  # fmt: skip
+        if (packed := self._load(key)) is not None:
+            anew.restore(key, packed)
+        anew.process(self._retained.about(key, through=record.offset, clock=self._clock))
+        profile = anew._profiles.of(key)
+        self._profiles.replace(key, profile)
+        self._schedule.index(key, profile, now=self.now_at)
+        self._refuse(record, "evaluate", f"{type(error).__name__}: {error}", profile=key)
+
+    # --- profiles ------------------------------------------------------------------------------------
 
     def _is_ahead(self, key: bytes, profile: Profile, offset: int) -> bool:
         return profile.applied_offset >= offset and key not in self._released
@@ -329,67 +374,27 @@ class Partition:
         if profile.applied_offset < 0:
             self._out.tallies[("profile",)] += 1
         profile.applied_offset = offset
-        self._dirty[key] = profile
+        self._profiles.changed[key] = profile
         if profile.enrollments:
-            self._index(key, profile)
+            self._schedule.index(key, profile, now=self.now_at)
         else:
             self._timers.drop(key)
 
-    def _index(self, key: bytes, profile: Profile) -> None:
-        """Bring the timers in line with a profile. A gate that is open already has its moment now."""
-        holds = person.holds_of(self._program, profile)
-        wakeup_at = person.wakeup_of(self._program, profile)
-        if holds:
-            gates = Gates(self._watermarks, profile.tenant)
-            if any(gates.open(held, due_at=due_at) for held, due_at in holds):
-                wakeup_at = min(wakeup_at, self.now_at)
-        self._timers.set(key, wakeup_at)
-        self._timers.hold(key, holds)
-
-    def _make_room(self) -> None:
-        excess = max(0, len(self._profiles) - CACHED_PROFILES_MAX)
-        for key in list(islice((key for key in self._profiles if key not in self._dirty), excess)):
-            del self._profiles[key]
-
     # --- small things ----------------------------------------------------------------------------------
-
-    def _refuse(self, record: Record, reason: str, detail: str) -> None:
-        letter = dead_letter(
-            reason=reason, detail=detail, topic=self._topic, partition=self.number, offset=record.offset,
-            key=record.key, value=record.value, now=self.now_at,
-        )  # fmt: skip
-        self._out.refuse_record(record.key, letter)
 
     def _record(self) -> PartitionRecord:
         return PartitionRecord(
             position=self.position,
             now_at=self.now_at,
-            watermarks=self._watermarks.pack(),
-            through_at=self._through[0],
-            through_key=_bound_key(self._through[1]),
+            watermarks=self._schedule.watermarks.pack(),
+            through_at=self._schedule.through[0],
+            through_key=bound_key(self._schedule.through[1]),
             clock=self._clock,
             incarnation=self._incarnation,
             flows_hash=self._program.hash,
+            poison=self._poison,
+            stopped=self.stopped,
         )
 
     def _new_recorder(self) -> Recorder:
-        return Recorder(topic=self._topic, partition=self.number, clock=self._clock)
-
-
-def _check_key(key: bytes) -> None:
-    tenant, _, profile_id = key.decode(errors="replace").partition("/")
-    if not (tenant and profile_id) or "\ufffd" in profile_id or "\ufffd" in tenant:
-        raise codec.Undecodable(f"the key of the record is {key!r} and must be tenant/profile id in UTF-8")
-
-
-def _new_profile(key: bytes) -> Profile:
-    tenant, _, profile_id = key.decode().partition("/")
-    return Profile(tenant=tenant, profile_id=profile_id)
-
-
-def _key_bound(key: str | None) -> bytes:
-    return LAST_KEY if key is None else key.encode()
-
-
-def _bound_key(bound: bytes) -> str | None:
-    return None if bound == LAST_KEY else bound.decode()
+        return Recorder(topic=self._topic, partition=self.number, clock=self._clock, version=self._version)

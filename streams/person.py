@@ -15,9 +15,9 @@ from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, Enrollment, Fact, Past, Profile, Seen
 from streams.decide import decide
 from streams.entry import past_name, step_of
+from streams.holds import Hold
 from streams.program import Program
 from streams.recorder import Recorder
-from streams.timers import Hold
 from streams.verdict import Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
 
@@ -39,15 +39,21 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         _keep_history(profile, seen, out)
 
 
-def wake(program: Program, profile: Profile, *, through_at: int, gates: Gates, now: int, out: Recorder) -> bool:
-    """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none."""
+def wake(
+    program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int, now: int, out: Recorder
+) -> bool:
+    """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none.
+
+    Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
+    """
     woken = False
     for enrollment in list(profile.enrollments):
         flow = program.flows.get(enrollment.flow)
         if flow is None:
             continue  # of a flow that is no longer there; adopting flows is explicit
         due = enrollment.wakeup_at <= through_at
-        if not due and not (enrollment.held and _gate_open(flow, enrollment, gates)):
+        waits = enrollment.held and enrollment.due_at <= gates_through_at
+        if not due and not (waits and _gate_open(flow, enrollment, gates)):
             continue
         woken = True
         if due and not enrollment.held:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Any
 
 from schemas import codec
 from schemas.command import Clock, Command
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, letter
 from schemas.decision import Cause, Decision
 from schemas.flow import Flow, Send
 from schemas.identity import profile_key
@@ -16,6 +15,7 @@ from schemas.limits import MARKETING_VALID_MS, REFUSAL_REPEAT_MS
 from schemas.profile import Enrollment, Profile, Refusal
 from streams import ids
 from streams.steps.send import ADDRESS_OF_CHANNEL
+from streams.unit import NO_TIME, Record
 from streams.verdict import Note
 
 COUNTED_ONLY = frozenset({"ignored", "where_false"})
@@ -24,8 +24,8 @@ COUNTED_ONLY = frozenset({"ignored", "where_false"})
 class Recorder:
     """Collects the outputs of one unit of work. `at` and `cause` are set anew for every record."""
 
-    def __init__(self, *, topic: str, partition: int, clock: Clock) -> None:
-        self._topic, self._partition, self._clock = topic, partition, clock
+    def __init__(self, *, topic: str, partition: int, clock: Clock, version: str) -> None:
+        self._topic, self._partition, self._clock, self._version = topic, partition, clock, version
         self.commands: list[Command] = []
         self.decisions: list[Decision] = []
         self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
@@ -51,10 +51,39 @@ class Recorder:
             return
         self._write(flow, profile, enrollment, note, now)
 
-    def refuse_record(self, key: bytes | None, letter: DeadLetter) -> None:
-        """A record that the core could not take."""
-        self.tallies[("event", letter.reason)] += 1
-        self.dead_letters.append((key, letter))
+    def refuse_record(
+        self, record: Record, reason: str, detail: str, *, now: int, profile: bytes | None = None
+    ) -> None:
+        """A record that the core could not take, and whose messages are held up by it."""
+        written = letter(
+            reason=reason,
+            detail=detail,
+            stage="worker",
+            topic=self._topic,
+            partition=self._partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            refused_at=now,
+            appended_at=None if record.appended_at == NO_TIME else record.appended_at,
+            profile=None if profile is None else profile.decode(),
+            version=self._version,
+            attempt=record.attempt,
+        )
+        self.tallies[("event", reason)] += 1
+        self.dead_letters.append((written.key, written))
+
+    def take_back(self, key: bytes) -> None:
+        """Forget what this record has decided about a profile. Counts stay: they are not exact over failures."""
+        about = [one for one in self.decisions if self._is_of_this_record(one, key)]
+        gone = {one.command_id for one in about if one.command_id}
+        self.decisions = [one for one in self.decisions if one not in about]
+        self.commands = [one for one in self.commands if one.command_id not in gone]
+
+    def _is_of_this_record(self, decision: Decision, key: bytes) -> bool:
+        cause = decision.cause
+        same = (cause.offset, cause.event_id) == (self._offset, self._event_id)
+        return same and profile_key(tenant=decision.tenant, profile_id=decision.profile_id) == key
 
     def encoded_commands(self) -> list[tuple[bytes, bytes]]:
         """For the commands topic."""
@@ -133,11 +162,3 @@ class Recorder:
 def _addresses(profile: Profile, channel: str) -> dict[str, str]:
     kind = ADDRESS_OF_CHANNEL.get(channel)
     return {} if kind is None else {kind: profile.identifiers[kind].value}
-
-
-def dead_letter(
-    *, reason: str, detail: str, topic: str, partition: int, offset: int, key: bytes, value: bytes, now: int
-) -> DeadLetter:
-    """A dead letter of the worker."""
-    fields: dict[str, Any] = {"topic": topic, "partition": partition, "offset": offset, "key": key, "value": value}
-    return DeadLetter(reason=reason, detail=detail[:2_000], stage="worker", refused_at=to_wire(now), **fields)

@@ -18,6 +18,7 @@ from schemas.flow import Flow
 from schemas.identity import profile_id, profile_key, strongest
 from streams.partition import Partition, Record
 from streams.program import build
+from streams.retained import NO_NEWS
 
 TOPIC = "rehearsal"
 
@@ -61,7 +62,7 @@ class Rehearsal:
 
     def advance(self, to: int) -> None:
         """Let time pass: everything due before `to` happens, and what is due at `to` does not yet."""
-        self.feed([Record(offset=0, appended_at=to, key=WATERMARK_KEY, value=_NO_NEWS)])
+        self.feed([Record(offset=0, appended_at=to, key=WATERMARK_KEY, value=NO_NEWS)])
 
     def finish(self) -> None:
         """Let time run until no timer is pending."""
@@ -77,9 +78,6 @@ class Rehearsal:
         self.decisions += (codec.decode(value, Decision) for _, value in outputs.decisions)
         self.dead_letters += (codec.decode(value, DeadLetter) for _, value in outputs.dead_letters)
         self.tallies.update(outputs.tallies)
-
-
-_NO_NEWS = codec.encode(Watermark(source=TOPIC, tenant=TOPIC, complete_through="1970-01-01T00:00:00.000Z"))
 
 
 def event_record(event: Event, *, at: int) -> Record:

@@ -6,22 +6,18 @@ A heap of (wakeup, profile key) with lazy cancellation: an entry counts only whi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 
-from schemas.flow import Gate
 from schemas.profile import NEVER
-
-Hold = tuple[tuple[Gate, ...], int]  # the gates of a held enrollment, and its due time
+from streams.holds import Holds
 
 
 class Timers:
-    """Who has to be woken when, and who is held at which source."""
+    """Who has to be woken when, one current wakeup a profile; and, beside it, who is held at which gate."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, bytes]] = []
         self._current: dict[bytes, int] = {}
-        self._holds: dict[bytes, tuple[Hold, ...]] = {}
-        self._held_at: dict[str, set[bytes]] = {}  # source -> profile keys
+        self.holds = Holds()
 
     def __len__(self) -> int:
         return len(self._current)
@@ -39,27 +35,11 @@ class Timers:
             self._heap = [(at, profile) for profile, at in self._current.items()]
             heapq.heapify(self._heap)
 
-    def hold(self, key: bytes, holds: tuple[Hold, ...]) -> None:
-        """Say at which gates a profile is held; an empty tuple says at none."""
-        for gates, _ in self._holds.pop(key, ()):
-            for gate in gates:
-                self._held_at.get(gate.source, set()).discard(key)
-        if holds:
-            self._holds[key] = holds
-            for gates, _ in holds:
-                for gate in gates:
-                    self._held_at.setdefault(gate.source, set()).add(key)
-
-    def held_at(self, sources: Iterable[str]) -> list[tuple[bytes, tuple[Hold, ...]]]:
-        """The profiles held at any of these sources, in key order."""
-        keys = set().union(*(self._held_at.get(source, ()) for source in sources))
-        return [(key, self._holds[key]) for key in sorted(keys)]
-
     def drop(self, key: bytes) -> None:
         """Say that a profile waits for nothing."""
         self._current.pop(key, None)
-        if key in self._holds:
-            self.hold(key, ())
+        if key in self.holds:
+            self.holds.set(key, (), open_due_at=None)
 
     def next_at(self) -> int:
         """The earliest wakeup, NEVER if there is none."""

@@ -1,53 +1,34 @@
-"""What was fetched, as the core takes it: records with the time of this log's clock. What has none is refused."""
+"""What was fetched, as the core takes it: records with the time of this log's clock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-from schemas import codec
 from schemas.command import Clock
 from schemas.control import APPENDED_AT_HEADER
-from streams.partition import Record
-from streams.recorder import dead_letter
-
-REASONS: dict[Clock, str] = {"live": "carried_time_on_live_log", "carried": "missing_carried_time"}
+from schemas.dead_letter import attempt_of
+from streams.unit import NO_TIME, Record
 
 
-class Arrivals(NamedTuple):
-    """The records for the core, and a dead letter for each of the others, under its reason."""
-
-    records: list[Record]
-    refused: list[tuple[str, bytes | None, bytes]]
-
-
-def arrivals(fetched: Iterable[Any], *, clock: Clock, topic: str, partition: int) -> Arrivals:
+def arrivals(fetched: Iterable[Any], *, clock: Clock) -> list[Record]:
     """On a live clock the time of a record is the broker's, on a carried one that of its header.
 
-    Intake lets no record of the other kind through, so one that is found here was written by somebody else.
+    Intake lets no record of the other kind through, so one that is found here was written by somebody else: it has no
+    time, and the core refuses it.
     """
-    found = Arrivals([], [])
-    for one in fetched:
-        carried = _carried_time(one.headers) if one.headers else None
-        if clock == "live" and carried is None:
-            found.records.append(Record(one.offset, int(one.timestamp), one.key or b"", one.value or b""))
-        elif clock == "carried" and carried is not None and carried.isdigit():
-            found.records.append(Record(one.offset, int(carried), one.key or b"", one.value or b""))
-        else:
-            letter = dead_letter(
-                reason=REASONS[clock],
-                detail=f"the clock of this log is {clock}, the header {APPENDED_AT_HEADER} of this record {carried!r};"
-                " only intake may write to the profile log",
-                topic=topic,
-                partition=partition,
-                offset=one.offset,
-                key=one.key or b"",
-                value=one.value or b"",
-                now=int(one.timestamp),
-            )
-            found.refused.append((REASONS[clock], one.key, codec.encode(letter)))
-    return found
+    return [
+        Record(one.offset, int(one.timestamp), one.key or b"", one.value or b"")
+        if clock == "live" and not one.headers
+        else _with_headers(one, clock)
+        for one in fetched
+    ]
 
 
-def _carried_time(headers: Iterable[tuple[str, bytes]]) -> bytes | None:
-    return next((value for name, value in headers if name == APPENDED_AT_HEADER), None)
+def _with_headers(one: Any, clock: Clock) -> Record:
+    carried = next((value for name, value in one.headers if name == APPENDED_AT_HEADER), None)
+    if clock == "live":
+        appended_at = int(one.timestamp) if carried is None else NO_TIME
+    else:
+        appended_at = int(carried) if carried is not None and carried.isdigit() else NO_TIME
+    return Record(one.offset, appended_at, one.key or b"", one.value or b"", attempt_of(one.headers))

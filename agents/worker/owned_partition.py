@@ -154,11 +154,7 @@ class OwnedPartition:
 
     def _work_off(self, delivery: Delivery) -> None:
         began = time.perf_counter()
-        records, refused = arrivals(delivery.records, clock=self._clock, topic=self._topic, partition=self.number)
-        outputs = self.core.process(records)
-        for reason, key, letter in refused:
-            outputs.dead_letters.append((key, letter))
-            outputs.tallies[("event", reason)] += 1
+        outputs = self.core.process(arrivals(delivery.records, clock=self._clock))
         self._unsettled.append(delivery)
         if outputs.commands or outputs.decisions or outputs.dead_letters:
             task = asyncio.create_task(self._guarded(self._say(outputs)))

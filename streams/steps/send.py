@@ -4,14 +4,16 @@ For example:
 
     exit_check at_send, an order since the anchor  -> ended by its reason
     the settle gate timed out with `skip`          -> skipped `settle_timeout`, the flow goes on
+    a record of this profile could not be taken    -> held `poison`, until an operator has dealt with it
     channel email, no e-mail address known         -> skipped `no_address`
 """
 
 from __future__ import annotations
 
 from schemas.flow import Send
+from schemas.profile import NEVER, Enrollment
 from streams.exits import first_of
-from streams.steps.passage import End, Go, Move, Passage
+from streams.steps.passage import End, Go, Hold, Move, Passage
 from streams.verdict import Note
 
 #: Which identifier a channel needs; a channel that is not here needs none.
@@ -20,15 +22,17 @@ ADDRESS_OF_CHANNEL = {"email": "email"}
 
 def run(step: Send, passage: Passage) -> Move:
     """Judges the enrollment once more and orders the message."""
-    enrollment = passage.enrollment
-    unsettled = enrollment.unsettled
+    enrollment, unsettled = passage.enrollment, passage.enrollment.unsettled
+    if unsettled != "skip":
+        rule = first_of(passage.flow, enrollment.exits_held)
+        if rule is not None:
+            return End(rule.reason)
+        if passage.profile.poison:
+            return _hold(step, passage)
     if step.own_gate:
         enrollment.unsettled = ""
     if unsettled == "skip":
         return _skip(step, passage, "settle_timeout")
-    rule = first_of(passage.flow, enrollment.exits_held)
-    if rule is not None:
-        return End(rule.reason)
     address = ADDRESS_OF_CHANNEL.get(step.channel)
     if address is not None and address not in passage.profile.identifiers:
         return _skip(step, passage, "no_address")
@@ -37,9 +41,22 @@ def run(step: Send, passage: Passage) -> Move:
     passage.notes.append(
         Note(outcome="sent", reason=reason, step=step.label, order=step, visit=enrollment.visit, degraded=degraded)
     )
-    return Go(step.next)
+    return _go_on(step, enrollment)
+
+
+def _hold(step: Send, passage: Passage) -> Move:
+    """Until the last poison record of the profile is dealt with; noted once."""
+    if not passage.enrollment.held:
+        values = {"offsets": [offset for offset, _ in passage.profile.poison]}
+        passage.notes.append(Note(outcome="held", reason="poison", step=step.label, values=values))
+    return Hold(NEVER)
 
 
 def _skip(step: Send, passage: Passage, reason: str) -> Move:
     passage.notes.append(Note(outcome="skipped", reason=reason, step=step.label))
-    return Go(step.next)
+    return _go_on(step, passage.enrollment)
+
+
+def _go_on(step: Send, enrollment: Enrollment) -> Go:
+    """Who was held here is done with the step at the moment of release, not when it was reached."""
+    return Go(step.next, completed_at=enrollment.wakeup_at if enrollment.held else None)

@@ -1,4 +1,4 @@
-"""Fetched records as the core takes them: the time of the log's own clock, or a dead letter."""
+"""Fetched records as the core takes them: with the time of the log's own clock, or with none."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import NamedTuple
 import pytest
 
 from agents.worker.arrivals import arrivals
-from schemas import codec
 from schemas.command import Clock
-from schemas.dead_letter import DeadLetter
-from streams.partition import Record
+from streams.unit import NO_TIME, Record
 
 
 class Fetched(NamedTuple):
@@ -28,34 +26,33 @@ def carried(time: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 def test_a_live_clock_is_the_brokers() -> None:
-    found = arrivals([Fetched(3)], clock="live", topic="log", partition=1)
-    assert found == ([Record(3, 5_000, b"t/p", b"{}")], [])
+    assert arrivals([Fetched(3)], clock="live") == [Record(3, 5_000, b"t/p", b"{}")]
 
 
 def test_a_carried_clock_is_in_the_header() -> None:
-    found = arrivals([Fetched(3, carried(b"1234"))], clock="carried", topic="log", partition=1)
-    assert found == ([Record(3, 1_234, b"t/p", b"{}")], [])
+    assert arrivals([Fetched(3, carried(b"1234"))], clock="carried") == [Record(3, 1_234, b"t/p", b"{}")]
 
 
 @pytest.mark.parametrize(
-    ("clock", "fetched", "reason"),
+    ("clock", "fetched"),
     [
-        ("live", Fetched(8, carried(b"1234")), "carried_time_on_live_log"),
-        ("carried", Fetched(8), "missing_carried_time"),
-        ("carried", Fetched(8, carried(b"-1")), "missing_carried_time"),
-        ("carried", Fetched(8, carried(b"soon")), "missing_carried_time"),
+        ("live", Fetched(8, carried(b"1234"))),
+        ("carried", Fetched(8)),
+        ("carried", Fetched(8, carried(b"-1"))),
+        ("carried", Fetched(8, carried(b"soon"))),
     ],
 )
-def test_the_other_clock_is_refused_and_the_stream_goes_on(clock: Clock, fetched: Fetched, reason: str) -> None:
+def test_a_record_of_the_other_clock_has_no_time(clock: Clock, fetched: Fetched) -> None:
     good = Fetched(9, carried(b"7") if clock == "carried" else ())
-    found = arrivals([fetched, good], clock=clock, topic="log", partition=1)
-    assert [record.offset for record in found.records] == [9]
-    ((why, key, letter),) = found.refused
-    assert (why, key) == (reason, b"t/p")
-    body = codec.decode(letter, DeadLetter)
-    assert (body.reason, body.topic, body.partition, body.offset, body.value) == (reason, "log", 1, 8, b"{}")
+    other, after = arrivals([fetched, good], clock=clock)
+    assert (other.appended_at, after.appended_at >= 0) == (NO_TIME, True)
 
 
 def test_what_is_absent_is_empty_and_for_the_core_to_refuse() -> None:
-    found = arrivals([Fetched(3, key=None, value=None)], clock="live", topic="log", partition=1)
-    assert found.records == [Record(3, 5_000, b"", b"")]
+    assert arrivals([Fetched(3, key=None, value=None)], clock="live") == [Record(3, 5_000, b"", b"")]
+
+
+@pytest.mark.parametrize(("said", "attempt"), [(b"3", 3), (b"", 1), (b"-1", 1), (b"soon", 1), (b"0", 1), (b"9" * 9, 1)])
+def test_a_record_that_was_replayed_says_which_attempt_it_is(said: bytes, attempt: int) -> None:
+    found = arrivals([Fetched(3, (("attempt", said),))], clock="live")
+    assert [(one.appended_at, one.attempt) for one in found] == [(5_000, attempt)]

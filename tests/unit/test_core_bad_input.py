@@ -17,6 +17,7 @@ from schemas.identity import Identity
 from schemas.instants import to_wire
 from schemas.refusals import REASONS
 from streams.partition import Record
+from streams.profiles import StateUnreadable
 from streams.program import build
 from streams.rehearsal import event_record
 from tests.unit.stage import (
@@ -225,7 +226,7 @@ class TestStateThatCannotBeRead:
         key = stage.log[0].key
         stage.store[key] = stage.store[key][: codec.HEADER.size] + b"\xc1"
         stage.restart()
-        with pytest.raises(codec.Undecodable):
+        with pytest.raises(StateUnreadable):
             stage.event(order("10:05"))
 
     @pytest.mark.parametrize("version", [0, 2])

@@ -6,6 +6,7 @@ import random
 
 from schemas.flow import Gate
 from schemas.profile import NEVER
+from streams.holds import Holds, first
 from streams.timers import Timers
 
 LAST = b"\xff"
@@ -85,22 +86,36 @@ def test_the_overdue_are_those_that_counting_all_would_find() -> None:
 
 
 def test_who_is_held_is_found_by_source_until_let_go() -> None:
-    made = Timers()
+    made = Holds()
     orders, carts = Gate(source="orders"), Gate(source="carts", shop="one")
-    made.hold(b"b", (((orders, carts), 5),))
-    made.hold(b"a", (((orders,), 7), ((carts,), 9)))
-    assert [key for key, _ in made.held_at(["orders"])] == [b"a", b"b"]
-    made.hold(b"b", (((carts,), 6),))
-    assert made.held_at({"orders"}) == [(b"a", (((orders,), 7), ((carts,), 9)))]
-    made.hold(b"a", ())
-    assert [key for key, _ in made.held_at(["orders", "carts", "unknown"])] == [b"b"]
+    made.set(b"b", (((orders, carts), 5),), open_due_at=None)
+    made.set(b"a", (((orders,), 7), ((carts,), 9)), open_due_at=None)
+    assert [key for key, _ in made.at(["orders"])] == [b"a", b"b"]
+    made.set(b"b", (((carts,), 6),), open_due_at=None)
+    assert made.at({"orders"}) == [(b"a", (((orders,), 7), ((carts,), 9)))]
+    made.set(b"a", (), open_due_at=None)
+    assert [key for key, _ in made.at(["orders", "carts", "unknown"])] == [b"b"]
+
+
+def test_whose_gate_is_open_is_known_until_let_go() -> None:
+    made = Holds()
+    held = (((Gate(source="orders"),), 5),)
+    made.set(b"b", held, open_due_at=5)
+    made.set(b"a", held, open_due_at=None)
+    made.open(b"a", 3)
+    assert first(made.opened().items(), 9) == [(3, b"a"), (5, b"b")]
+    assert first(made.opened().items(), 1) == [(3, b"a")]
+    made.set(b"b", held, open_due_at=None)
+    made.set(b"a", (), open_due_at=None)
+    assert not made.opened()
 
 
 def test_who_is_dropped_waits_for_nothing() -> None:
     made = timers((5, b"a"), (6, b"b"))
-    made.hold(b"a", (((Gate(source="orders"),), 5),))
+    made.holds.set(b"a", (((Gate(source="orders"),), 5),), open_due_at=5)
     made.drop(b"a")
-    assert (len(made), made.held_at(["orders"]), drained(made)) == (1, [], [(6, b"b")])
+    assert (len(made), made.holds.at(["orders"]), drained(made)) == (1, [], [(6, b"b")])
+    assert not made.holds.opened()
 
 
 def test_like_a_plain_dictionary_that_is_searched_each_time() -> None:

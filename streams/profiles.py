@@ -1,0 +1,72 @@
+"""The decoded profiles of one partition: loaded when first needed, kept while changed, dropped when too many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+from schemas import codec
+from schemas.profile import Profile
+
+KEPT_MAX = 20_000  # when nobody says otherwise
+
+
+class StateUnreadable(Exception):
+    """No record's fault: nothing may be decided, and nobody's events may be given away for it."""
+
+
+class Profiles:
+    """By key. What has changed stays until it can be loaded again; of the rest, those that came first are dropped."""
+
+    def __init__(self, load: Callable[[bytes], bytes | None], *, kept_max: int) -> None:
+        """`load` reads a packed profile from the local store."""
+        self._load, self._kept_max = load, kept_max
+        self._kept: dict[bytes, Profile] = {}
+        self._unsettled: dict[bytes, Profile] = {}  # in the last snapshot, which is not in the local store yet
+        self.changed: dict[bytes, Profile] = {}  # since the last snapshot
+
+    def of(self, key: bytes) -> Profile:
+        """The profile under a key, a new one if there is none. Raises Undecodable for what is no profile's key."""
+        profile = self._kept.get(key)
+        if profile is None:
+            profile = self._kept[key] = self._read(key)
+        return profile
+
+    def replace(self, key: bytes, profile: Profile) -> None:
+        """Take this one for what was under the key."""
+        self._kept[key] = self.changed[key] = profile
+
+    def snapshot(self) -> list[tuple[bytes, bytes]]:
+        """Everything that has changed since the snapshot before, packed."""
+        states = [(key, codec.pack_profile(profile)) for key, profile in self.changed.items()]
+        self._unsettled, self.changed = self.changed, {}
+        return states
+
+    def settled(self) -> None:
+        """The last snapshot is in the local store."""
+        self._unsettled = {}
+        excess = len(self._kept) - self._kept_max
+        if excess > 0:
+            for key in list(islice((key for key in self._kept if key not in self.changed), excess)):
+                del self._kept[key]
+
+    def _read(self, key: bytes) -> Profile:
+        tenant, profile_id = split_key(key)
+        packed = self._load(key)
+        if packed is None:
+            return Profile(tenant=tenant, profile_id=profile_id)
+        try:
+            return codec.unpack_profile(packed)
+        except codec.Undecodable as error:
+            raise StateUnreadable(f"the state of {key!r}: {error}") from error
+
+
+def split_key(key: bytes) -> tuple[str, str]:
+    """Tenant and profile id. Raises Undecodable for what is no profile's key."""
+    try:
+        tenant, _, profile_id = key.decode().partition("/")
+    except UnicodeDecodeError:
+        tenant = profile_id = ""
+    if not (tenant and profile_id) or key[:1] == b"\x00":
+        raise codec.Undecodable(f"the key of the record is {key!r} and must be tenant/profile id in UTF-8")
+    return tenant, profile_id
