@@ -11,6 +11,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 
 from agents.faust_engine.consumer import EngineConsumer
+from agents.faust_engine.damage import opening
 from agents.faust_engine.duties import Delivery, Duties
 from agents.faust_engine.ending import end_process
 from agents.faust_engine.expectations import Expectations
@@ -110,6 +111,8 @@ def build(options: EngineOptions) -> EngineApp:
     table = app.Table(
         TABLE, key_type=bytes, value_type=bytes, partitions=options.partitions, options=options.store_options()
     )
+    databases = cast(Any, table.data).rocksdb_options
+    databases.open = opening(databases.open, end=end_process)
     app.store = LocalStore(table)
     table.on_recover(_rebuilder(app))
     app.agent(app.topic(options.log_topic, schema=BatchSchema()), name="profile-log")(_taker(app))

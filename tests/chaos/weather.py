@@ -40,12 +40,12 @@ class Kept:
     async def next_life(self, seconds: float = FOREVER_SECONDS) -> bool:
         """Wait until this life has ended and the next one has begun; false if it still goes on after so long."""
         self._begun.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._begun.wait()
-        except TimeoutError:
-            return False
-        return True
+        begun = asyncio.create_task(self._begun.wait())
+        await asyncio.wait([begun, self._keeping], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if self._keeping.done():
+            self._keeping.result()  # raises what went wrong
+        return self._begun.is_set()
 
     async def kill(self) -> None:
         """kill -9, and on with the next life."""
@@ -57,8 +57,12 @@ class Kept:
 
     async def end(self) -> int | None:
         """SIGTERM, and no more lives."""
-        self._keeping.cancel()
+        self.let_go()
         return await self.process.stop()
+
+    def let_go(self) -> None:
+        """No more lives; this one goes on."""
+        self._keeping.cancel()
 
     async def _live(self) -> None:
         kill, self.armed = self.armed, ""
@@ -143,6 +147,8 @@ async def storm_over(rig: Rig, storm: Storm, *, seed: int, per_second: float, pr
         await asyncio.gather(*(kept.end() for kept in weather.kept))
     finally:
         writing.cancel()
+        for kept in weather.kept:
+            kept.let_go()
     verdict = await rig.judge()
     return Outcome(
         died=weather.died, verdict=verdict, seconds=time.monotonic() - began, drained_seconds=drained_seconds

@@ -1,0 +1,118 @@
+"""A local database that is damaged is thrown away: the changelog has all that it held.
+
+RocksDB finds other bytes than it wrote when it opens a database, or not before it reads them. In the first case an
+empty one takes its place at once. In the second the process has to end, because what it has read so far may have left
+something out, and the next one begins without what is damaged.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from agents.errors import CartwheelError, Halted, Unavailable
+
+#: A file of this name in the folder of a database says that damage was found while it was read.
+MARK = "DAMAGED"
+
+End = Callable[[BaseException], NoReturn]
+log = logging.getLogger("cartwheel.engine")
+
+
+def opening(open_: Callable[[Path], Any], *, end: End) -> Callable[..., Any]:
+    """Wrap what opens the database in a folder. `end` ends the process."""
+
+    def opened(path: Path, *, read_only: bool = False) -> Any:
+        if (path / MARK).exists():
+            _throw_away(path, "its last owner could not read it")
+        try:
+            return WatchedDatabase(open_(path), path, end=end)
+        except Exception as error:
+            if "lock hold" in str(error) or "lock file" in str(error):
+                raise  # somebody has it open; Faust tries again
+            if not _is_damage(error):
+                end(_unusable(path, error))
+            _throw_away(path, str(error))
+        return WatchedDatabase(open_(path), path, end=end)
+
+    return opened
+
+
+class WatchedDatabase:
+    """As much of a database as is used, where nothing that RocksDB says of its files goes unheard."""
+
+    def __init__(self, database: Any, path: Path, *, end: End) -> None:
+        self._database, self._path, self._end = database, path, end
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key."""
+        try:
+            value: bytes | None = self._database.get(key)
+        except Exception as error:  # noqa: BLE001 - RocksDB raises nothing more special
+            self._give_up(error)
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write one value."""
+        try:
+            self._database.put(key, value)
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
+
+    def write(self, batch: Any) -> None:
+        """Write a batch."""
+        try:
+            self._database.write(batch)
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Everything, in key order. The database's own iteration just ends where it cannot read on."""
+        snapshot = self._database.snapshot()
+        reached = None
+        for reached, value in snapshot.items():
+            yield reached, value
+        try:
+            end = snapshot.iter()
+            end.seek_to_last()
+            end.status()
+            complete = not end.valid() or end.key() == reached
+        except Exception as error:  # noqa: BLE001
+            self._give_up(error)
+        if not complete:
+            self._give_up(Exception(f"Corruption: nothing can be read after {reached!r}"))
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        if not _is_damage(error):
+            self._end(_unusable(self._path, error))
+        with suppress(OSError):  # without the mark the next process finds the damage as this one did
+            (self._path / MARK).touch()
+        self._end(
+            Halted(
+                f"the local store {self._path} is damaged ({error})",
+                next_step="start the worker again: it will throw the store away and rebuild it from the changelog;"
+                " nothing is lost",
+            )
+        )
+
+
+def _is_damage(error: Exception) -> bool:
+    """Rather than a full disk, a missing permission or too many open files."""
+    return str(error).startswith(("Corruption", "IO error: No such file"))
+
+
+def _throw_away(path: Path, why: str) -> None:
+    log.warning("the local store %s is damaged (%s): throwing it away, the changelog has all of it", path, why)
+    shutil.rmtree(path)
+
+
+def _unusable(path: Path, error: Exception) -> CartwheelError:
+    return Unavailable(
+        f"the local store {path} cannot be used ({error})",
+        next_step="see that its disk has room and may be written to, then start the worker again; nothing is lost"
+        " (deploy/runbooks/local-store.md)",
+    )
