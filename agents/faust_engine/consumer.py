@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from agents.faust_engine.app import EngineApp
 
 POLL_SECONDS = 1.0
+#: While some partitions are full, so that they are not forgotten for long.
+SHORT_POLL_SECONDS = 0.02
 RUNBOOK = "docs/faust-engine.md, section 'The log begins above the position'"
 
 
@@ -113,11 +116,21 @@ class EngineConsumer(driver.Consumer):
         except Exception as error:  # noqa: BLE001 - Faust would restart the fetcher, which forgets what it had taken
             end_process(error)
 
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's name
+        """Poll those that can take more: one that stands still, or is slow, holds up no other."""
+        app = self._engine_app
+        active = active_partitions or set()
+        able = {tp for tp in active if tp.topic != app.options.log_topic or app.duties.has_room(tp.partition)}
+        if able:
+            return await super()._getmany(able, timeout if len(able) == len(active) else SHORT_POLL_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await app.duties.some_room()
+        return {}
+
     async def _hand_over(self, tp: TP, batch: Sequence[Any], *, epoch: int) -> None:
         app, expectations = self._engine_app, self._engine_app.expectations
         of_log = tp.topic == app.options.log_topic
-        if of_log:
-            await app.duties.room(tp.partition)
         expected = expectations.next_of(tp)
         if expected is None:
             return  # a seek will say where this partition begins
@@ -125,7 +138,7 @@ class EngineConsumer(driver.Consumer):
             await self._give_back(tp, expected)
         elif not of_log:
             self._restore(tp, batch)
-        elif app.rebalancing or app.in_recovery:
+        elif app.rebalancing or app.in_recovery or not app.duties.has_room(tp.partition):
             await self._give_back(tp, expected)
         elif batch[0].offset != expected:
             await self._heal(tp, expected, found=batch[0].offset)

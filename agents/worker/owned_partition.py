@@ -8,6 +8,7 @@ was said up to then is acknowledged.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,7 +24,9 @@ from agents.worker.unit_of_work import UnitOfWork
 from schemas.command import Clock
 from streams.partition import Outputs, Partition
 
-#: Fetched batches that may wait while one is worked on; then the consumer waits with the next.
+log = logging.getLogger("cartwheel.worker")
+
+#: Fetched batches that may wait while one is worked on; then no more are fetched.
 WAITING_MAX = 3
 #: Units of work whose outputs may be on their way; then the next one waits.
 AHEAD_MAX = 4
@@ -51,6 +54,7 @@ class OwnedPartition:
         clock: Clock,
         clock_ms: Callable[[], int],
         metrics: Metrics,
+        got_room: Callable[[], object],
         fail: Callable[[BaseException], object],
     ) -> None:
         self.core = core
@@ -61,22 +65,24 @@ class OwnedPartition:
         self.population = Population()
         self.first_position = self.settled_position = core.position
         """Where we began; up to where all is in the local store."""
-        self.stopped_because: str | None = None
-        """Why nothing is taken until an operator says so."""
         self._claim, self._epoch_before = claim, epoch_before
-        self._topic, self._clock, self._metrics, self._fail = topic, clock, metrics, fail
+        self._topic, self._clock, self._metrics = topic, clock, metrics
+        self._got_room, self._fail = got_room, fail
         self._waiting: deque[Delivery] = deque()
         self._unsettled: list[Delivery] = []
         self._saying: deque[asyncio.Task[None]] = deque()
         self._in_order = asyncio.Lock()
-        self._changed, self._room = asyncio.Event(), asyncio.Event()
-        self._flush_due = asyncio.Event()
+        self._changed, self._flush_due = asyncio.Event(), asyncio.Event()
         self._window: asyncio.TimerHandle | None = None
-        self._room.set()
         self._next_offset = core.position
         self._closed = self._flushing = False
         self._work = asyncio.create_task(self._guarded(self._take_over_and_work()), name=f"partition-{self.number}")
         self._flush = asyncio.create_task(self._guarded(self._flush_when_due()), name=f"flush-{self.number}")
+
+    @property
+    def stopped_because(self) -> str | None:
+        """Why nothing is taken until an operator says so."""
+        return self.core.stopped.reason if self.core.stopped else None
 
     @property
     def epoch(self) -> int:
@@ -88,9 +94,9 @@ class OwnedPartition:
         """The append time of the next record to be evaluated, if it is here already."""
         return int(self._waiting[0].records[0].timestamp) if self._waiting else None
 
-    async def room(self) -> None:
-        """Return when one more delivery may come, or none will be taken any more."""
-        await self._room.wait()
+    def has_room(self) -> bool:
+        """Whether one more delivery may come."""
+        return len(self._waiting) < WAITING_MAX and self.core.stopped is None
 
     def take(self, delivery: Delivery) -> bool:
         """Put a delivery in line; false after `close`. Raises Halted if it does not follow the one before it."""
@@ -105,15 +111,13 @@ class OwnedPartition:
         self._next_offset = delivery.records[-1].offset + 1
         self._waiting.append(delivery)
         self._changed.set()
-        if len(self._waiting) >= WAITING_MAX:
-            self._room.clear()
         return True
 
     async def close(self) -> None:
         """Drop what waits, and write what has been worked off. Raises Halted if that does not come to an end."""
         self._closed = True
         self._waiting.clear()
-        for event in (self._room, self._changed, self._flush_due):
+        for event in (self._changed, self._flush_due):
             event.set()
         _, late = await asyncio.wait([self._work, self._flush], timeout=FINISH_SECONDS)
         if late:
@@ -140,13 +144,14 @@ class OwnedPartition:
             if self._closed:
                 return
             delivery = self._waiting.popleft()
-            self._room.set()
             self._work_off(delivery)
+            self._got_room()
             await asyncio.sleep(0)  # other partitions have their turn
 
     def _may_work(self) -> bool:
         return bool(
             self._waiting
+            and self.core.stopped is None
             and len(self._saying) < AHEAD_MAX
             and len(self._unsettled) < UNSETTLED_MAX
             and not (self._flushing and self.core.dirty >= CHANGED_MAX)
@@ -156,6 +161,9 @@ class OwnedPartition:
         began = time.perf_counter()
         outputs = self.core.process(arrivals(delivery.records, clock=self._clock))
         self._unsettled.append(delivery)
+        if self.core.stopped is not None:
+            self._waiting.clear()
+            log.error("partition %s has stopped: %s", self.number, self.core.stopped.reason)
         if outputs.commands or outputs.decisions or outputs.dead_letters:
             task = asyncio.create_task(self._guarded(self._say(outputs)))
             self._saying.append(task)
@@ -220,6 +228,7 @@ class OwnedPartition:
             repaired=self.unit.repaired - repaired,
         )
         for delivery in settled:
-            delivery.done()
+            if delivery.records[-1].offset < snapshot.position:  # or it lies beyond where the partition has stopped
+                delivery.done()
         self._flushing = False
         self._changed.set()

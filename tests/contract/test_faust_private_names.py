@@ -32,6 +32,7 @@ SOURCES = {
     "faust.transport.consumer:Consumer.__init__": "302410d59e69",
     "faust.transport.consumer:Consumer._get_active_partitions": "b24897f3c7af",
     "faust.transport.consumer:Consumer._wait_next_records": "6218e1969a63",
+    "faust.transport.consumer:Consumer._getmany": "fea4952545b4",
     "faust.transport.consumer:Consumer._drain_messages": "44a2500309e8",
     "faust.transport.consumer:Consumer.perform_seek": "0e8c130ff4b0",
     "faust.transport.consumer:Consumer.on_partitions_revoked": "d04b7ae72c6f",
