@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,11 +31,18 @@ async def read_range(kafka: str, topic: str, partition: int, *, first: int, end:
 
     Raises Unavailable after 30 s without progress.
     """
+    async for record in read_stretches(kafka, topic, {partition: (first, end)}):
+        yield record
+
+
+async def read_stretches(kafka: str, topic: str, stretches: Mapping[int, tuple[int, int]]) -> AsyncIterator[Any]:
+    """The same of several partitions: from an offset on, below another one."""
+    ends = {TopicPartition(topic, number): end for number, (_, end) in stretches.items()}
     async with _reader(kafka, topic) as consumer:
-        one = TopicPartition(topic, partition)
-        consumer.assign([one])
-        consumer.seek(one, first)
-        async for record in _read(consumer, kafka, {one: end}):
+        consumer.assign(list(ends))
+        for one in ends:
+            consumer.seek(one, stretches[one.partition][0])
+        async for record in _read(consumer, kafka, ends):
             yield record
 
 

@@ -47,7 +47,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "up": Entry("agents.cli.up", "Start the local Kafka and PostgreSQL."),
     "down": Entry("agents.cli.down", "Stop what `up` started; data is kept."),
-    "status": Entry("agents.cli.status", "Show the local stack and the running processes."),
+    "status": Entry("agents.cli.status", "Show the local stack, the running processes and their partitions."),
     "topics": Entry("agents.cli.topics", "Create the topics, or check that they are as declared."),
     "run": Entry("agents.cli.run", "Run intake, worker and dispatcher together."),
     "intake": Entry("agents.cli.intake", "Run intake: raw records to the profile log."),
@@ -55,6 +55,7 @@ COMMANDS = {
     "dispatcher": Entry("agents.cli.dispatcher", "Run the dispatcher: commands to messages."),
     "feed": Entry("agents.cli.feed", "Write a file of events to the raw topic."),
     "replay": Entry("agents.cli.replay", "Run flows over a file of events, without a broker."),
+    "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),
     "flows": Entry("agents.cli.flows", "Check flow files and run their test timelines."),
     "demo": Entry("agents.cli.demo", "Play a day of a sample shop through the real pipeline."),
 }

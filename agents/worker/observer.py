@@ -32,8 +32,9 @@ class Observed(Protocol):
     tick: TickState
     owned_at: int
     first_position: int
-    stopped_because: str | None
 
+    @property
+    def stopped_because(self) -> str | None: ...
     @property
     def epoch(self) -> int: ...
     @property
@@ -59,6 +60,8 @@ class Views:
     """Changelog records that the recovery under way has still to read."""
     gaps: Callable[[], int]
     low_water_at: Callable[[], int | None]
+    instance: str
+    namespace: str
     clock: Clock
     clock_ms: Callable[[], int]
 
@@ -90,6 +93,8 @@ class Observer:
         self._recovery.look(recovering=phase == "recovering", remaining=remaining, seconds=seconds)
         low_water_at = views.low_water_at()
         report = WorkerReport(
+            instance=views.instance,
+            namespace=views.namespace,
             phase=phase,
             partitions=tuple(self._look_at(one, now=now, seconds=seconds) for one in owned),
             timers_pending=dict(pending),

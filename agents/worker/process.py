@@ -151,6 +151,8 @@ def _observing(
         remaining=engine.recovery_remaining,
         gaps=lambda: engine.gaps,
         low_water_at=marks.low_water_at,
+        instance=options.instance,
+        namespace=options.namespace,
         clock=options.work.clock,
         clock_ms=clock_ms,
     )

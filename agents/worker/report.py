@@ -34,6 +34,8 @@ class PartitionReport(msgspec.Struct, kw_only=True, frozen=True):
 class WorkerReport(msgspec.Struct, kw_only=True, frozen=True):
     """One worker process."""
 
+    instance: str = ""
+    namespace: str = ""
     phase: Phase = "starting"
     partitions: tuple[PartitionReport, ...] = ()
     timers_pending: dict[str, int] = {}

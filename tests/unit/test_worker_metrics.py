@@ -82,6 +82,8 @@ class Watched:
             remaining=lambda: self.remaining,
             gaps=lambda: 0,
             low_water_at=lambda: None,
+            instance="one",
+            namespace="test",
             clock="live",
             clock_ms=lambda: self.now,
         )
