@@ -25,8 +25,15 @@ class _Enrollment(msgspec.Struct, array_like=True, gc=False):
     wakeup_at: int
 
 
+class _Body(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of a packed body, state version 2."""
+
+    identifiers: msgspec.Raw
+    enrollments: list[_Enrollment]
+
+
 class _Profile(msgspec.Struct, array_like=True, gc=False):
-    """The first fields of `schemas.profile.Profile`."""
+    """The same of version 1."""
 
     tenant: str
     profile_id: str
@@ -35,6 +42,7 @@ class _Profile(msgspec.Struct, array_like=True, gc=False):
     enrollments: list[_Enrollment]
 
 
+_body = msgspec.msgpack.Decoder(_Body)
 _profile = msgspec.msgpack.Decoder(_Profile)
 
 
@@ -43,8 +51,9 @@ def waits_of(state: bytes) -> list[tuple[str, int]]:
     _, wakeup_at, held = peek(state)
     if wakeup_at == NEVER and not held:
         return []
+    packed = memoryview(state)[HEADER.size :]
     try:
-        enrollments = _profile.decode(memoryview(state)[HEADER.size :]).enrollments
+        enrollments = (_profile.decode(packed) if state[0] == 1 else _body.decode(packed)).enrollments
     except msgspec.MsgspecError as error:
         raise Undecodable(f"profile state: {error}") from error
     return [(one.flow, one.wakeup_at) for one in enrollments]

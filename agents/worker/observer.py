@@ -74,7 +74,7 @@ class Observer:
         self._was_assigned = False
         self._lag_seen: dict[int, tuple[int, float]] = {}  # partition -> position, and since when it has a lag there
         self._commit_moved: dict[int, tuple[int | None, float]] = {}  # partition -> committed, since when
-        self._recovery = _Recovery()
+        self._recovery = Recovery()
 
     async def run(self) -> None:
         """Look until canceled."""
@@ -161,7 +161,7 @@ class Observer:
         return seconds - since
 
 
-class _Recovery:
+class Recovery:
     """How long a recovery takes, and its lines in the log."""
 
     def __init__(self) -> None:
@@ -173,6 +173,8 @@ class _Recovery:
     def look(self, *, recovering: bool, remaining: int, seconds: float) -> None:
         """Once a second."""
         if not recovering:
+            if self._began is not None:
+                log.info("recovered within %.0f s", self.seconds)
             self._began = None
             return
         if self._began is None:
