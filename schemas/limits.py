@@ -28,8 +28,8 @@ REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this l
 # --- one profile's state -------------------------------------------------------------------------
 ENROLLMENTS_MAX = 50  # live at once; one more is refused `too_many_enrollments`
 DEDUPE_KEYS_MAX = 2_000  # the oldest is evicted and counted
-PROFILE_BYTES_MAX = 65_536  # of a whole profile: an enrollment too many is refused `state_full`, all else evicts
-CONTEXT_BYTES_MAX = 262_144  # of the triggers' words of all live enrollments together; one more is refused `state_full`
+PROFILE_BYTES_MAX = 65_536  # of a whole profile; dedupe keys are evicted for it first, the oldest of events on site
+ENROLLED_BYTES_MAX = 61_440  # of it, but for keys of events on site, with one more enrollment; else `state_full`
 HISTORY_WORDS_BYTES_MAX = 4_096  # of one past event; beyond it the largest words are dropped and counted
 HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted

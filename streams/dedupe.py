@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from hashlib import blake2b
+from itertools import islice
 from typing import Literal
 
 from schemas.event import Event, dedupe_identity
@@ -16,6 +17,8 @@ from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 
 ENTRY = struct.Struct(">8sII")
 _SIZE = ENTRY.size
+_BODY_END = 11  # the last byte of the body hash
+BYTES_MAX = DEDUPE_KEYS_MAX * _SIZE
 _LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whose keys are evicted last
 
 Answer = Literal["new", "duplicate", "conflict"]
@@ -44,15 +47,34 @@ def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
     return "duplicate" if known == body else "conflict"
 
 
-def remember(seen: bytes, *, key: bytes, body: int, now: int) -> tuple[bytes, int]:
-    """The bytes with the key added, and how many live keys were evicted for it (0 or 1)."""
+def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
+    """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
     if seen and ENTRY.unpack_from(seen)[2] < _oldest_seconds(now):
         seen = _forget_old(seen, now=now)
-    seen += ENTRY.pack(key, body, now // 1000)
-    if len(seen) <= DEDUPE_KEYS_MAX * _SIZE:
-        return seen, 0
-    at = _evictable(seen)
-    return seen[:at] + seen[at + _SIZE :], 1
+    evicted, excess = 0, len(seen) + _SIZE - (room if room < BYTES_MAX else BYTES_MAX)
+    if excess > 0:
+        seen, evicted = shrink(seen, excess=excess, lasting=True)
+    return seen + ENTRY.pack(key, body, now // 1000), evicted
+
+
+def shrink(seen: bytes, *, excess: int, lasting: bool) -> tuple[bytes, int]:
+    """The bytes without so many of the oldest keys as make up the excess, and how many that were.
+
+    Keys of orders and the like go last, and only if `lasting`.
+    """
+    wanted, flags = max(0, -(-excess // _SIZE)), seen[_BODY_END::_SIZE]
+    gone = list(islice((at for at, flag in enumerate(flags) if not flag & 1), wanted))
+    if lasting:
+        gone += islice((at for at, flag in enumerate(flags) if flag & 1), wanted - len(gone))
+    kept = bytearray(seen)
+    for at in sorted(gone, reverse=True):
+        del kept[at * _SIZE : (at + 1) * _SIZE]
+    return bytes(kept), len(gone)
+
+
+def lasting_bytes(seen: bytes) -> int:
+    """Bytes of the keys that are evicted last."""
+    return _SIZE * sum(flag & 1 for flag in seen[_BODY_END::_SIZE])
 
 
 def count(seen: bytes) -> int:
@@ -70,10 +92,3 @@ def _forget_old(seen: bytes, *, now: int) -> bytes:
     while start < len(seen) and ENTRY.unpack_from(seen, start)[2] < oldest:
         start += _SIZE
     return seen[start:] if start else seen
-
-
-def _evictable(seen: bytes) -> int:
-    for at in range(0, len(seen), _SIZE):
-        if not ENTRY.unpack_from(seen, at)[1] & 1:
-            return at
-    return 0

@@ -10,7 +10,6 @@ For example:
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 from schemas.codec import packed_size
@@ -18,10 +17,11 @@ from schemas.event import dedupe_identity
 from schemas.flow import Flow, Reentry, Step, Wait
 from schemas.identity import is_known
 from schemas.instants import to_wire
-from schemas.limits import CONTEXT_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
+from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
 from schemas.profile import Enrollment, Past, Profile, Seen
 from streams import ids
 from streams.conditions import judge
+from streams.dedupe import lasting_bytes
 from streams.exits import comes_from, first_held, held_by
 from streams.verdict import Note, Trigger, Verdict
 
@@ -48,7 +48,7 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     refusal = (
         _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
         or _judge_freshness(flow, trigger, now)
-        or _judge_room(profile.enrollments, words)
+        or _judge_room(profile, words)
     )
     if refusal is not None:
         return Verdict(None, (refusal,))
@@ -108,8 +108,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         enrollment = copy.copy(live)
         enrollment.ignored += 1
         return Verdict(enrollment, (Note(outcome="ignored", reason="live"),), enrollment)
-    others = [enrollment for enrollment in profile.enrollments if enrollment is not live]
-    refusal = _judge_freshness(flow, trigger, now) or _judge_room(others, trigger.words)
+    refusal = _judge_freshness(flow, trigger, now) or _judge_room(profile, trigger.words, instead_of=live)
     if refusal is not None:
         return Verdict(live, (refusal,), live)
     enrollment = copy.copy(live)
@@ -170,12 +169,14 @@ def _judge_freshness(flow: Flow, trigger: Trigger, now: int) -> Note | None:
     return _note_refused("trigger_too_old", values)
 
 
-def _judge_room(others: Sequence[Enrollment], words: dict[str, Any]) -> Note | None:
-    if len(others) >= ENROLLMENTS_MAX:
-        return _note_refused("too_many_enrollments", {"live": len(others), "max": ENROLLMENTS_MAX})
-    size = packed_size(words) + sum(packed_size(enrollment.context) for enrollment in others)
-    if size > CONTEXT_BYTES_MAX:
-        return _note_refused("state_full", {"bytes": size, "max": CONTEXT_BYTES_MAX})
+def _judge_room(profile: Profile, words: dict[str, Any], *, instead_of: Enrollment | None = None) -> Note | None:
+    live = len(profile.enrollments) - (instead_of is not None)
+    if live >= ENROLLMENTS_MAX:
+        return _note_refused("too_many_enrollments", {"live": live, "max": ENROLLMENTS_MAX})
+    size = profile.weight + packed_size(words) + lasting_bytes(profile.dedupe)
+    size -= 0 if instead_of is None else packed_size(instead_of.context)
+    if size > ENROLLED_BYTES_MAX:
+        return _note_refused("state_full", {"bytes": size, "max": ENROLLED_BYTES_MAX})
     return None
 
 

@@ -28,6 +28,7 @@ from streams.unit import Record as Record
 from streams.unit import Snapshot as Snapshot
 from streams.verdict import Trigger
 from streams.watermarks import Gates
+from streams.weight import ROOM
 from streams.words import all_words
 
 GATES_ONLY = -1  # a time before every wakeup
@@ -55,6 +56,7 @@ class Partition:
         kept_profiles_max: int = KEPT_MAX,
         version: str = "",
         set_aside: SetAside = frozenset(),
+        state_version: int = codec.STATE_VERSION,
     ) -> None:
         """`load` reads a packed profile from the local store; `record` is None for a partition without a past.
 
@@ -62,14 +64,14 @@ class Partition:
         """
         self._program, self._topic, self.number = program, topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
-        self._version, self._set_aside = version, set_aside
+        self._version, self._set_aside, self._state_version = version, set_aside, state_version
         self.position = record.position if record else 0
         self.now_at = record.now_at if record else 0
         self.stopped = record.stopped if record else None
         self._poison = record.poison if record else []
         self._schedule = Schedule(program=program, clock=clock, record=record)
         self._timers = self._schedule.timers
-        self._profiles = Profiles(load, kept_max=kept_profiles_max)
+        self._profiles = Profiles(load, kept_max=kept_profiles_max, state_version=state_version)
         self._retained = Retained(record)
         self._released: set[bytes] = set()  # by the record being processed
         self._out = self._new_recorder()
@@ -100,13 +102,11 @@ class Partition:
         """How many profiles were due before `now` and have not been released; no more than `limit` are counted."""
         return self._timers.overdue(now, limit=limit)
 
-    # --- rebuilding after recovery ---------------------------------------------------------------
-
     def restore(self, key: bytes, state: bytes) -> None:
         """Take in one packed profile: only its header is read, unless it is held at a gate."""
         _, wakeup_at, held = codec.peek(state)
         if held:
-            self._schedule.index(key, codec.unpack_profile(state), now=self.now_at)
+            self._schedule.index(key, codec.unpack_profile(state, key=key), now=self.now_at)
         else:
             self._timers.set(key, wakeup_at)
 
@@ -136,7 +136,8 @@ class Partition:
         """
         record = self._record()
         self._retained.snapshot(record)
-        return Snapshot(self._profiles.snapshot(), codec.pack_partition(record, epoch=epoch), self.position)
+        packed = codec.pack_partition(record, epoch=epoch, version=self._state_version)
+        return Snapshot(self._profiles.snapshot(), packed, self.position)
 
     def settled(self) -> None:
         """The last snapshot is in the local store: what it holds may be loaded from there again."""
@@ -222,7 +223,8 @@ class Partition:
         answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=self.now_at)
         self._out.tallies[("event", answer)] += 1
         if answer == "new":
-            profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=self.now_at)
+            room = ROOM - profile.weight
+            profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=self.now_at, room=room)
             if evicted:
                 self._out.tallies[("evicted", "dedupe")] += evicted
             return True
@@ -379,8 +381,6 @@ class Partition:
             self._schedule.index(key, profile, now=self.now_at)
         else:
             self._timers.drop(key)
-
-    # --- small things ----------------------------------------------------------------------------------
 
     def _record(self) -> PartitionRecord:
         return PartitionRecord(

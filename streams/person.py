@@ -13,6 +13,7 @@ from schemas.flow import Flow, Settle
 from schemas.identity import KINDS, identifies, normalized
 from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, Enrollment, Fact, Past, Profile, Seen
+from streams import weight
 from streams.decide import decide
 from streams.entry import past_name, step_of
 from streams.holds import Hold
@@ -100,6 +101,10 @@ def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, ou
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
     _carry_out(flow, profile, verdict, now=now, out=out)
+    if verdict.notes and verdict.notes[0].outcome == "refused":
+        weight.add(profile, weight.REFUSAL_BYTES, out)
+    elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
+        weight.add(profile, weight.of_enrollment(verdict.enrollment), out)
 
 
 def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
@@ -134,7 +139,7 @@ def _past(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -
     if past is None:
         if len(profile.past) >= PAST_KEYS_MAX:
             out.tallies[("evicted", "past")] += 1
-            del profile.past[min(profile.past, key=lambda name: (profile.past[name].started_at, name))]
+            del profile.past[weight.longest_ago(profile)]
         past = profile.past[name] = Past(started_at=enrollment.anchor_at)
     return past
 
@@ -154,12 +159,11 @@ def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None
 
 
 def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:
-    while packed_size(seen.words) > HISTORY_WORDS_BYTES_MAX:
+    while (size := packed_size(seen.words)) > HISTORY_WORDS_BYTES_MAX:
         out.tallies[("evicted", "history_words")] += 1
         del seen.words[max(seen.words, key=lambda word: (packed_size({"": seen.words[word]}), word))]
     profile.history.append(seen)
     if len(profile.history) > HISTORY_MAX:
         out.tallies[("evicted", "history")] += 1
-        profile.history.remove(
-            min(profile.history, key=lambda one: (one.type.startswith("order"), one.occurred_at, one.offset))
-        )
+        profile.history.remove(weight.oldest(profile.history))
+    weight.add(profile, size + weight.SEEN_BYTES, out)

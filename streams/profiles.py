@@ -18,9 +18,9 @@ class StateUnreadable(Exception):
 class Profiles:
     """By key. What has changed stays until it can be loaded again; of the rest, those that came first are dropped."""
 
-    def __init__(self, load: Callable[[bytes], bytes | None], *, kept_max: int) -> None:
-        """`load` reads a packed profile from the local store."""
-        self._load, self._kept_max = load, kept_max
+    def __init__(self, load: Callable[[bytes], bytes | None], *, kept_max: int, state_version: int) -> None:
+        """`load` reads a packed profile from the local store; `state_version` is the one to pack in."""
+        self._load, self._kept_max, self._state_version = load, kept_max, state_version
         self._kept: dict[bytes, Profile] = {}
         self._unsettled: dict[bytes, Profile] = {}  # in the last snapshot, which is not in the local store yet
         self.changed: dict[bytes, Profile] = {}  # since the last snapshot
@@ -38,7 +38,8 @@ class Profiles:
 
     def snapshot(self) -> list[tuple[bytes, bytes]]:
         """Everything that has changed since the snapshot before, packed."""
-        states = [(key, codec.pack_profile(profile)) for key, profile in self.changed.items()]
+        version = self._state_version
+        states = [(key, codec.pack_profile(profile, version=version)) for key, profile in self.changed.items()]
         self._unsettled, self.changed = self.changed, {}
         return states
 
@@ -56,7 +57,7 @@ class Profiles:
         if packed is None:
             return Profile(tenant=tenant, profile_id=profile_id)
         try:
-            return codec.unpack_profile(packed)
+            return codec.unpack_profile(packed, key=key)
         except codec.Undecodable as error:
             raise StateUnreadable(f"the state of {key!r}: {error}") from error
 

@@ -1,0 +1,71 @@
+"""Weight: what a profile takes as a whole, and what is forgotten to keep it within its bound.
+
+A record adds an estimate, on the safe side; only a profile that may be large by it is weighed. Never when state is
+written: when that is depends on the machine, and what is forgotten must not. Dedupe keys of what people do on site go
+first, the oldest first: a bot makes most of those.
+"""
+
+from __future__ import annotations
+
+from schemas import codec
+from schemas.limits import PROFILE_BYTES_MAX
+from schemas.profile import Enrollment, Profile, Seen
+from streams import dedupe
+from streams.recorder import Recorder
+
+RESERVE_BYTES = 2_048  # for what waking, holding and an identifier add to a profile before it is weighed again
+ROOM = PROFILE_BYTES_MAX - RESERVE_BYTES
+WEIGHED_FROM = PROFILE_BYTES_MAX // 4  # a lighter estimate cannot hide a profile that is too large
+
+ENROLLMENT_BYTES = 512  # of an enrollment besides its words and key, and of its past
+SEEN_BYTES = 192
+REFUSAL_BYTES = 192
+
+
+def of_enrollment(enrollment: Enrollment) -> int:
+    """At most what an enrollment adds, with what re-entry remembers of it."""
+    return codec.packed_size(enrollment.context) + 2 * len(enrollment.key.encode()) + ENROLLMENT_BYTES
+
+
+def add(profile: Profile, size: int, out: Recorder) -> None:
+    """The profile has grown by at most so many bytes. What is too much is forgotten."""
+    profile.weight += size
+    if profile.weight > WEIGHED_FROM or profile.weight + len(profile.dedupe) > ROOM:
+        _weigh(profile, out)
+
+
+def _weigh(profile: Profile, out: Recorder) -> None:
+    """Forget keys of events on site, past events, other keys and past runs, in this order, until the rest fits."""
+    excess = _excess(profile)
+    if excess <= 0:
+        return
+    profile.dedupe = _shrunk(profile, excess, out, lasting=False)
+    while profile.history and _excess(profile) > 0:
+        out.tallies[("evicted", "history")] += 1
+        profile.history.remove(oldest(profile.history))
+    profile.dedupe = _shrunk(profile, _excess(profile), out, lasting=True)
+    while profile.past and _excess(profile) > 0:
+        out.tallies[("evicted", "past")] += 1
+        del profile.past[longest_ago(profile)]
+
+
+def oldest(history: list[Seen]) -> Seen:
+    """The past event to forget first: orders are kept longest."""
+    return min(history, key=lambda one: (one.type.startswith("order"), one.occurred_at, one.offset))
+
+
+def longest_ago(profile: Profile) -> str:
+    """The name under which re-entry remembers what began longest ago."""
+    return min(profile.past, key=lambda name: (profile.past[name].started_at, name))
+
+
+def _excess(profile: Profile) -> int:
+    profile.weight = len(codec.pack_profile(profile)) - len(profile.dedupe)
+    return profile.weight + len(profile.dedupe) - ROOM
+
+
+def _shrunk(profile: Profile, excess: int, out: Recorder, *, lasting: bool) -> bytes:
+    seen, evicted = dedupe.shrink(profile.dedupe, excess=excess, lasting=lasting)
+    if evicted:
+        out.tallies[("evicted", "dedupe")] += evicted
+    return seen
