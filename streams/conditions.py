@@ -5,6 +5,7 @@ A missing word is unknown; unknown is not false, `not unknown` is unknown. `is_s
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from schemas.flow import All, AnyOf, Compare, Condition, Not
 from streams import words as word_values
 
 Words = Mapping[str, Any]
+
+AS_STORED = frozenset[Kind]({"text", "boolean", "list"})  # the others are brought into a form that compares
 
 
 def judge(condition: Condition, words: Words) -> bool | None:
@@ -49,6 +52,8 @@ def _compare(compare: Compare, value: Any) -> bool | None:
         return value is None
     if value is None:
         return None
+    if compare.kind in AS_STORED:
+        return _OPERATORS[compare.operator](value, compare.operand)
     if compare.kind == "money":
         return _compare_money(compare, value)
     left = _operand(compare.kind, value)
@@ -66,26 +71,22 @@ def _compare_money(compare: Compare, value: Any) -> bool | None:
 def _right(compare: Compare) -> Any:
     if compare.operator in ("in", "not_in"):
         return [_operand(compare.kind, item) for item in compare.operand]
-    if compare.kind == "list":
-        return compare.operand
     return _operand(compare.kind, compare.operand)
 
 
 def _operand(kind: Kind, value: Any) -> Any:
     if kind == "number":
         return word_values.as_number(value)
-    if kind == "instant":
-        return value if isinstance(value, int) else word_values.as_instant(value)
-    return value
+    return value if isinstance(value, int) else word_values.as_instant(value)
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": lambda left, right: bool(left == right),
-    "ne": lambda left, right: bool(left != right),
-    "gt": lambda left, right: bool(left > right),
-    "gte": lambda left, right: bool(left >= right),
-    "lt": lambda left, right: bool(left < right),
-    "lte": lambda left, right: bool(left <= right),
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
     "in": lambda left, right: left in right,
     "not_in": lambda left, right: left not in right,
     "contains": lambda left, right: right in left,

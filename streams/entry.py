@@ -26,6 +26,7 @@ from streams.exits import comes_from, first_held, held_by
 from streams.verdict import Note, Trigger, Verdict
 
 NOTHING = Verdict(None, ())
+WHERE_FALSE = Verdict(None, (Note(outcome="where_false", reason="where"),))
 
 
 def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Verdict:
@@ -34,7 +35,7 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
         return NOTHING
     words = trigger.words
     if flow.trigger.where is not None and judge(flow.trigger.where, words) is not True:
-        return Verdict(None, (Note(outcome="where_false", reason="where"),))
+        return WHERE_FALSE
     if flow.addressed and not is_known(trigger.event.identity):
         return _refused("anonymous", {})
     key = "" if flow.key is None else words.get(flow.key)

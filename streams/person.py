@@ -15,7 +15,7 @@ from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, Enrollment, Fact, Past, Profile, Seen
 from streams import weight
 from streams.decide import decide
-from streams.entry import past_name, step_of
+from streams.entry import WHERE_FALSE, past_name, step_of
 from streams.holds import Hold
 from streams.program import Program
 from streams.recorder import Recorder
@@ -98,6 +98,9 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
 
 def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
+    if verdict is WHERE_FALSE:  # what most flows say to most events
+        out.tallies[("where_false", flow.name)] += 1
+        return
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
     _carry_out(flow, profile, verdict, now=now, out=out)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas import codec, instants
-from schemas.catalog import Kind, Word, words_of
+from schemas.catalog import Kind, words_of
 from schemas.event import NONE, Event
+
+
+class Asked(NamedTuple):
+    """A declared word as it is looked for in a part of an event; `below` None: the part itself."""
+
+    name: str
+    below: str | None
+    kind: Kind
 
 
 def all_words(event: Event, *, type_: str) -> dict[str, Any]:
@@ -18,37 +27,44 @@ def all_words(event: Event, *, type_: str) -> dict[str, Any]:
     Raises Undecodable when a part of the event is no JSON, or holds what no state can keep.
     """
     try:
-        found = select(event, words_of(type_))
+        found = _select(event, _by_part(type_))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise codec.Undecodable(str(error)) from error
     codec.packed_size(found)
     return found
 
 
-def select(event: Event, words: dict[str, Word]) -> dict[str, Any]:
-    """The given words of an event; each part of it is decoded at most once."""
-    parts: dict[str, Any] = {}
+@lru_cache(maxsize=1024)
+def _by_part(type_: str) -> tuple[tuple[str, tuple[Asked, ...]], ...]:
+    """The words of a type by the part of the event that holds them, so that each part is decoded once."""
+    parts: dict[str, list[Asked]] = {}
+    for name, word in words_of(type_).items():
+        top, *below = word.path
+        assert len(below) < 2, "words stand in a part of the event or are one"
+        parts.setdefault(top, []).append(Asked(name, below[0] if below else None, word.kind))
+    return tuple((top, tuple(words)) for top, words in parts.items())
+
+
+def _select(event: Event, parts: tuple[tuple[str, tuple[Asked, ...]], ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, word in words.items():
-        value = _look(event, word.path, parts)
-        if value is not None and is_kind(value, word.kind):
-            found[name] = value
+    for top, words in parts:
+        part = _part(event, top)
+        if part is None:
+            continue
+        is_object = isinstance(part, dict)
+        for name, below, kind in words:
+            value = part if below is None else part.get(below) if is_object else None
+            # Most words are texts, and most of them are not there.
+            if value is not None and (isinstance(value, str) if kind == "text" else is_kind(value, kind)):
+                found[name] = value
     return found
 
 
-def _look(event: Event, path: tuple[str, ...], parts: dict[str, Any]) -> Any:
-    top = path[0]
-    if top not in parts:
-        value = getattr(event, top)
-        if isinstance(value, msgspec.Raw):
-            value = None if value is NONE else msgspec.json.decode(value)
-        elif isinstance(value, msgspec.Struct):
-            value = msgspec.to_builtins(value)
-        parts[top] = value
-    value = parts[top]
-    for name in path[1:]:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _part(event: Event, top: str) -> Any:
+    value = getattr(event, top)
+    if isinstance(value, msgspec.Raw):
+        return None if value is NONE else msgspec.json.decode(value)
+    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
 
 
 def is_kind(value: Any, kind: Kind) -> bool:
