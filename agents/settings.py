@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agents.errors import Misconfigured
+from schemas.codec import STATE_VERSION, STATE_VERSIONS
 
 LOOPBACK = "127.0.0.1"
 MAX_PARTITIONS = 1024
@@ -47,6 +48,9 @@ class Settings:
     """DSN, `postgresql://user@host:port/database` (`CARTWHEEL_POSTGRES`)."""
     partitions: int
     """Partitions of the raw and the profile topics, 1 to 1024 (`CARTWHEEL_PARTITIONS`, default 32). Chosen once."""
+    state_version: int
+    """Of the state that a worker writes (`CARTWHEEL_STATE_VERSION`, default the newest); the one before it while
+    programs that know no newer one may still take over."""
     intake_metrics: Port
     worker_metrics: Port
     dispatcher_metrics: Port
@@ -71,6 +75,7 @@ class Settings:
             kafka=read("CARTWHEEL_KAFKA", _bootstrap_servers, None),
             postgres=read("CARTWHEEL_POSTGRES", _dsn, None),
             partitions=read("CARTWHEEL_PARTITIONS", _partitions, 32),
+            state_version=read("CARTWHEEL_STATE_VERSION", _state_version, STATE_VERSION),
             intake_metrics=read.port("CARTWHEEL_METRICS_PORT_INTAKE", 9101),
             worker_metrics=read.port("CARTWHEEL_METRICS_PORT_WORKER", 9102),
             dispatcher_metrics=read.port("CARTWHEEL_METRICS_PORT_DISPATCHER", 9103),
@@ -163,6 +168,10 @@ def _port(text: str) -> int:
 
 def _partitions(text: str) -> int:
     return _whole_number(text, low=1, high=MAX_PARTITIONS, what="a whole number")
+
+
+def _state_version(text: str) -> int:
+    return _whole_number(text, low=STATE_VERSIONS[0], high=STATE_VERSIONS[-1], what="a state version")
 
 
 def _namespace(text: str) -> str:

@@ -12,11 +12,13 @@ import msgspec
 import orjson
 
 from schemas.event import Event
-from schemas.profile import PartitionRecord, Profile
+from schemas.profile import Body, PartitionRecord, Profile
 
 T = TypeVar("T")
 
-STATE_VERSION = 1
+#: Of packed state, the one that is written. Any of `STATE_VERSIONS` is read; a program before it knows fewer.
+STATE_VERSION = 2
+STATE_VERSIONS = (1, 2)
 FLAG_HELD = 1  # some enrollment waits at a settle gate
 #: version, flags, applied offset, wakeup, last activity
 HEADER = struct.Struct(">BBqqq")
@@ -30,6 +32,7 @@ class Undecodable(ValueError):
 
 _event = msgspec.json.Decoder(Event)
 _profile = msgspec.msgpack.Decoder(Profile)
+_body = msgspec.msgpack.Decoder(Body)
 _partition = msgspec.msgpack.Decoder(PartitionRecord)
 _json = msgspec.json.Encoder(order="deterministic")
 _pack = msgspec.msgpack.Encoder(order="deterministic")
@@ -72,20 +75,33 @@ def packed_size(words: dict[str, Any]) -> int:
         raise Undecodable(f"a value that cannot be kept: {error}") from error
 
 
-def pack_profile(profile: Profile) -> bytes:
-    """Header and body of a profile's state."""
+def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
+    """Header and body of a profile's state.
+
+    Version 1 repeats in its body what stands in the header and in the key; version 2 leaves it out.
+    """
     flags = FLAG_HELD if any(enrollment.held for enrollment in profile.enrollments) else 0
-    header = HEADER.pack(STATE_VERSION, flags, profile.applied_offset, profile.wakeup_at(), profile.last_active_at)
-    return header + _pack.encode(profile)
+    header = HEADER.pack(version, flags, profile.applied_offset, profile.wakeup_at(), profile.last_active_at)
+    return header + _pack.encode(profile if version == 1 else profile.body())
 
 
-def unpack_profile(value: bytes) -> Profile:
-    """A profile from its packed state. Raises Undecodable for a version this program does not know."""
-    _check_version(value)
+def unpack_profile(value: bytes, *, key: bytes) -> Profile:
+    """A profile from its packed state and its key. Raises Undecodable for a version this program does not know."""
+    applied_offset, _, _ = peek(value)
     try:
-        return _profile.decode(memoryview(value)[HEADER.size :])
+        if value[0] == 1:
+            return _profile.decode(memoryview(value)[HEADER.size :])
+        body = _body.decode(memoryview(value)[HEADER.size :])
     except msgspec.MsgspecError as error:
         raise Undecodable(f"profile state: {error}") from error
+    tenant, _, profile_id = key.decode().partition("/")
+    last_active_at = HEADER.unpack_from(value)[4]
+    return body.profile(tenant, profile_id, applied_offset=applied_offset, last_active_at=last_active_at)
+
+
+def weigh(profile: Profile) -> int:
+    """Bytes of a profile, the same whatever version is written: what is evicted must not depend on that."""
+    return len(_pack.encode(profile.body()))
 
 
 def peek(value: bytes) -> tuple[int, int, bool]:
@@ -95,9 +111,9 @@ def peek(value: bytes) -> tuple[int, int, bool]:
     return applied_offset, wakeup_at, bool(flags & FLAG_HELD)
 
 
-def pack_partition(record: PartitionRecord, *, epoch: int = 0) -> bytes:
+def pack_partition(record: PartitionRecord, *, epoch: int = 0, version: int = STATE_VERSION) -> bytes:
     """Header and body of a partition record; its applied offset is its position, its wakeup the epoch of its owner."""
-    return HEADER.pack(STATE_VERSION, 0, record.position, epoch, record.now_at) + _pack.encode(record)
+    return HEADER.pack(version, 0, record.position, epoch, record.now_at) + _pack.encode(record)
 
 
 def rank(key: bytes, value: bytes) -> tuple[int, int]:
@@ -125,6 +141,6 @@ def unpack_partition(value: bytes) -> PartitionRecord:
 
 
 def _check_version(value: bytes) -> None:
-    if len(value) < HEADER.size or value[0] != STATE_VERSION:
+    if len(value) < HEADER.size or value[0] not in STATE_VERSIONS:
         found = value[0] if value else "nothing"
-        raise Undecodable(f"state of schema version {found}; this program knows version {STATE_VERSION} only")
+        raise Undecodable(f"state of schema version {found}; this program knows versions 1 to {STATE_VERSION}")

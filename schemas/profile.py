@@ -72,7 +72,7 @@ Poison = Literal["messages", "moments"]
 
 
 class Profile(msgspec.Struct, kw_only=True, array_like=True):
-    """Everything known about a person. `applied_offset` lives in the header of its packed form."""
+    """Everything known about a person. The order of fields is that of state version 1, so it stays."""
 
     tenant: str
     profile_id: str
@@ -88,6 +88,13 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True):
     poison: list[tuple[int, Poison]] = []  # offset of the record, what it holds up
     weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
 
+    def body(self) -> tuple[Any, ...]:
+        """What state version 2 packs, in the order of `Body`; the rest stands in the header and in the key."""
+        return (
+            self.identifiers, self.enrollments, self.past, self.refusals, self.history, self.dedupe, self.conflicts,
+            self.poison, self.weight,
+        )  # fmt: skip
+
     def is_frozen(self) -> bool:
         """True while no enrollment may be woken, because waking one has failed."""
         return bool(self.poison) and any(what == "moments" for _, what in self.poison)
@@ -97,6 +104,28 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True):
         if self.is_frozen():
             return NEVER
         return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
+
+
+class Body(msgspec.Struct, array_like=True):
+    """`Profile.body` as it is read back."""
+
+    identifiers: dict[str, Fact]
+    enrollments: list[Enrollment]
+    past: dict[str, Past]
+    refusals: dict[str, Refusal]
+    history: list[Seen]
+    dedupe: bytes
+    conflicts: int
+    poison: list[tuple[int, Poison]]
+    weight: int
+
+    def profile(self, tenant: str, profile_id: str, *, applied_offset: int, last_active_at: int) -> Profile:
+        """With what is not in it."""
+        return Profile(
+            tenant=tenant, profile_id=profile_id, applied_offset=applied_offset, last_active_at=last_active_at,
+            identifiers=self.identifiers, enrollments=self.enrollments, past=self.past, refusals=self.refusals,
+            history=self.history, dedupe=self.dedupe, conflicts=self.conflicts, poison=self.poison, weight=self.weight,
+        )  # fmt: skip
 
 
 class Stopped(msgspec.Struct, kw_only=True, frozen=True):

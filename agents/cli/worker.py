@@ -129,6 +129,7 @@ async def _options(
             clock=identity.clock,
             incarnation=identity.incarnation,
             adopt_flows=adopt_flows,
+            state_version=settings.state_version,
         ),
         folder=settings.home / "worker",
         instance=instance,

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from importlib import metadata
 
 from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
@@ -24,6 +25,9 @@ from streams.program import Program
 
 #: Profiles taken in between two looks at whether the rebuild is still wanted; a few milliseconds.
 REBUILD_CHUNK = 1_000
+#: Decoded profiles that a process keeps between units of work, all its partitions together; some 250 MB.
+KEPT_PROFILES_MAX = 64_000
+VERSION = metadata.version("cartwheel")
 
 log = logging.getLogger("cartwheel.worker")
 
@@ -38,6 +42,8 @@ class Work:
     incarnation: str
     adopt_flows: bool
     """Go on with another program than the one that the state was made by."""
+    state_version: int = codec.STATE_VERSION
+    """The one to write, of `codec.STATE_VERSIONS`."""
 
 
 class Partitions:
@@ -106,7 +112,7 @@ class Partitions:
     async def _rebuild(self, numbers: frozenset[int], wanted: Callable[[], bool]) -> None:
         rebuilt = []
         for number in sorted(numbers):
-            core, population = self._new_core(number), Population()
+            core, population = self._new_core(number, assigned=len(numbers)), Population()
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
                 core.restore(key, state)
                 population.restored(state)
@@ -145,7 +151,7 @@ class Partitions:
 
     # --- making one ----------------------------------------------------------------------------------
 
-    def _new_core(self, number: int) -> Partition:
+    def _new_core(self, number: int, *, assigned: int) -> Partition:
         packed = self._engine.store.load(number, PARTITION_KEY)
         record = None if packed is None else codec.unpack_partition(packed)
         if record is not None:
@@ -158,6 +164,9 @@ class Partitions:
             incarnation=self._work.incarnation,
             load=lambda key: self._engine.store.load(number, key),
             record=record,
+            kept_profiles_max=KEPT_PROFILES_MAX // assigned,
+            version=VERSION,
+            state_version=self._work.state_version,
         )
 
     def _own(self, core: Partition, population: Population) -> OwnedPartition:

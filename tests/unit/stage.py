@@ -314,7 +314,7 @@ class Stage:
     def profile(self, who: str = "ann") -> Profile:
         """The stored state of somebody."""
         key = event_record(checkout("00:00", who=who), at=0).key
-        return codec.unpack_profile(self.store[key])
+        return codec.unpack_profile(self.store[key], key=key)
 
 
 def _clock(wire: str) -> str:

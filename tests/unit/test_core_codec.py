@@ -7,7 +7,10 @@ import pytest
 from schemas import codec
 from schemas.flow import Reentry
 from schemas.profile import NEVER, PartitionRecord, Profile
+from streams.rehearsal import event_record
 from tests.unit.stage import Stage, at, checkout, event, flow, order, send, settle, wait
+
+KEY = event_record(checkout("10:00"), at=0).key
 
 
 def everything() -> Profile:
@@ -26,13 +29,27 @@ def test_a_profile_comes_back_as_it_was() -> None:
     assert profile.history
     assert profile.refusals
     assert profile.past
-    assert codec.unpack_profile(codec.pack_profile(profile)) == profile
+    for version in codec.STATE_VERSIONS:
+        assert codec.unpack_profile(codec.pack_profile(profile, version=version), key=KEY) == profile
+
+
+def test_version_2_leaves_out_what_the_key_and_the_header_say() -> None:
+    profile = everything()
+    assert len(codec.pack_profile(profile)) < len(codec.pack_profile(profile, version=1)) - len(KEY)
+    assert profile.profile_id.encode() not in codec.pack_profile(profile)
+
+
+def test_a_profile_weighs_the_same_in_every_version() -> None:
+    """What is evicted must not depend on which version is written."""
+    profile = everything()
+    read = [codec.unpack_profile(codec.pack_profile(profile, version=one), key=KEY) for one in codec.STATE_VERSIONS]
+    assert {codec.weigh(one) for one in read} == {codec.weigh(profile)}
 
 
 def test_the_same_profile_gives_the_same_bytes() -> None:
     """Semantics 1.3: replays are byte-identical."""
     packed = codec.pack_profile(everything())
-    assert codec.pack_profile(codec.unpack_profile(packed)) == packed
+    assert codec.pack_profile(codec.unpack_profile(packed, key=KEY)) == packed
     assert codec.pack_profile(everything()) == packed
 
 
@@ -59,18 +76,18 @@ def test_a_partition_record_comes_back_as_it_was() -> None:
     assert codec.peek(packed)[0] == 7
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 3, 255])
 def test_a_state_of_another_version_is_refused_by_name(version: int) -> None:
     packed = bytes([version]) + codec.pack_profile(everything())[1:]
-    for read in (codec.unpack_profile, codec.unpack_partition, codec.peek):
-        with pytest.raises(codec.Undecodable, match=f"version {version}; this program knows version 1"):
+    for read in (lambda value: codec.unpack_profile(value, key=KEY), codec.unpack_partition, codec.peek):
+        with pytest.raises(codec.Undecodable, match=f"version {version}; this program knows versions 1 to 2"):
             read(packed)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, codec.HEADER.size, codec.HEADER.size + 5])
 def test_a_state_that_was_cut_short_is_refused(cut: int) -> None:
     with pytest.raises(codec.Undecodable):
-        codec.unpack_profile(codec.pack_profile(everything())[:cut])
+        codec.unpack_profile(codec.pack_profile(everything())[:cut], key=KEY)
 
 
 def test_json_is_canonical() -> None:
