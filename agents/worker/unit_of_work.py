@@ -165,10 +165,12 @@ class UnitOfWork(Generic[Batch]):
         states = [*snapshot.states, *repairs.items(), (PARTITION_KEY, snapshot.partition_record)]
         await self._produce_states(states)
         self._do.reached("state_acknowledged")
-        self._do.store(self._number, states, self._next - 1 if self._next_is_known else None)
         for key in repairs:
             del self._stale[key]
         self.repaired += len(repairs)
+        # While something is still to be repaired, whoever recovers must come upon it again.
+        held = self._next - 1 if self._next_is_known and not self._stale else None
+        self._do.store(self._number, states, held)
         self._do.reached("local_store_written")
 
     async def _produce_states(self, states: Sequence[tuple[bytes, bytes]]) -> None:
@@ -209,7 +211,7 @@ class UnitOfWork(Generic[Batch]):
 
     def _repairs(self, fresh: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
         """What must be written again; a key that is written anyway is repaired by that."""
-        for key in fresh.keys() & self._stale.keys():
-            del self._stale[key]
-        states = {key: self._do.load(self._number, key) for key in self._stale}
-        return {key: state for key, state in states.items() if state is not None}
+        states = {key: self._do.load(self._number, key) for key in self._stale.keys() - fresh.keys()}
+        repairs = {key: state for key, state in states.items() if state is not None}
+        self._stale = dict.fromkeys(repairs)
+        return repairs

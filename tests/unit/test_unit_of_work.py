@@ -269,13 +269,28 @@ class TestOtherWriters:
         asyncio.run(claim_and_settle(unit(world, stale=[b"q", b"gone"]), made(5)))
         assert dict(world.holds("state"))[b"q"] == state(4)
 
-    def test_the_store_goes_on_after_what_was_read(self) -> None:
+    def test_the_store_goes_on_once_what_was_found_is_repaired(self) -> None:
+        """Whoever recovers before that must come upon it again."""
         world = World()
 
         async def work() -> None:
             one = unit(world)
             await claim_and_settle(one, made(1))
             world.append("state", 7, [(b"p1", state(0))])
+            await one.settle(made(2))
+            assert world.stored_through == 5, "as before"
+            await one.settle(made(3))
+
+        asyncio.run(work())
+        assert world.stored_through == len(world.holds("state")) - 1
+
+    def test_what_is_right_holds_nothing_up(self) -> None:
+        world = World()
+
+        async def work() -> None:
+            one = unit(world)
+            await claim_and_settle(one, made(1))
+            world.append("state", 7, [(b"p1", state(9))])
             await one.settle(made(2))
 
         asyncio.run(work())
