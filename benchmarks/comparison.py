@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psutil
+from msgspec.structs import replace
 
 from agents import stack, topics_admin
 from agents.console import Console
@@ -16,18 +19,23 @@ from agents.settings import Settings
 from benchmarks import machine, profile_log
 from benchmarks.results import Config, Played, Results
 from benchmarks.slot import play
-from benchmarks.stage import Stage, Wrong
+from benchmarks.stage import Stage, System, Wrong
 from benchmarks.systems import SYSTEMS
 from benchmarks.traffic import Kind
 from schemas.topics import topics
 
 
-def compare(config: Config, settings: Settings, *, console: Console) -> Results:
+def compare(config: Config, settings: Settings, *, console: Console, must_have_all: bool) -> Results:
     """Run everything on a broker of its own, which is gone afterwards.
 
-    Raises Misconfigured on a machine that is not fit for it, Unavailable when the broker does not start.
+    Raises Misconfigured on a machine that is not fit for it, Unavailable when the broker does not start, or a system
+    cannot be set up and all are wanted; otherwise that one is left out.
     """
     machine.pin_driver()
+    # Beside the home of the broker, which is emptied before and after a run.
+    wanted = {name: SYSTEMS[name] for name in config.systems}
+    versions, left_out = set_up(wanted, settings.home.parent / "peers", console, must_have_all=must_have_all)
+    config = replace(config, systems=tuple(name for name in config.systems if name in versions))
     begun_at = datetime.now(UTC).isoformat(timespec="seconds")
     quiet = Console(as_json=True)
     stack.down(settings, console=quiet)  # of a run that was killed
@@ -46,7 +54,26 @@ def compare(config: Config, settings: Settings, *, console: Console) -> Results:
         config=config,
         systems={name: SYSTEMS[name].about for name in config.systems},
         played=tuple(played),
+        versions={name: dict(found) for name, found in versions.items() if found},
+        left_out=left_out,
     )
+
+
+def set_up(
+    systems: Mapping[str, System], folder: Path, console: Console, *, must_have_all: bool
+) -> tuple[dict[str, Mapping[str, str]], dict[str, str]]:
+    """Let every system build what it needs: the versions of those that could, and what was wrong with the others."""
+    versions: dict[str, Mapping[str, str]] = {}
+    left_out: dict[str, str] = {}
+    for name, system in systems.items():
+        try:
+            versions[name] = system.set_up(folder, console)
+        except Unavailable as error:
+            if must_have_all:
+                raise
+            left_out[name] = f"{error.message}; {error.next_step}"
+            console.say(f"{name} is left out: {left_out[name]}")
+    return versions, left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +110,7 @@ class _Comparison:
             cache=self.settings.cache,
             folder=self.settings.home / "measured",
             references=await profile_log.read(self.kafka, declared),
+            jvm_warm_up_seconds=config.jvm_warm_up_seconds,
         )
 
     async def _turn(

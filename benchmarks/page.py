@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.errors import Misconfigured
 from benchmarks.plot import bars
 from benchmarks.results import Results
-from benchmarks.table import remarks, spread
+from benchmarks.table import GATE_HEADINGS, gate_rows, remarks, rows
 
 DOCS = Path(__file__).parent.parent / "docs"
+NAMED = ("quixstreams", "bytewax", "confluent-kafka", "msgspec", "java", "kafka-streams", "rocksdbjni", "fastjson2")
 PAGE, PLOT = "performance.md", "performance.svg"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -27,24 +29,35 @@ def write(results: Results, folder: Path = DOCS) -> None:
 
 
 def measured(results: Results) -> str:
-    """Table, remarks and machine, in Markdown."""
+    """Tables, remarks, machine and versions, in Markdown."""
+    headings = "Traffic", "System", "CPU µs per event", "Events per second and core", "Changelog bytes", "Times our CPU"
     lines = [
-        "| Traffic | System | CPU µs per event | Events per second and core | Times our CPU |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {row.traffic} | {row.system} | {spread(row.us_per_event, '.1f')} |"
-            f" {spread(row.events_per_core_second, ',.0f')} | {spread(row.ratio, '.1f') if row.ratio else ''} |"
-            for row in results.rows()
-        ),
+        *_table(headings, rows(results)),
         "",
         f"![CPU per event and system]({PLOT})",
         "",
+        *_table(
+            ["Events per second and core, times those of", *map(str.capitalize, GATE_HEADINGS[1:])], gate_rows(results)
+        ),
+        "",
         *remarks(results),
         "",
-        *(f"- `{name}`: {about}" for name, about in results.systems.items()),
+        *(f"- `{name}`: {about}{_versions(results, name)}" for name, about in results.systems.items()),
         f"- {_machine(results.machine)}; measured {results.begun_at}",
     ]
     return "\n".join(lines)
+
+
+def _table(headings: Sequence[str], cells: Iterable[Sequence[str]]) -> list[str]:
+    lines = [headings, ["---"] * len(headings), *cells]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _versions(results: Results, name: str) -> str:
+    """Of a system in an environment of its own, those that matter; the results have all of them."""
+    found = results.versions.get(name, {})
+    shown = ", ".join(f"{package} {found[package]}" for package in NAMED if package in found)
+    return f" ({shown})" if shown else ""
 
 
 def _machine(machine: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.results import OURS, Results, Row
 
-WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 720, 190, 150, 22, 10, 40
+WIDTH, LEFT, RIGHT, BAR, GAP, TOP = 760, 220, 150, 22, 10, 40
 INK, OURS_COLOR, PEER_COLOR = "#333333", "#1f6f8b", "#b9bec4"
 
 
@@ -29,7 +29,7 @@ def bars(results: Results) -> str:
 def _bar(row: Row, top: float, scale: float) -> Iterator[str]:
     spread, middle, text = row.us_per_event, top + BAR / 2, top + BAR / 2 + 4.5
     color = OURS_COLOR if row.system == OURS else PEER_COLOR
-    ratio = f" ({row.ratio.median:.1f} times)" if row.ratio and row.system != OURS else ""
+    ratio = f" ({row.ratio.median:.2f} times)" if row.ratio and row.system != OURS else ""
     yield f'<text x="{LEFT - 8}" y="{text:.1f}" text-anchor="end">{escape(f"{row.system}, {row.traffic}")}</text>'
     yield f'<rect x="{LEFT}" y="{top}" width="{spread.median * scale:.1f}" height="{BAR}" fill="{color}"/>'
     low, high = LEFT + spread.low * scale, LEFT + spread.high * scale

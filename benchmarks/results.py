@@ -14,7 +14,7 @@ from benchmarks.slot import Slot
 from benchmarks.traffic import Kind
 
 OURS = "cartwheel"
-PEER = "faust-tuned"  # the one that ratios are quoted against
+PEER = "faust-tuned"  # the one without which a run says nothing
 FOLDER = Path(__file__).parent / "results"
 LATEST = FOLDER / "latest.json"
 
@@ -31,6 +31,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
     seed: int
     events_per_second_max: int
+    jvm_warm_up_seconds: float = 60.0
 
     @property
     def events(self) -> int:
@@ -65,13 +66,17 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One system under one traffic. `ratio`: its CPU per event over ours, round by round."""
+    """One system under one traffic. `ratio`: its CPU per event over ours, round by round.
+
+    Bytes of the changelog are those of keys and values before compression, over the whole slot.
+    """
 
     traffic: Kind
     system: str
     us_per_event: Spread
     events_per_core_second: Spread
     events_per_second: Spread
+    changelog_bytes_per_event: Spread | None
     ratio: Spread | None
 
 
@@ -85,6 +90,10 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     systems: dict[str, str]
     played: tuple[Played, ...]
+    versions: dict[str, dict[str, str]] = {}
+    """Of the systems that live in environments of their own."""
+    left_out: dict[str, str] = {}
+    """Systems that could not be set up here, and why."""
 
     def rows(self) -> list[Row]:
         """The table: every system that has a number, in the order in which they were asked for."""
@@ -99,6 +108,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         slots, ours = self._slots(traffic, system), self._slots(traffic, OURS)
         if not slots:
             return None
+        written = [
+            slot.did["changelog_bytes"] / slot.did["events"] for slot in slots.values() if "changelog_bytes" in slot.did
+        ]
         ratios = [slots[r].us_per_event / ours[r].us_per_event for r in slots.keys() & ours.keys()]
         return Row(
             traffic=traffic,
@@ -106,6 +118,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
             us_per_event=Spread.of([slot.us_per_event for slot in slots.values()]),
             events_per_core_second=Spread.of([slot.events / slot.cpu_seconds for slot in slots.values()]),
             events_per_second=Spread.of([slot.events / slot.wall_seconds for slot in slots.values()]),
+            changelog_bytes_per_event=Spread.of(written) if written else None,
             ratio=Spread.of(ratios) if ratios else None,
         )
 

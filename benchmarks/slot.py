@@ -101,7 +101,7 @@ async def play(system: System, stage: Stage, *, warm_up_seconds: float, seconds:
             async with _running(system, stage, log=log) as running:
                 watch = _Watch(client, running, stage=stage, group=system.group(stage))
                 await watch.begin()
-                await watch.edge(patience_seconds=START_SECONDS)
+                await watch.edge(patience_seconds=START_SECONDS + stage.jvm_warm_up_seconds)
                 first = await watch.edge_after(warm_up_seconds)
                 last = await watch.edge_after(seconds)
                 memory = running.memory_info().rss / 2**20

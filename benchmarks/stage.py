@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agents.console import Console
 from benchmarks.reference import Reference
 from schemas.topics import Topics
+
+EXAMPLES_MAX = 3
 
 Positions = Mapping[int, int]  # partition: next offset
 
@@ -28,6 +32,8 @@ class Stage:
     cache: Path
     folder: Path
     references: Sequence[Reference]
+    jvm_warm_up_seconds: float = 60.0
+    """How long a JVM works before its slot, until its code is compiled."""
 
     def clear(self) -> None:
         """Remove what the slot before has left in the folder."""
@@ -49,6 +55,9 @@ class System(Protocol):
     name: str
     about: str
 
+    def set_up(self, folder: Path, console: Console) -> Mapping[str, str]:
+        """Build in this folder what it needs and what is not there yet; returns its versions. Raises Unavailable."""
+
     def group(self, stage: Stage) -> str:
         """The consumer group under which it commits what it has processed."""
 
@@ -60,3 +69,26 @@ class System(Protocol):
 
     async def check(self, stage: Stage) -> dict[str, int]:
         """What it did until it was stopped, in numbers. Raises Wrong if that is not what it should have done."""
+
+
+def judge_commands(stage: Stage, positions: Positions, ordered: Counter[tuple[bytes, str]]) -> None:
+    """Those of the prefix that was processed, each once, and no other: who was reminded of which checkout."""
+    wanted = Counter(
+        (due.key, due.checkout_id)
+        for number, reference in enumerate(stage.references)
+        for due in reference.commands(positions.get(number, 0))
+    )
+    _refuse("missing", wanted - ordered)
+    _refuse("not wanted", ordered - wanted)
+
+
+def equal(what: str, found: int, expected: int) -> None:
+    """Raises Wrong if it is not."""
+    if found != expected:
+        raise Wrong(f"{what}: {found}, expected {expected}")
+
+
+def _refuse(what: str, commands: Counter[tuple[bytes, str]]) -> None:
+    if commands:
+        examples = ", ".join(f"{key.decode()} {checkout}" for key, checkout in list(commands)[:EXAMPLES_MAX])
+        raise Wrong(f"{commands.total()} commands {what}, such as {examples}")

@@ -21,32 +21,10 @@ from typing import Any
 import mode.loop
 import msgspec
 
-WAIT_SECONDS = 2.0
+from benchmarks.peers.job import CART, CHECKOUT, ORDER, RECENT_MAX, TOTAL_MIN, WAIT_MS, Account, Options
+
+WAIT_SECONDS = WAIT_MS / 1000
 SCAN_SECONDS = 1.0
-TOTAL_MIN = 20.0
-RECENT_MAX = 100
-CHECKOUT, ORDER, CART = "commerce.checkout.started.v1", "commerce.order.placed.v1", "commerce.cart.item_added.v1"
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What the peer is told. `tuned`: uvloop, quiet loggers and lz4."""
-
-    kafka: str
-    app: str
-    log_topic: str
-    commands_topic: str
-    partitions: int
-    folder: str
-    store: str
-    tuned: bool
-
-
-class Account(msgspec.Struct, kw_only=True):
-    """What it has done. `positions`: per partition the offset after the last event it took."""
-
-    did: dict[str, int]
-    waiting: int
-    positions: dict[int, int]
 
 
 class Peer:
@@ -56,7 +34,7 @@ class Peer:
         import faust  # after the choice of the event loop
 
         self.app = faust.App(
-            options.app, broker=f"kafka://{options.kafka}", store=options.store, datadir=options.folder,
+            options.app, broker=f"kafka://{options.kafka}", store=f"{options.store}://", datadir=options.folder,
             topic_partitions=options.partitions, web_enabled=False,
             producer_compression_type="lz4" if options.tuned else None,
         )  # fmt: skip

@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.core import Cost
-from benchmarks.results import PEER, Results, Spread
+from benchmarks.gates import judged
+from benchmarks.results import Results, Spread
+
+HEADINGS = ("CPU us/event", "events/s per core", "changelog B/event", "times our CPU")
+GATE_HEADINGS = ("events per second and core, times those of", "must", "aim", "measured", "verdict")
 
 
 def results_table(results: Results) -> RenderableType:
-    """One line per system and traffic, and what makes the numbers better or worse than they look."""
-    table = Table("traffic", "system", box=None, pad_edge=False)
-    for heading in ("CPU us/event", "events/s per core", "events/s", "times our CPU"):
+    """One line per system and traffic, the gates, and what makes the numbers better or worse than they look."""
+    table = Table("traffic", Column("system", no_wrap=True), box=None, pad_edge=False)
+    for heading in HEADINGS:
         table.add_column(heading, justify="right")
+    for cells in rows(results):
+        table.add_row(*cells)
+    gates = Table(*GATE_HEADINGS, box=None, pad_edge=False)
+    for cells in gate_rows(results):
+        gates.add_row(*cells)
+    return Group(table, "", gates, "", *remarks(results))
+
+
+def rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """Of every system that has a number: its cells, as text."""
     for row in results.rows():
-        table.add_row(
+        written = row.changelog_bytes_per_event
+        yield (
             row.traffic,
             row.system,
-            f"{row.us_per_event.median:.1f}",
-            f"{row.events_per_core_second.median:,.0f}",
-            f"{row.events_per_second.median:,.0f}",
-            spread(row.ratio, ".1f") if row.ratio else "",
+            spread(row.us_per_event, ".1f"),
+            spread(row.events_per_core_second, ",.0f"),
+            spread(written, ",.0f") if written else "",
+            spread(row.ratio, ".2f") if row.ratio else "",
         )
-    return Group(table, *remarks(results))
+
+
+def gate_rows(results: Results) -> Iterator[tuple[str, ...]]:
+    """Of every gate: its cells, as text."""
+    for gate, found, verdict in judged(results):
+        must = "published" if gate.must is None else f"≥ {gate.must:g}"
+        measured = spread(found, ".2f") if found else ""
+        yield f"{gate.system}, {gate.traffic}", must, f"≥ {gate.aim:g}", measured, verdict
 
 
 def remarks(results: Results) -> list[str]:
@@ -34,11 +56,15 @@ def remarks(results: Results) -> list[str]:
     shares = [one.slot.foreign_share for one in results.played if one.slot]
     speeds = [spin.ns_per_turn for one in results.played for spin in (one.before, one.after)]
     pinned = "broker and driver on core 0" if results.broker_pinned else "the broker was NOT pinned"
-    failed = [f"{one.system} had no number in round {one.round}." for one in results.played if one.slot is None]
+    failed = [
+        f"{one.traffic}: {one.system} had no number in round {one.round}." for one in results.played if one.slot is None
+    ]
     return [
+        *(f"{name} was left out: {why}." for name, why in results.left_out.items()),
         *failed,
-        f"Medians of {config.rounds} rounds (lowest to highest); ratios are taken round by round, {PEER} is the peer.",
-        f"Slots of {config.seconds:g} s after {config.warm_up_seconds:g} s; the system alone on core 1, {pinned}.",
+        f"Medians of {config.rounds} rounds (lowest to highest); ratios and gates are taken round by round.",
+        f"Slots of {config.seconds:g} s after {config.warm_up_seconds:g} s, a JVM warmed up for"
+        f" {config.jvm_warm_up_seconds:g} s before; the system alone on core 1, {pinned}.",
         f"Others took at most {max(shares, default=0):.0%} of core 1; spins before and after the slots were"
         f" {min(speeds, default=0):.1f} to {max(speeds, default=0):.1f} ns a turn.",
     ]

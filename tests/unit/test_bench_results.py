@@ -6,10 +6,12 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from agents.errors import CheckFailed
 from benchmarks import page
 from benchmarks.commands import FULL, judge
+from benchmarks.gates import GATES, Gate, judged
 from benchmarks.machine import Calibration
 from benchmarks.plot import bars
 from benchmarks.results import Played, Results, Spread, read, save
@@ -23,7 +25,12 @@ def played(number: int, system: str, us_per_event: float | None) -> Played:
     slot = None
     if us_per_event is not None:
         slot = Slot(
-            events=1_000_000, wall_seconds=20.0, cpu_seconds=us_per_event, foreign_share=0.02, memory_mib=100.0, did={}
+            events=1_000_000,
+            wall_seconds=20.0,
+            cpu_seconds=us_per_event,
+            foreign_share=0.02,
+            memory_mib=100.0,
+            did={"events": 2_000_000, "changelog_bytes": 600_000_000},
         )
     wrong = None if slot else "1 commands missing"
     return Played(round=number, traffic="session", system=system, before=SPIN, after=SPIN, slot=slot, wrong=wrong)
@@ -37,9 +44,11 @@ def results(*turns: Played) -> Results:
             "cpu": "A & B", "cores": 2, "memory_gib": 23.4, "system": "Linux", "python": "3.11", "packages": {"x": "1"}
         },
         broker_pinned=True,
-        config=FULL,
+        config=replace(FULL, traffics=("session",)),
         systems={"cartwheel": "ours", "faust-tuned": "the peer"},
         played=turns,
+        versions={"faust-tuned": {"java": "25.0.2", "other": "1"}},
+        left_out={"bytewax": "there is no Python for it"},
     )  # fmt: skip
 
 
@@ -67,14 +76,37 @@ def test_a_round_in_which_somebody_was_wrong_gives_no_ratio() -> None:
     assert results(played(1, "cartwheel", None)).rows() == []
 
 
-def test_a_wrong_slot_or_too_small_a_ratio_fails_the_run() -> None:
-    judge(THREE, 9.0)
-    with pytest.raises(CheckFailed, match=r"9\.0 times"):
-        judge(THREE, 9.1)
+def test_a_wrong_slot_or_a_missed_gate_fails_the_run() -> None:
+    judge(THREE, gates=False)
+    with pytest.raises(CheckFailed, match=r"gates .*faust-tuned, session; .*quix, uniform"):
+        judge(THREE, gates=True)
     with pytest.raises(CheckFailed, match="round 1: 1 commands missing"):
-        judge(results(played(1, "cartwheel", None)), None)
+        judge(results(played(1, "cartwheel", None)), gates=False)
     with pytest.raises(CheckFailed, match="faust-tuned has no number"):
-        judge(results(played(1, "cartwheel", 20.0), played(1, "faust-tuned", None)), None)
+        judge(results(played(1, "cartwheel", 20.0), played(1, "faust-tuned", None)), gates=False)
+
+
+@pytest.mark.parametrize(
+    ("must", "us_per_event", "verdict"),
+    [
+        (10, 90, "MISSED"),
+        (10, 100, "must"),
+        (10, 179, "must"),
+        (10, 180, "aim"),
+        (None, 10, "published"),
+        (None, 180, "aim"),
+    ],
+)
+def test_a_gate_is_judged_by_the_median(must: float | None, us_per_event: float, verdict: str) -> None:
+    (row,) = results(played(1, "cartwheel", 10.0), played(1, "faust-tuned", us_per_event)).rows()[1:]
+    assert Gate(traffic="session", system="faust-tuned", must=must, aim=18).judge(row.ratio) == verdict
+
+
+def test_every_gate_is_shown_even_without_a_number() -> None:
+    verdicts = {(gate.system, gate.traffic): verdict for gate, _, verdict in judged(THREE)}
+    assert verdicts[("faust-tuned", "session")] == "MISSED"
+    assert verdicts[("quix", "uniform")] == "not measured"
+    assert len(verdicts) == len(GATES)
 
 
 def test_results_survive_their_file(tmp_path: Path) -> None:
@@ -84,7 +116,13 @@ def test_results_survive_their_file(tmp_path: Path) -> None:
 
 def test_the_page_has_every_row_and_the_plot_every_bar() -> None:
     text = page.measured(THREE)
-    assert "| session | faust-tuned | 200.0 (180.0 to 200.0) | 5,000 (5,000 to 5,556) | 9.0 (8.0 to 10.0) |" in text
+    assert (
+        "| session | faust-tuned | 200.0 (180.0 to 200.0) | 5,000 (5,000 to 5,556) | 300 | 9.00 (8.00 to 10.00) |"
+        in text
+    )
+    assert "| faust-tuned, session | ≥ 10 | ≥ 18 | 9.00 (8.00 to 10.00) | MISSED |" in text
+    assert "- `faust-tuned`: the peer (java 25.0.2)" in text
+    assert "bytewax was left out: there is no Python for it." in text
     drawing = ElementTree.fromstring(bars(THREE))
     assert len(drawing.findall(".//{*}rect")) == 1 + len(THREE.rows())
 
