@@ -72,7 +72,7 @@ class Partition:
         self._schedule = Schedule(program=program, clock=clock, record=record)
         self._timers = self._schedule.timers
         self._profiles = Profiles(load, kept_max=kept_profiles_max, state_version=state_version)
-        self._retained = Retained(record)
+        self._retained = Retained(record, clock=clock)
         self._released: set[bytes] = set()  # by the record being processed
         self._out = self._new_recorder()
 
@@ -251,9 +251,9 @@ class Partition:
             self._refuse(record, "invalid_field", str(error))
             return
         self._out.tallies[("tick",)] += 1
-        self._release(self._schedule.through, record)
         for key in self._schedule.opened():
             self._wake(key, record, through_at=GATES_ONLY, now=self.now_at)
+        self._release(self._schedule.through, record)
 
     def _process_watermark(self, record: Record) -> None:
         try:
@@ -361,7 +361,7 @@ class Partition:
         )  # fmt: skip
         if (packed := self._load(key)) is not None:
             anew.restore(key, packed)
-        anew.process(self._retained.about(key, through=record.offset, clock=self._clock))
+        anew.process(self._retained.about(key, through=record.offset, moments_only=what == "moments"))
         profile = anew._profiles.of(key)
         self._profiles.replace(key, profile)
         self._schedule.index(key, profile, now=self.now_at)

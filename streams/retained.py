@@ -19,10 +19,10 @@ NO_NEWS = codec.encode(Watermark(source="nobody", tenant="nobody", complete_thro
 class Retained:
     """Units of work by reference: keeping them costs nothing per record."""
 
-    def __init__(self, base: PartitionRecord | None) -> None:
+    def __init__(self, base: PartitionRecord | None, *, clock: Clock) -> None:
         """`base` is the partition record in the local store, which is what `load` goes with."""
         self.base = base
-        self._next = base
+        self._next, self._carried = base, clock == "carried"
         self._units: list[Sequence[Record]] = []
 
     def add(self, unit: Sequence[Record]) -> None:
@@ -44,16 +44,18 @@ class Retained:
         """The first record that the base does not include."""
         return self.base.position if self.base else 0
 
-    def about(self, key: bytes, *, through: int, clock: Clock) -> list[Record]:
-        """What concerns one profile, up to this offset; on a carried clock everybody's time lets go of timers."""
+    def about(self, key: bytes, *, through: int, moments_only: bool) -> list[Record]:
+        """What concerns one profile, up to this offset, of whose record only the time counts if `moments_only`.
+
+        On a carried clock everybody's time lets go of timers, on a live one it only moves *now*.
+        """
         now, found = self.base.now_at if self.base else 0, []
         for record in self._between(through):
             now = max(now, record.appended_at)
-            if record.key == key or record.key[:1] == b"\x00":
-                found.append(
-                    record if clock == "carried" or record.appended_at < 0 else record._replace(appended_at=now)
-                )
-            elif clock == "carried" and record.appended_at >= 0:
+            own = record.key == key and not (moments_only and record.offset == through)
+            if own or record.key[:1] == b"\x00":
+                found.append(record if self._carried or record.appended_at < 0 else record._replace(appended_at=now))
+            elif self._carried and record.appended_at >= 0:
                 found.append(Record(record.offset, record.appended_at, WATERMARK_KEY, NO_NEWS))
         return found
 
