@@ -54,8 +54,8 @@ def program() -> Program:
 
 
 def by_person(commands: list[Command]) -> list[Command]:
-    """The order of the commands of one person means something, that between persons nothing."""
-    return sorted(commands, key=lambda one: one.profile_id)
+    """In the order of time. At one tick, the old program let what was due go before what was held at an open gate."""
+    return sorted(commands, key=lambda one: (one.profile_id, one.decided_at, one.command_id))
 
 
 class Owner:
