@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from agents.topic_reader import read_stretches
 from schemas import codec
+from schemas.profile import NEVER
 from schemas.waits import waits_of
 
 HOUR_MS = 3_600_000
@@ -50,7 +51,8 @@ class PartitionForecast:
             return
         applied = codec.peek(value)[0] + 1  # nothing applied is -1
         if applied >= self._latest.get(name, 0) // self._CODES:
-            waits = tuple(sorted((flow, self._window(wakeup_at)) for flow, wakeup_at in waits_of(value)))
+            due = [(flow, self._window(wakeup_at)) for flow, wakeup_at in waits_of(value) if wakeup_at != NEVER]
+            waits = tuple(sorted(due))
             self._latest[name] = applied * self._CODES + self._codes.setdefault(waits, len(self._codes))
 
     def result(self) -> Forecast:

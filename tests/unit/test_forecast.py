@@ -15,12 +15,13 @@ NOW = 1_800_000_000_000
 DAY_MS = 24 * HOUR_MS
 
 
-def state(*waits: tuple[str, int], applied: int = 0) -> bytes:
+def state(*waits: tuple[str, int], applied: int = 0, held: bool = False) -> bytes:
     """The packed profile of somebody who waits in these flows until these instants."""
     enrollments = [
         Enrollment(
             enrollment_id=f"e{number}", flow=flow, key="", visit=1, anchor_at=NOW, triggered_at=NOW, trigger_offset=1,
             entered_at=NOW, context={"total": "12.00", "items": [{"name": "shirt"}]}, wakeup_at=wakeup_at,
+            held=held,
         )
         for number, (flow, wakeup_at) in enumerate(waits)
     ]  # fmt: skip
@@ -38,6 +39,8 @@ def test_waits_are_read_without_the_rest() -> None:
     assert waits_of(state(("cart", 5), ("look", 7))) == [("cart", 5), ("look", 7)]
     assert waits_of(state()) == []
     assert waits_of(state(("cart", NEVER))) == []
+    assert waits_of(state(("cart", NEVER), held=True)) == [("cart", NEVER)], "until an operator says so"
+    assert forecast((b"a", state(("cart", NEVER), held=True))).result().waits == {}
 
 
 def test_each_timer_falls_into_the_window_in_which_it_is_due() -> None:
