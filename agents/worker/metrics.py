@@ -149,8 +149,7 @@ class Metrics:
             self._timers.add(len(latenesses), (label, "fired"))
             self._lateness.observe_ms(latenesses, (label,))
         if fetched:
-            # Below zero where the broker's clock is ahead of ours.
-            self._age.observe_ms([max(0, evaluated_at - record.timestamp) for record in fetched])
+            self._age.observe_ms([evaluated_at - record.timestamp for record in fetched])
         self._evaluation.observe(seconds)
 
     def settled(self, states: Sequence[tuple[bytes, bytes]], *, foreign: int, repaired: int) -> None:

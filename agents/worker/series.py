@@ -58,9 +58,14 @@ class Histogram(Collector):
         self._sums_ms = dict.fromkeys(self._counts, 0.0)
 
     def observe_ms(self, values: list[float] | list[int], labels: Labels = ()) -> None:
-        """All of these, in milliseconds; the list is sorted in place. Many at once cost little more than one."""
+        """All of these, in milliseconds; the list is sorted in place. Many at once cost little more than one.
+
+        Those below zero, where the clocks of two machines differ, count as zero.
+        """
         labels = labels if labels in self._counts else self._other
         values.sort()
+        if values and values[0] < 0:
+            values = [max(0, value) for value in values]
         counts, below = self._counts[labels], 0
         for place, bound in enumerate(self._bounds_ms):
             through = bisect_right(values, bound, lo=below)

@@ -338,6 +338,14 @@ def test_many_observations_at_once_count_as_one_by_one() -> None:
     assert {name: found[name.replace("theirs", "ours")] for name in expected} == pytest.approx(expected)
 
 
+def test_an_age_below_zero_counts_as_zero() -> None:
+    made, registry = Histogram("made", "x", (1,)), CollectorRegistry()
+    registry.register(made)
+    made.observe_ms([500, -2000, -1])
+    found = page(registry)
+    assert (found["made_bucket le=1.0"], found["made_sum"]) == (3, 0.5)
+
+
 def test_names_follow_the_convention(tmp_path: Path) -> None:
     text = generate_latest(Watched(Stage(flow()), tmp_path).registry).decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\w+)$", text, re.M))
