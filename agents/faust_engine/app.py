@@ -132,6 +132,7 @@ def _settings(options: EngineOptions) -> dict[str, Any]:
         "web_enabled": False,
         "web_tables_enabled": False,
         "stream_recovery_delay": 0.0,
+        "recovery_consistency_check": False,  # ours says what to do
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": options.instance,
         "consumer_max_fetch_size": 1024 * 1024,

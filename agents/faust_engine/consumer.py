@@ -18,6 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.errors import Halted
+from agents.faust_engine.bounds import changelog_trouble, log_trouble, store_trouble
 from agents.faust_engine.ending import end_process
 from agents.faust_engine.lease import watch_heartbeats
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 #: While some partitions are full, so that they are not forgotten for long.
 SHORT_POLL_SECONDS = 0.02
-RUNBOOK = "docs/faust-engine.md, section 'The log begins above the position'"
 
 
 class EngineConsumer(driver.Consumer):
@@ -40,8 +40,10 @@ class EngineConsumer(driver.Consumer):
         app = self._engine_app
         tenure = app.expectations.tenure
         app.expectations.seek({TP(*tp): offset for tp, offset in partitions.items()})
+        of_state = [tp for tp in partitions if tp.topic == app.options.state_topic]
+        await self.check_changelog(*of_state)
         await super().seek_wait(partitions)
-        if any(tp.topic == app.options.state_topic for tp in partitions):
+        if of_state:
             # From here on the recovery's own numbers are those of this tenure. An end that was signaled before is not.
             app.recovery.signal_recovery_end.clear()
             app.expectations.recovery_sought(tenure=tenure)
@@ -56,11 +58,12 @@ class EngineConsumer(driver.Consumer):
             self._refuse_to_seek()
             return
         begins = await self.earliest_offsets(*wanted) if wanted else {}
+        ends = await self.highwaters(*wanted) if wanted else {}
         if app.expectations.tenure != tenure:
             return
         for tp, offset in wanted.items():
-            if begins[tp] > offset:
-                end_process(_truncated(tp, begins=begins[tp], position=offset))
+            if trouble := log_trouble(_name(tp), begins=begins[tp], ends=ends[tp], position=offset):
+                end_process(trouble)
         await self.seek_wait(wanted)
         if app.expectations.tenure != tenure:
             return
@@ -68,6 +71,22 @@ class EngineConsumer(driver.Consumer):
             self._committed_offset[tp] = None  # or a commit below an earlier one would be left out
         app.duties.reached("seek")
         app.mark_started()
+
+    async def check_changelog(self, *partitions: TP) -> None:
+        """End the process if what a recovery has still to read is not there, or was never written."""
+        partitions = tuple(tp for tp in partitions if tp in self.assignment())
+        if not partitions:
+            return
+        store = self._engine_app.store
+        begins, ends = await self.earliest_offsets(*partitions), await self.highwaters(*partitions)
+        for tp in partitions:
+            held = store.kept_offset(tp.partition)
+            held = -1 if held is None else held
+            if trouble := changelog_trouble(_name(tp), begins=begins[tp], held=held):
+                end_process(trouble)
+            if trouble := store_trouble(_name(tp), ends=ends[tp], held=held):
+                store.discard_next_time(tp.partition)
+                end_process(trouble)
 
     # --- rebalances --------------------------------------------------------------------------------
 
@@ -137,7 +156,7 @@ class EngineConsumer(driver.Consumer):
         if epoch != expectations.epoch or not self.flow_active:
             await self._give_back(tp, expected)
         elif not of_log:
-            self._restore(tp, batch)
+            await self._restore(tp, batch, expected=expected)
         elif app.rebalancing or app.in_recovery or not app.duties.has_room(tp.partition):
             await self._give_back(tp, expected)
         elif batch[0].offset != expected:
@@ -155,8 +174,8 @@ class EngineConsumer(driver.Consumer):
 
     async def _heal(self, tp: TP, expected: int, *, found: int) -> None:
         begins = (await self.earliest_offsets(tp))[tp]
-        if begins > expected:
-            end_process(_truncated(tp, begins=begins, position=expected))
+        if trouble := log_trouble(_name(tp), begins=begins, ends=expected, position=expected):
+            end_process(trouble)
         if not self._engine_app.expectations.heals(tp):
             end_process(
                 Halted(
@@ -167,12 +186,17 @@ class EngineConsumer(driver.Consumer):
         self.log.warning("%s/%s: expected %s, got %s; seeking back", tp.topic, tp.partition, expected, found)
         await self._give_back(tp, expected)
 
-    def _restore(self, tp: TP, batch: Sequence[Any]) -> None:
+    async def _restore(self, tp: TP, batch: Sequence[Any], *, expected: int) -> None:
         """A batch of the changelog: into the local store while a recovery of this tenure runs, else of no use."""
         app = self._engine_app
         recovery = app.recovery
         if not app.expectations.restoring or tp not in recovery.active_tps:
             return
+        if batch[0].offset > expected:
+            tenure = app.expectations.tenure
+            await self.check_changelog(tp)  # a gap: left by compaction, or by somebody who deletes while we read
+            if app.expectations.tenure != tenure:
+                return
         app.store.restore(tp.partition, batch)
         app.expectations.taken(tp, next_offset=batch[-1].offset + 1)
         recovery.active_offsets[tp] = batch[-1].offset
@@ -264,9 +288,5 @@ def _away(session_seconds: float) -> Halted:
     )
 
 
-def _truncated(tp: TP, *, begins: int, position: int) -> Halted:
-    return Halted(
-        f"{tp.topic}/{tp.partition} begins at offset {begins}, and its state was made of records below {position}:"
-        f" {begins - position} records are gone unread",
-        next_step=f"decide what they were worth, then follow {RUNBOOK}",
-    )
+def _name(tp: TP) -> str:
+    return f"{tp.topic}/{tp.partition}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,10 @@ from typing import Any, NoReturn
 
 from agents.errors import CartwheelError, Halted, Unavailable
 
+#: The framing of a MANIFEST: checksum, length and kind of each piece, none across the end of a frame.
+_FRAME_BYTES = 32 * 1024
+_PIECE = struct.Struct("<4xHB")
+_PIECE_KINDS = range(1, 5)
 #: A file of this name in the folder of a database says that damage was found while it was read.
 MARK = "DAMAGED"
 
@@ -28,7 +33,9 @@ def opening(open_: Callable[[Path], Any], *, end: End) -> Callable[..., Any]:
 
     def opened(path: Path, *, read_only: bool = False) -> Any:
         if (path / MARK).exists():
-            _throw_away(path, "its last owner could not read it")
+            _throw_away(path, "its last owner could not read it, or it does not go with its changelog")
+        if not _manifest_is_whole(path):
+            _throw_away(path, "the list of its tables is cut short")
         try:
             return WatchedDatabase(open_(path), path, end=end)
         except Exception as error:
@@ -89,8 +96,7 @@ class WatchedDatabase:
     def _give_up(self, error: Exception) -> NoReturn:
         if not _is_damage(error):
             self._end(_unusable(self._path, error))
-        with suppress(OSError):  # without the mark the next process finds the damage as this one did
-            (self._path / MARK).touch()
+        mark_damaged(self._path)
         self._end(
             Halted(
                 f"the local store {self._path} is damaged ({error})",
@@ -98,6 +104,37 @@ class WatchedDatabase:
                 " nothing is lost",
             )
         )
+
+
+def mark_damaged(path: Path) -> None:
+    """Whoever opens this database next throws it away."""
+    with suppress(OSError):  # without the mark the next process finds the same as this one did
+        (path / MARK).touch()
+
+
+def _manifest_is_whole(path: Path) -> bool:
+    """Whether the list of tables ends where its last piece does.
+
+    RocksDB takes one that is cut short for one whose last piece was never written. It then forgets the newest tables
+    and still reads the log of what came after them: a store with a hole that says it is complete.
+    """
+    try:
+        content = (path / (path / "CURRENT").read_text(errors="replace").strip()).read_bytes()
+    except (OSError, ValueError):  # the latter for a name that is none
+        return True  # there is no database yet, or one that RocksDB refuses
+    at = 0
+    while at < len(content):
+        left = _FRAME_BYTES - at % _FRAME_BYTES
+        if left < _PIECE.size:
+            at += left
+            continue
+        if len(content) - at < _PIECE.size:
+            return False
+        length, kind = _PIECE.unpack_from(content, at)
+        if kind not in _PIECE_KINDS or length > left - _PIECE.size:
+            return False
+        at += _PIECE.size + length
+    return at == len(content)
 
 
 def _is_damage(error: Exception) -> bool:

@@ -22,7 +22,10 @@ def end_process(error: BaseException) -> NoReturn:
     Works from any thread and waits for nothing, least of all for tasks that may be stuck.
     """
     if isinstance(error, Undecodable):
-        error = Misconfigured(f"stored state: {error}", next_step="run the version that wrote it, or a newer one")
+        error = Misconfigured(
+            f"stored state: {error}",
+            next_step="run the version that wrote it, or a newer one (deploy/runbooks/state-version.md)",
+        )
     code = error.exit_code if isinstance(error, CartwheelError) else Halted.exit_code
     try:
         logging.shutdown()

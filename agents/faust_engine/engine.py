@@ -115,7 +115,10 @@ class Engine:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            idle_seconds = time.monotonic() - self._app.touched_at
+            app = self._app
+            idle_seconds = time.monotonic() - app.touched_at
+            if app.expectations.restoring and idle_seconds > WATCH_SECONDS:
+                await app.engine_consumer.check_changelog(*app.recovery.active_tps)
             if not self._app.started_now and idle_seconds > STALL_SECONDS:
                 end_process(
                     Halted(

@@ -11,6 +11,7 @@ from typing import Any
 
 import rocksdict
 
+from agents.faust_engine.damage import mark_damaged
 from schemas import codec
 
 
@@ -19,12 +20,21 @@ class LocalStore:
 
     def __init__(self, table: Any) -> None:
         self._table = table
-        self._stale: dict[int, dict[bytes, None]] = {}
+        self._stale: dict[int, dict[bytes, int]] = {}  # profile key: offset of the older record that stands last
 
     def load(self, partition: int, key: bytes) -> bytes | None:
         """The state under a key, or None."""
         value: bytes | None = self._database(partition).get(key)
         return value
+
+    def kept_offset(self, partition: int) -> int | None:
+        """The changelog offset up to which the store is complete; None if it holds nothing yet."""
+        kept = self._database(partition).get(self._table.data.offset_key)
+        return None if kept is None else int(kept)
+
+    def discard_next_time(self, partition: int) -> None:
+        """It does not go with its changelog; a database that is open cannot be removed."""
+        mark_damaged(self._table.data.partition_path(partition))
 
     def scan(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
         """Every profile of a partition, in key order."""
@@ -46,7 +56,7 @@ class LocalStore:
         self._database(partition).write(batch)
 
     def restore(self, partition: int, records: Sequence[Any]) -> None:
-        """Take in a fetched batch of the changelog, and its last offset, in one write.
+        """Take in a fetched batch of the changelog, and how far it is known, in one write.
 
         Per key the record that ranks highest stays, wherever in the changelog it stands: a worker that lost the
         partition without noticing may have written an older state after a newer one. A tombstone is taken as it comes.
@@ -63,7 +73,8 @@ class LocalStore:
             if value is not None:
                 known = newest[key] if key in newest else database.get(key)
                 if known is not None and codec.rank(key, value) < codec.rank(key, known):
-                    stale[key] = None
+                    if key != codec.PARTITION_KEY:  # which whoever owns the partition writes again anyway
+                        stale.setdefault(key, record.offset)
                     continue
             stale.pop(key, None)
             newest[key] = value
@@ -72,14 +83,16 @@ class LocalStore:
                 batch.delete(key)
             else:
                 batch.put(key, value)
-        batch.put(self._table.data.offset_key, str(records[-1].offset).encode())
+        # Who dies before those are written again must come upon them again.
+        known_through = min(stale.values(), default=records[-1].offset + 1) - 1
+        batch.put(self._table.data.offset_key, str(known_through).encode())
         database.write(batch)
 
     def take_stale(self, partition: int) -> list[bytes]:
         """The profiles whose last record in the changelog is older than their state. Compaction would keep that
         record, so whoever owns the partition has to write their states again.
         """
-        return [key for key in self._stale.pop(partition, ()) if key != codec.PARTITION_KEY]
+        return list(self._stale.pop(partition, ()))
 
     def _new_batch(self) -> Any:
         return rocksdict.WriteBatch(raw_mode=True)

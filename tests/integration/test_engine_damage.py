@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -81,6 +82,33 @@ def test_damage_never_passes_for_a_smaller_store(tmp_path: Path, kind: str, harm
     for file in path.glob(kind):
         harm(file)
     assert (_keys(path) or _keys(path)) == []
+
+
+def test_a_store_with_a_hole_is_never_opened(tmp_path: Path) -> None:
+    """The newest table is forgotten when the list of tables seems cut short, and what came after it is still read."""
+    path = tmp_path / "store"
+    for life in range(3):
+        database = _open(path)
+        for key in KEYS[life * 100 : life * 100 + 100]:
+            database[key] = bytes(100)
+        crashed = shutil.copytree(path, tmp_path / f"crashed-{life}")
+        database.close()
+        shutil.rmtree(path)
+        crashed.rename(path)
+    (manifest,) = path.glob("MANIFEST-*")
+    whole = manifest.read_bytes()
+    dice, thrown_away = random.Random(1), 0
+    for at in range(0, len(whole), 10):
+        harmed = bytearray(whole)
+        harmed[at : at + 30] = dice.randbytes(30)
+        tried = shutil.copytree(path, tmp_path / "tried")
+        (tried / manifest.name).write_bytes(harmed)
+        found = _keys(tried)
+        thrown_away += found == []
+        assert found in ([], KEYS[:300]), f"damage at {at} leaves {len(found or ())} keys"
+        gc.collect()
+        shutil.rmtree(tried)
+    assert thrown_away > 10
 
 
 def test_damage_found_at_a_single_key_is_remembered(tmp_path: Path) -> None:
