@@ -20,6 +20,7 @@ from tests.oracle.identity import hashed
 from tests.oracle.records import Event, Watermark
 
 DEDUPE_HORIZON_MS = 14 * 86_400_000
+NEVER = 1 << 62
 
 
 class Command(NamedTuple):
@@ -63,6 +64,7 @@ class Profile:
         self.history: list[Event] = []
         self.duplicates = 0
         self.too_old = 0
+        self.poison: set[int] = set()  # where its unreadable records stand that nobody has dealt with
 
     def take(self, event: Event) -> bool:
         """Take an event unless it was taken before, or is so old that nobody could know."""
@@ -82,7 +84,10 @@ class Profile:
 
 
 class Enrollment:
-    """One run through the flow. ``wake_at`` is when it goes on by itself; ``held_through`` is set at a settle gate."""
+    """One run through the flow. ``wake_at`` is when it goes on by itself; ``held_through`` is set at a settle gate.
+
+    ``stuck`` is set at a message that waits for an operator.
+    """
 
     def __init__(self, *, enrollment_id: str, key: str, trigger: Event) -> None:
         self.enrollment_id = enrollment_id
@@ -102,6 +107,7 @@ class Enrollment:
         self.unsettled = False
         self.gate_passed = False
         self.held_through: int | None = None
+        self.stuck = False
         self.wake_at = trigger.appended_at
 
 
@@ -238,7 +244,10 @@ class Run:
     def wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
         """A wait is over, a gate has opened, or a gate was closed for too long."""
         step = self.flow.steps[enrollment.step]
-        if enrollment.held_through is None and step.kind == "wait":
+        if enrollment.stuck:
+            enrollment.stuck = False
+            enrollment.gate_passed = True
+        elif enrollment.held_through is None and step.kind == "wait":
             enrollment.waited = True
             enrollment.step += 1
         elif enrollment.held_through is not None:
@@ -260,7 +269,7 @@ class Run:
                 enrollment.unsettled = False
                 enrollment.wake_at = max(begun + step.wait_ms, now)
                 return
-            if step.kind == "send" and self._send(enrollment, step, now=now):
+            if step.kind == "send" and (self._stuck(enrollment, now=now) or self._send(enrollment, step, now=now)):
                 return
             target = self._target(enrollment, step)
             if isinstance(target, dict):
@@ -268,6 +277,21 @@ class Run:
                 return
             enrollment.step = enrollment.step + 1 if target is None else self.flow.step_at(target)
         self._end(enrollment, "done", now=now)
+
+    def free(self, *, now: int) -> None:
+        """All unreadable records are dealt with: who is stuck goes on, and now is the moment."""
+        for enrollment in self.live():
+            if enrollment.stuck:
+                enrollment.wake_at = now
+
+    def _stuck(self, enrollment: Enrollment, *, now: int) -> bool:
+        """Must this message wait for an operator? It neither does when it is skipped, nor when an exit ends it."""
+        if enrollment.unsettled or not self.profile.poison:
+            return False
+        if self.flow.exit_check == "at_send" and self._end_if_an_exit_holds(enrollment, now=now):
+            return True
+        enrollment.stuck, enrollment.wake_at = True, NEVER
+        return True
 
     def _held(self, enrollment: Enrollment, gate: Gate | None, *, moment: int, now: int) -> bool:
         if gate is None or enrollment.gate_passed:

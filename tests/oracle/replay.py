@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tests.oracle.flowfile import Flow
-from tests.oracle.interpreter import Command, Marks, Profile, Run
+from tests.oracle.interpreter import NEVER, Command, Marks, Profile, Run
 from tests.oracle.records import Event, Watermark, as_mapping, event, instant, watermark
 
 Line = str | bytes | dict[str, Any]
@@ -26,6 +26,14 @@ class Tick(NamedTuple):
     through: int
     through_key: str | None
     watermarks: list[Watermark]
+    gates_through: int | None = None
+    gates_key: str | None = None
+
+    def opens(self, held_through: int | None, key: str) -> bool:
+        """Does an open gate let this profile go, which reached it at that moment?"""
+        if self.gates_through is None or held_through is None or held_through < self.gates_through:
+            return True
+        return held_through == self.gates_through and (self.gates_key is None or key <= self.gates_key)
 
     def releases(self, wake_at: int, key: str) -> bool:
         """Is a timer of this profile released?"""
@@ -39,6 +47,23 @@ class Mark(NamedTuple):
     position: int
     appended_at: int
     watermark: Watermark
+
+
+class Poison(NamedTuple):
+    """An unreadable record of a profile."""
+
+    position: int
+    appended_at: int
+    key: str
+
+
+class Resolution(NamedTuple):
+    """An operator has dealt with unreadable records of a profile."""
+
+    position: int
+    appended_at: int
+    key: str
+    positions: list[int]
 
 
 class Replay:
@@ -56,10 +81,22 @@ class Replay:
             for run in self.runs:
                 run.on_event(event, now=event.appended_at)
 
+    def spoil(self, poison: Poison) -> None:
+        """An unreadable record of this profile."""
+        self.profile.poison.add(poison.position)
+
+    def resolve(self, resolution: Resolution) -> None:
+        """Unreadable records of this profile are dealt with."""
+        had = bool(self.profile.poison)
+        self.profile.poison.difference_update(resolution.positions)
+        if had and not self.profile.poison:
+            for run in self.runs:
+                run.free(now=resolution.appended_at)
+
     def release(self, *, before: int | None) -> None:
         """On a carried clock: wake what has its moment before an instant, or at last everything, in order."""
         for run in self.runs:
-            while due := [one for one in run.live() if before is None or one.wake_at < before]:
+            while due := [one for one in run.live() if one.wake_at < (NEVER if before is None else before)]:
                 first = min(due, key=lambda one: (one.wake_at, one.enrollment_id))
                 run.wake(first, moment=first.wake_at, now=first.wake_at)
 
@@ -77,7 +114,7 @@ class Replay:
             self.marks.hear(mark)
         for run in self.runs:
             for enrollment in run.live():
-                if run.gate_open(enrollment):
+                if run.gate_open(enrollment) and tick.opens(enrollment.held_through, self.key):
                     run.wake(enrollment, moment=tick.appended_at, now=tick.appended_at)
             while due := [one for one in run.live() if tick.releases(one.wake_at, self.key)]:
                 first = min(due, key=lambda one: (one.wake_at, one.enrollment_id))
@@ -153,12 +190,13 @@ def run_carried(flows: Sequence[Flow], lines: Iterable[Line]) -> Result:
 
 
 def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
-    """Replay one partition's recorded log: (offset, append time in ms, ``event`` or ``tick``, payload), by offset.
+    """Replay one partition's recorded log: (offset, append time in ms, kind, payload), by offset.
 
-    A tick's payload has ``through`` (ms or RFC 3339), and optionally ``through_key`` and ``watermarks``. What no tick
-    released is left pending.
+    Kinds are ``event``; ``tick``, whose payload has ``through`` (ms or RFC 3339), and optionally ``through_key``,
+    ``watermarks``, ``gates_through`` and ``gates_key``; ``poison`` with a ``profile``; and ``resolution`` with a
+    ``profile`` and ``offsets``. What no tick released is left pending.
     """
-    events: dict[str, list[Event]] = defaultdict(list)
+    own_of: dict[str, list[Event | Poison | Resolution]] = defaultdict(list)
     ticks: list[Tick] = []
     now = 0
     for offset, appended_at, kind, payload in log:
@@ -166,18 +204,32 @@ def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
         now = max(now, appended_at)
         if kind == "tick":
             marks = [watermark(mark) for mark in raw.get("watermarks") or []]
-            ticks.append(Tick(offset, now, instant(raw["through"]), raw.get("through_key"), marks))
+            bound = None if raw.get("gates_through") is None else instant(raw["gates_through"])
+            through = instant(raw["through"])
+            ticks.append(Tick(offset, now, through, raw.get("through_key"), marks, bound, raw.get("gates_key")))
+        elif kind == "poison":
+            own_of[raw["profile"]].append(Poison(offset, now, raw["profile"]))
+        elif kind == "resolution":
+            own_of[raw["profile"]].append(Resolution(offset, now, raw["profile"], raw["offsets"]))
         else:
             taken = event(raw, appended_at=now, position=offset)
-            events[taken.key].append(taken)
+            own_of[taken.key].append(taken)
     result = Result(flows)
-    for key, own in events.items():
+    for key, own in own_of.items():
         replay = Replay(flows, key)
-        records: list[Event | Tick] = [*own, *ticks]
+        records: list[Event | Poison | Resolution | Tick] = [*own, *ticks]
         for record in sorted(records, key=lambda record: record.position):
-            if isinstance(record, Tick):
-                replay.tick(record)
-            else:
-                replay.take(record)
+            _apply(replay, record)
         result.add(replay)
     return result
+
+
+def _apply(replay: Replay, record: Event | Poison | Resolution | Tick) -> None:
+    if isinstance(record, Tick):
+        replay.tick(record)
+    elif isinstance(record, Poison):
+        replay.spoil(record)
+    elif isinstance(record, Resolution):
+        replay.resolve(record)
+    else:
+        replay.take(record)

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 from tests.oracle.identity import profile_id
-from tests.oracle.records import instant, wire
+from tests.oracle.records import as_mapping, instant, wire
 from tests.oracle.replay import LogRecord
 from tests.oracle.scenario_flows import random_flow
 from tests.oracle.scenario_words import AMOUNTS, CHANNELS, CHECKOUTS, PRODUCTS
 
 BEGINS = instant("2025-06-02T08:00:00Z")
 GRID_MS = 5 * 60_000
+POISON_MAX = 50  # with more the partition would stop
 TENANT = "shop"
 TYPES = {
     "commerce.product.viewed.v1": 3,
@@ -54,18 +55,20 @@ def scenario(seed: int) -> Scenario:
     """The scenario of this seed."""
     dice = Random(seed)
     flows = [random_flow(dice, f"flow_{number}") for number in range(1, dice.randint(1, 3) + 1)]
-    return Scenario([_as_yaml(flow) for flow in flows], [json.dumps(record) for record in _timeline(dice)])
+    return Scenario([as_yaml(flow) for flow in flows], [json.dumps(record) for record in _timeline(dice)])
 
 
 def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
     """The same lines as one partition of a live log: ticks of random reach stand between, and carry the watermarks.
 
-    A tick's bound never falls back and never passes its own append time; the last ones release everything.
+    In some logs unreadable records stand between too, and resolutions, in the end of all of them. A tick's bound never
+    falls back and never passes its own append time; the last ones release everything.
     """
     dice = Random(f"ticks {seed}")
     keys = sorted(f"{TENANT}/{profile_id(TENANT, identity)}" for identity in IDENTITIES)
     log: list[LogRecord] = []
     waiting: list[Raw] = []
+    spoiled = dice.choice((0.0, 0.1, 0.5))
     now = through = BEGINS
     for record in map(json.loads, lines):
         at = max(now, instant(record.pop("arrived_at", None) or record["time"]))
@@ -74,10 +77,15 @@ def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
             through = dice.choice((through, (through + now) // 2, now))
             log.append((len(log), now, "tick", _tick(dice, through, keys, waiting, log)))
         now = at
+        if dice.random() < spoiled:
+            log.append((len(log), now, *_trouble(dice, keys, log)))
         if "watermark" in record:
             waiting.append(record["watermark"])
         else:
             log.append((len(log), now, "event", record))
+    for key in keys:
+        if offsets := _spoiled(log, key):
+            log.append((len(log), now, "resolution", {"profile": key, "offsets": offsets}))
     for hours in range(1, 24):
         at = now + hours * 12 * GRID_MS
         log.append((len(log), at, "tick", {"through": wire(at), "watermarks": waiting}))
@@ -97,10 +105,31 @@ def _tick(dice: Random, through: int, keys: list[str], waiting: list[Raw], log: 
     if dice.random() < 0.7:
         bound["watermarks"] = waiting[:]
         waiting.clear()
+    if dice.random() < 0.3:
+        bound["gates_through"] = wire(through - dice.choice((0, 1, GRID_MS, 12 * GRID_MS)))
+        if dice.random() < 0.5:
+            bound["gates_key"] = dice.choice(keys)
     return bound
 
 
-def _as_yaml(flow: Raw) -> str:
+def _spoiled(log: list[LogRecord], key: str) -> list[int]:
+    return [at for at, _, kind, body in log if kind == "poison" and as_mapping(body)["profile"] == key]
+
+
+def _trouble(dice: Random, keys: list[str], log: list[LogRecord]) -> tuple[str, Raw]:
+    """An unreadable record of some profile, or a resolution of some of those before."""
+    key = dice.choice(keys)
+    before = _spoiled(log, key)
+    in_all = sum(kind == "poison" for _, _, kind, _ in log)
+    if in_all < POISON_MAX and (not before or dice.random() < 0.4):
+        return "poison", {"profile": key}
+    return "resolution", {
+        "profile": key,
+        "offsets": dice.sample(before, 1) if before and dice.random() < 0.4 else before,
+    }
+
+
+def as_yaml(flow: Raw) -> str:
     yaml = YAML()
     yaml.representer.ignore_aliases = lambda _: True
     text = io.StringIO()

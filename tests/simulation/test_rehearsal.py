@@ -14,7 +14,7 @@ import pytest
 
 from schemas import codec
 from schemas.command import Command
-from schemas.control import TICK_KEY, Tick, Watermark
+from schemas.control import RESOLUTION_KEY, TICK_KEY, Resolution, Tick, Watermark
 from schemas.edge import accept_event, accept_watermark
 from schemas.flow import Flow
 from schemas.instants import from_wire, to_wire
@@ -102,8 +102,21 @@ def _live(record: LogRecord) -> Record:
     if kind == "tick":
         through = body["through"] if isinstance(body["through"], str) else to_wire(body["through"])
         marks = tuple(_watermark(mark) for mark in body.get("watermarks") or ())
-        tick = Tick(through=through, through_key=body.get("through_key"), watermarks=marks)
+        tick = Tick(
+            through=through,
+            through_key=body.get("through_key"),
+            watermarks=marks,
+            gates_through=body.get("gates_through"),
+            gates_key=body.get("gates_key"),
+        )
         return Record(offset, appended_at, TICK_KEY, codec.encode(tick))
+    if kind == "poison":
+        return Record(offset, appended_at, body["profile"].encode(), b"{")
+    if kind == "resolution":
+        said = Resolution(
+            profile=body["profile"], offsets=tuple(body["offsets"]), how="dismissed", by="ops", at=to_wire(appended_at)
+        )
+        return Record(offset, appended_at, RESOLUTION_KEY, codec.encode(said))
     event = accept_event(body, received_at=None)
     return Record(offset, appended_at, event.key, event.value)
 
