@@ -15,7 +15,7 @@ from agents.console import Console
 from agents.errors import CheckFailed
 from agents.settings import Settings
 from benchmarks import machine
-from benchmarks.results import LATEST, OURS
+from benchmarks.results import LATEST, OURS, PEER
 from benchmarks.results import read as read_comparison
 from benchmarks.workloads import gates, results
 from benchmarks.workloads.ground import ground
@@ -24,7 +24,10 @@ from benchmarks.workloads.runner import FULL, SMALL, Runner, Sizes
 
 #: What is measured together, under the name of the command.
 COMMANDS = {
-    "latency": (("latency", "hot"), "From an event to its decision and command, at steady rates; and a hot profile."),
+    "latency": (
+        ("latency", "hot", "faust"),
+        "From an event to its answer, at steady rates; and a hot profile.",
+    ),
     "timers": (("timers",), "A million timers, a hundred thousand in one second, and churn."),
     "recovery": (("recovery",), "A worker that was killed, with and without its disk."),
     "slopes": (("people", "partitions", "flows"), "CPU per event with more people, partitions, flows; memory."),
@@ -56,7 +59,15 @@ def _command(name: str, parts: Sequence[str], about: str) -> click.Command:
     @click.option("--rounds", type=click.IntRange(1), help=f"[{FULL.rounds}; 1 with --quick]")
     @click.option("--part", "some", type=click.Choice(parts), multiple=True, help="Only this; may be repeated.")
     def command(*, quick: bool, rounds: int | None, some: Sequence[str]) -> None:
-        sizes = SMALL if quick else dataclasses.replace(FULL, half_of_maximum=_half_of_maximum())
+        sizes = (
+            SMALL
+            if quick
+            else dataclasses.replace(
+                FULL,
+                half_of_maximum=_half_of(OURS, FULL.half_of_maximum),
+                half_of_faust=_half_of(PEER, FULL.half_of_faust),
+            )
+        )
         _run(some or parts, dataclasses.replace(sizes, rounds=rounds or sizes.rounds), keep=not quick)
 
     return command
@@ -87,13 +98,21 @@ def _refuse_wrong(runs: Sequence[Run]) -> None:
         )
 
 
-def _half_of_maximum() -> float:
-    """Of what the main benchmark has measured last, in events per second of wall time."""
+def _full() -> Sizes:
+    return dataclasses.replace(
+        FULL,
+        half_of_maximum=_half_of(OURS, FULL.half_of_maximum),
+        half_of_faust=_half_of(PEER, FULL.half_of_faust),
+    )
+
+
+def _half_of(system: str, otherwise: float) -> float:
+    """Half of what the main benchmark has measured last for a system, in events per second of wall time."""
     if LATEST.exists():
         for row in read_comparison(LATEST).rows():
-            if row.system == OURS and row.traffic == "session":
+            if row.system == system and row.traffic == "session":
                 return row.events_per_second.median / 2
-    return FULL.half_of_maximum
+    return otherwise
 
 
 def _table(measured: Measured) -> Table:

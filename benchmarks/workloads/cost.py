@@ -131,13 +131,15 @@ def gc_p99_ms(pages: list[Numbers]) -> float:
 
 async def _changelog(stage: Stage) -> tuple[float, float]:
     """Bytes and records of the changelog per event, from half of each partition's position on."""
-    marks: dict[int, list[tuple[int, int, int]]] = defaultdict(lambda: [(0, 0, 0)])  # position, bytes, records
+    size: dict[int, int] = defaultdict(int)
+    records: dict[int, int] = defaultdict(int)
+    marks: dict[int, list[tuple[int, int, int]]] = defaultdict(list)  # position, bytes and records up to there
     async for record in read_to_end(stage.kafka, stage.topics.profile_state):
-        position, size, records = marks[record.partition][-1]
+        number = record.partition
+        size[number] += len(record.key) + len(record.value or b"")
+        records[number] += 1
         if record.key == PARTITION_KEY:
-            position = codec.unpack_partition(record.value).position
-        size += len(record.key) + len(record.value or b"")
-        marks[record.partition].append((position, size, records + 1))
+            marks[number].append((codec.unpack_partition(record.value).position, size[number], records[number]))
     events = total_bytes = total_records = 0
     for number, some in marks.items():
         last = some[-1]

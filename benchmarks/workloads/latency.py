@@ -76,7 +76,7 @@ async def _answers(on: Ground, rate: Rate, *, hot: bool) -> tuple[list[Answer], 
     per_second = rate.per_second
     async with fresh_log(on, partitions=DEFAULT_PARTITIONS) as (stage, _):
         count = int(per_second * (rate.warm_up_seconds + rate.seconds))
-        events = load.address(_stream(hot=hot), partitions=DEFAULT_PARTITIONS, count=count)
+        events = load.address(stream(hot=hot), partitions=DEFAULT_PARTITIONS, count=count)
         gc.freeze()  # the driver must not stop to look through what it is about to send
         warm = int(per_second * rate.warm_up_seconds)
         async with running.worker(stage, flows=FLOWS) as worker, producing(stage.kafka) as producer:
@@ -95,9 +95,10 @@ async def _answers(on: Ground, rate: Rate, *, hot: bool) -> tuple[list[Answer], 
         return [one for one in await answers.read(stage) if span.begun_at <= one.meant_at < span.ended_at], used
 
 
-def _stream(*, hot: bool) -> Iterator[Draft]:
-    stream = drafts(seed=1, kind="session")
-    return with_one_hot(stream) if hot else stream
+def stream(*, hot: bool) -> Iterator[Draft]:
+    """Session traffic, or the same with one person who never stops."""
+    usual = drafts(seed=1, kind="session")
+    return with_one_hot(usual) if hot else usual
 
 
 def _values(found: list[Answer]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Any
 from agents.errors import Unavailable
 from benchmarks import machine
 from benchmarks.stage import Wrong
-from benchmarks.workloads import latency, recovery, slopes, timers
+from benchmarks.workloads import faust_latency, latency, recovery, slopes, timers
 from benchmarks.workloads.cost import Cost, Side, measure, set_up
 from benchmarks.workloads.ground import Ground
 from benchmarks.workloads.latency import Rate
@@ -37,6 +37,7 @@ class Sizes:
     steady_seconds: float = 40.0
     backlog: int = 50_000
     half_of_maximum: float = 25_000.0
+    half_of_faust: float = 2_500.0
     rates: tuple[float, ...] = (1_000.0, 5_000.0, 20_000.0)
     hot_rate: float = 10_000.0
     partitions: tuple[int, int] = (4, 64)
@@ -85,6 +86,17 @@ class Runner:
         rate = self.sizes.hot_rate
         for number in self._rounds():
             await self._record("hot", number, latency.beside_a_hot_one(self.on, self._load(rate)), {"rate": rate})
+
+    async def faust(self) -> None:
+        """W2 and W9 of the tuned Faust agent, at rates that it may hold."""
+        half = self.sizes.half_of_faust
+        for rate in (half, *(rate for rate in self.sizes.rates if rate < 4 * half)):
+            for number in self._rounds():
+                reading = faust_latency.at_rate(self.on, self._load(rate))
+                await self._record(f"faust latency at {rate:,.0f}", number, reading, {"rate": rate})
+        for number in self._rounds():
+            reading = faust_latency.beside_a_hot_one(self.on, self._load(half))
+            await self._record("faust hot", number, reading, {"rate": half})
 
     async def timers(self) -> None:
         """W3."""

@@ -81,7 +81,6 @@ class Worker:
 @asynccontextmanager
 async def worker(stage: Stage, *options: str, flows: Path) -> AsyncIterator[Worker]:
     """`cartwheel worker` as it is shipped. Killed at the end if it still runs."""
-    log = stage.folder / "output.log"
     environ = {
         "CARTWHEEL_HOME": str(stage.folder),
         "CARTWHEEL_CACHE": str(stage.cache),
@@ -90,6 +89,14 @@ async def worker(stage: Stage, *options: str, flows: Path) -> AsyncIterator[Work
         "CARTWHEEL_PARTITIONS": str(stage.topics.profile_log.partitions),
     }
     command = [sys.executable, "-m", "agents.cli", "worker", "--flows", str(flows), *options]
+    async with started(stage, command, environ) as running:
+        yield running
+
+
+@asynccontextmanager
+async def started(stage: Stage, command: Sequence[str], environ: Mapping[str, str]) -> AsyncIterator[Worker]:
+    """Any program on the measured core. Killed at the end if it still runs."""
+    log = stage.folder / "output.log"
     running = Worker(spawned_at=clock_ms(), child=_start(command, environ, log=log), home=stage.folder, log=log)
     try:
         yield running

@@ -54,7 +54,7 @@ async def seed(stage: Stage, identity: LogIdentity, some: Iterable[Seeded], *, f
                 pairs[partition_of(key)].append((key, state))
             await append(producer, stage.topics.profile_state.name, {at: them for at, them in pairs.items() if them})
             written += len(chunk) + len(older)
-        record = codec.pack_partition(_partition_record(identity, flows, now=now))
+        record = codec.pack_partition(_partition_record(identity, flows))
         last = {number: [(codec.PARTITION_KEY, record)] for number in range(partitions)}
         await append(producer, stage.topics.profile_state.name, last)
     return written + partitions
@@ -136,12 +136,13 @@ def evenly(numbers: range, *, begin_at: int, over_ms: int) -> Iterator[Seeded]:
         yield Seeded(number, begin_at + int((number * step) % 1 * over_ms))
 
 
-def _partition_record(identity: LogIdentity, flows: Path, *, now: int) -> PartitionRecord:
+def _partition_record(identity: LogIdentity, flows: Path) -> PartitionRecord:
+    """Of a partition that has seen nothing: the log may have been written before the states were."""
     return PartitionRecord(
         position=0,
-        now_at=now,
+        now_at=0,
         watermarks=[],
-        through_at=now,
+        through_at=0,
         through_key=None,
         clock=identity.clock,
         incarnation=identity.incarnation,
