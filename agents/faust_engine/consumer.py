@@ -79,6 +79,7 @@ class EngineConsumer(driver.Consumer):
             return
         store = self._engine_app.store
         begins, ends = await self.earliest_offsets(*partitions), await self.highwaters(*partitions)
+        troubles = []
         for tp in partitions:
             held = store.kept_offset(tp.partition)
             held = -1 if held is None else held
@@ -86,7 +87,9 @@ class EngineConsumer(driver.Consumer):
                 end_process(trouble)
             if trouble := store_trouble(_name(tp), ends=ends[tp], held=held):
                 store.discard_next_time(tp.partition)
-                end_process(trouble)
+                troubles.append(trouble)
+        if troubles:
+            end_process(troubles[0])
 
     # --- rebalances --------------------------------------------------------------------------------
 

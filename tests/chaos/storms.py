@@ -41,7 +41,7 @@ def after_ready(kills: int, *, within_seconds: float, wipe: float = 0.0) -> Stor
     async def storm(weather: Weather) -> None:
         kept = await weather.keep(wipe=wipe)
         for _ in range(kills):
-            await kept.process.until_ready()
+            await kept.until_ready()
             await asyncio.sleep(weather.dice.uniform(0, within_seconds))
             await kept.kill()
 
@@ -111,12 +111,12 @@ def broker_dies(cluster: Cluster, times: int, *, away_seconds: Sequence[float]) 
 
     async def storm(weather: Weather) -> None:
         kept = await weather.keep()
-        await kept.process.until_ready()
+        await kept.until_ready()
         for broker, away in zip(islice(cycle(cluster.brokers), times), cycle(away_seconds), strict=False):
             await asyncio.sleep(weather.dice.uniform(1, 4))
             await broker.end()
             weather.died["broker killed"] += 1
-            await asyncio.sleep(weather.dice.uniform(0, away))
+            await asyncio.sleep(weather.dice.uniform(away / 2, away))
             await broker.restart()
 
     return storm
@@ -144,7 +144,7 @@ def disk_full(times: int) -> Storm:
     async def storm(weather: Weather) -> None:
         kept = await weather.keep()
         for _ in range(times):
-            await kept.process.until_ready()
+            await kept.until_ready()
             await asyncio.sleep(weather.dice.uniform(0, 2))
             Disk(weather.rig, "one").fill(kept.process.pid)
             assert await kept.next_life(POINT_SECONDS), "a full disk went unnoticed"
@@ -161,7 +161,7 @@ def disk_damaged(times: int) -> Storm:
         disk = Disk(weather.rig, "one")
         kept = await weather.keep()
         for kind in islice(cycle(disk.KINDS), times):
-            await kept.process.until_ready()
+            await kept.until_ready()
             await asyncio.sleep(weather.dice.uniform(1, 3))
             kept.between = lambda kind=kind: weather.died.update([disk.damage(kind, weather.dice)])  # type: ignore[misc]
             await kept.kill()

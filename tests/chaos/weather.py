@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.e2e.processes import Process
+from tests.e2e.processes import PATIENCE_SECONDS, Process
 from tests.integration.engine_rig import Rig
 from tests.integration.engine_verdict import Verdict
 
@@ -36,6 +36,14 @@ class Kept:
         """The first life."""
         await self._live()
         self._keeping = asyncio.create_task(self._keep())
+
+    async def until_ready(self) -> None:
+        """Wait until a life of it is ready; one or another may end before."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not self.process.is_ready():
+                await asyncio.sleep(0.05)
+                if self._keeping.done():
+                    self._keeping.result()  # raises what went wrong
 
     async def next_life(self, seconds: float = FOREVER_SECONDS) -> bool:
         """Wait until this life has ended and the next one has begun; false if it still goes on after so long."""

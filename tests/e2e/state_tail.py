@@ -39,7 +39,7 @@ class StateTail:
 
     def take(self, record: Any) -> None:
         """One record of the topic."""
-        if record.key == CLAIM_KEY:
+        if record.key == CLAIM_KEY or record.value[0] not in codec.STATE_VERSIONS:
             return
         if record.key == PARTITION_KEY:
             known = self._positions[record.partition]
