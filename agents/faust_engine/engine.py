@@ -71,6 +71,10 @@ class Engine:
         """Whether the group has given us partitions, be they read already or not."""
         return self._app.expectations.held
 
+    def excuse(self) -> None:
+        """The broker does not answer: a rebalance or recovery cannot make progress, and that is nobody's fault here."""
+        self._app.touch()
+
     def recovery_remaining(self) -> int:
         """Changelog records still to be read by the recovery under way."""
         return max(0, self._app.recovery.active_remaining_total())

@@ -71,10 +71,12 @@ class Watch:
         *,
         ends: LogEnds,
         owned: Callable[[], Collection[OwnedPartition]],
+        unanswered: Callable[[], None],
         fail: Callable[[BaseException], object],
     ) -> None:
+        """`unanswered` is called whenever the broker has not answered, so that others do not count that time either."""
         self._stalls, self._stall_seconds = health.stalls, health.stall_seconds
-        self._ends, self._owned, self._fail = ends, owned, fail
+        self._ends, self._owned, self._unanswered, self._fail = ends, owned, unanswered, fail
         self._unread: dict[int, tuple[int, int]] = {}  # partition -> position, append time of the record there
 
     def unread_at(self, number: int, position: int) -> int | None:
@@ -100,7 +102,10 @@ class Watch:
 
     async def _look(self) -> None:
         owned = list(self._owned())
-        ends = await self._ends.ends([one.number for one in owned])
+        # Somebody is asked also while nothing is owned, as in a recovery.
+        ends = await self._ends.ends([one.number for one in owned] or [0])
+        if ends is None:
+            self._unanswered()
         # Those given up while we were asking are nobody's concern any more.
         owned = [one for one in owned if one in self._owned()]
         self._stalls.look(

@@ -167,7 +167,7 @@ class Recovery:
     def __init__(self) -> None:
         self.seconds = 0.0
         self._began: float | None = None
-        self._said_at = self._most = 0.0
+        self._said_at = 0.0
         self._last = 0
 
     def look(self, *, recovering: bool, remaining: int, seconds: float) -> None:
@@ -183,7 +183,10 @@ class Recovery:
         self.seconds = seconds - self._began
         passed = seconds - self._said_at
         if passed >= RECOVERY_LINE_SECONDS:
-            rate = (self._last - remaining) / passed
-            rest = f", about {remaining / rate:.0f} s to go" if rate > 0 and remaining else ""
-            log.info("recovering: %d changelog records remain, %.0f read in a second%s", remaining, max(rate, 0), rest)
+            rate = max(0.0, (self._last - remaining) / passed)
+            rest = f", about {remaining / rate:.0f} s to go" if rate else ""
+            if remaining:
+                log.info("recovering: %d changelog records remain, %.0f read in a second%s", remaining, rate, rest)
+            elif self._last:
+                log.info("recovering: the changelog is read, timers are being counted")
             self._said_at, self._last = seconds, remaining

@@ -138,6 +138,7 @@ def _observing(
         health,
         ends=LogEnds(kafka=options.kafka, topic=options.topics.profile_log.name),
         owned=partitions.started,
+        unanswered=engine.excuse,
         fail=end_process,
     )
     views = Views(

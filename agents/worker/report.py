@@ -53,7 +53,8 @@ class WorkerReport(msgspec.Struct, kw_only=True, frozen=True):
             case "starting":
                 return ["it has not been given partitions yet"]
             case "recovering":
-                return [f"it is recovering: {self.recovery_remaining_records} changelog records remain"]
+                remaining = self.recovery_remaining_records
+                return [f"it is recovering: {f'{remaining} changelog records remain' if remaining else 'almost done'}"]
             case "stopping":
                 return ["it is stopping"]
         return [] if self.partitions else ["it owns no partition: there are more workers than partitions"]

@@ -22,6 +22,8 @@ from agents.forecast import WINDOWS
 from agents.settings import Settings
 from agents.stack import Addresses
 from agents.worker.pages import read_pages
+from schemas import codec
+from schemas.decision import Decision
 from schemas.waits import waits_of
 from tests.e2e.processes import ROOT, Process, cartwheel, free_port
 from tests.integration.engine_rig import SESSION_SECONDS, Rig, rig
@@ -103,17 +105,21 @@ async def test_a_worker_is_ready_once_it_reads_and_not_any_more_when_it_is_told_
         assert "stopping took longer than" in worker.process.lines[-1]
 
 
-async def test_a_worker_that_is_told_to_stop_stores_and_commits_what_it_has_done(
+async def test_a_worker_that_is_told_to_stop_stores_and_commits_all_that_it_has_said(
     stack: Addresses, home: Path, namespace: str
 ) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
         worker = await Probed.start(made)
         await worker.process.until_ready()
-        await _write(made, events=3000)
-        await made.drained(timers_too=False)
+        writing = asyncio.create_task(made.traffic(seed=2, events=100_000, per_second=800).run())
+        await worker.until("/status", lambda _, body: sum(one["position"] for one in body["partitions"]) > 1500)
         assert await worker.process.stop() == 0
+        writing.cancel()
         told = (await cartwheel("status", "--cluster", "--json", environ=made.environ)).data
-    assert [(one["lag_records"], one["position"] - one["committed"]) for one in told["cluster"]] == [(0, 0)] * 4
+        decisions = await read(made.kafka, made.topics.decisions)
+    said = [max(codec.decode(one.value, Decision).cause.offset for one in records) for records in decisions]
+    assert all(last < one["position"] for last, one in zip(said, told["cluster"], strict=True)), (said, told)
+    assert [one["committed"] for one in told["cluster"]] == [one["position"] for one in told["cluster"]]
 
 
 async def test_an_event_loop_that_hangs_turns_liveness_red_and_ends_the_process(
