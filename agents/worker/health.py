@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection
+from typing import Protocol
 
 import msgspec
 
@@ -17,7 +18,6 @@ from agents.errors import Halted
 from agents.metrics_page import Answer, Page
 from agents.worker.heart import Heart
 from agents.worker.log_ends import LogEnds
-from agents.worker.owned_partition import OwnedPartition
 from agents.worker.report import WorkerReport
 from agents.worker.stalls import Stalls
 
@@ -62,6 +62,21 @@ class Health:
         return Answer(ok=True, body=msgspec.to_builtins(self.report))
 
 
+class Standing(Protocol):
+    """What is watched of an owned partition."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def settled_position(self) -> int: ...
+    @property
+    def unread_at(self) -> int | None: ...
+    @property
+    def stopped_because(self) -> str | None: ...
+
+
 class Watch:
     """Asks the broker again and again whether partitions that stand still have something to do."""
 
@@ -70,7 +85,7 @@ class Watch:
         health: Health,
         *,
         ends: LogEnds,
-        owned: Callable[[], Collection[OwnedPartition]],
+        owned: Callable[[], Collection[Standing]],
         unanswered: Callable[[], None],
         fail: Callable[[BaseException], object],
     ) -> None:
@@ -116,7 +131,7 @@ class Watch:
         )
         unread = {}
         for one in owned:
-            position = one.core.position
+            position = one.position
             if ends is not None and ends.get(one.number, 0) > position and one.unread_at is None:
                 appended_at = self.unread_at(one.number, position) or await self._ends.appended_at(one.number, position)
                 if appended_at is not None:

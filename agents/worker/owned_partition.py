@@ -85,6 +85,11 @@ class OwnedPartition:
         return self.core.stopped.reason if self.core.stopped else None
 
     @property
+    def position(self) -> int:
+        """The next offset to be evaluated."""
+        return self.core.position
+
+    @property
     def epoch(self) -> int:
         """Ours, 0 before the claim is written."""
         return self.unit.epoch

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -13,7 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from agents.metrics_page import Answer, metrics_page
 from agents.settings import Port
-from agents.worker.health import Health
+from agents.worker.health import Health, Watch
+from agents.worker.log_ends import LogEnds
 from agents.worker.observer import Recovery
 from agents.worker.report import PartitionReport, Phase, WorkerReport
 from agents.worker.stalls import Stalls
@@ -82,6 +85,75 @@ def test_the_one_that_stands_longest_is_named_and_those_given_up_are_forgotten()
     worst = stalls.worst()
     assert worst is not None
     assert (worst.partition, worst.seconds) == (1, 20)
+
+
+# --- the watch ---------------------------------------------------------------------------------------------
+
+
+class Ends(LogEnds):
+    """A broker that always gives the same answer."""
+
+    def __init__(self, answer: dict[int, int] | None) -> None:
+        super().__init__(kafka="nowhere", topic="log")
+        self.answer = answer
+        self.asked_for: Collection[int] = ()
+
+    async def ends(self, numbers: Collection[int]) -> dict[int, int] | None:
+        self.asked_for = numbers
+        return self.answer
+
+    async def appended_at(self, number: int, offset: int) -> int | None:
+        return 1_000 * number + offset
+
+
+@dataclass
+class Owned:
+    """As much of an owned partition as the watch looks at."""
+
+    number: int
+    settled_position: int
+    position: int
+    unread_at: int | None = None
+    stopped_because: str | None = None
+
+
+async def watched(ends: Ends, *owned: Owned) -> tuple[Watch, str]:
+    """A watch, after the first thing that it calls for: `unanswered`, or the words with which it ends the process."""
+    called: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def call(what: str) -> None:
+        if not called.done():
+            called.set_result(what)
+
+    watch = Watch(
+        Health(fail=lambda error: call(str(error)), stall_seconds=0.06),
+        ends=ends,
+        owned=lambda: owned,
+        unanswered=lambda: call("unanswered"),
+        fail=lambda error: call(str(error)),
+    )
+    running = asyncio.create_task(watch.run())
+    async with asyncio.timeout(10):
+        said = await called
+    running.cancel()
+    return watch, said
+
+
+async def test_a_partition_that_stands_still_ends_the_process_and_is_named() -> None:
+    watch, said = await watched(Ends({3: 20}), Owned(3, settled_position=10, position=12))
+    assert said.startswith("partition 3 has stood at 10 for ")
+    assert (watch.unread_at(3, 12), watch.unread_at(3, 13), watch.unread_at(4, 12)) == (3012, None, None)
+
+
+async def test_a_broker_that_does_not_answer_excuses_everybody() -> None:
+    _, said = await watched(Ends(None), Owned(3, settled_position=10, position=12))
+    assert said == "unanswered"
+
+
+async def test_the_broker_is_asked_also_while_nothing_is_owned() -> None:
+    ends = Ends(None)
+    await watched(ends)
+    assert list(ends.asked_for) == [0]
 
 
 # --- the answers -------------------------------------------------------------------------------------------
