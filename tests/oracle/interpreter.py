@@ -279,9 +279,9 @@ class Run:
         self._end(enrollment, "done", now=now)
 
     def free(self, *, now: int) -> None:
-        """All unreadable records are dealt with: who is stuck goes on, and now is the moment."""
+        """All unreadable records are dealt with: who is stuck goes on, and now is the moment, unless there is one."""
         for enrollment in self.live():
-            if enrollment.stuck:
+            if enrollment.stuck and enrollment.wake_at == NEVER:
                 enrollment.wake_at = now
 
     def _stuck(self, enrollment: Enrollment, *, now: int) -> bool:
