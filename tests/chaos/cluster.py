@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL, Signals
 
+from aiokafka.admin import AIOKafkaAdminClient
+
 from agents import resources, stack
 from agents.console import Console
 from agents.errors import Unavailable
@@ -84,6 +86,16 @@ class Cluster:
     def __init__(self, brokers: list[Broker]) -> None:
         self.brokers = brokers
         self.kafka = ",".join(broker.address for broker in brokers)
+
+    async def coordinator(self, group: str) -> Broker:
+        """The broker that a consumer group has for its coordinator."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
+        await admin.start()
+        try:
+            number = await admin.find_coordinator(group)
+        finally:
+            await admin.close()
+        return next(broker for broker in self.brokers if broker.number == number)
 
 
 @contextmanager

@@ -138,6 +138,38 @@ def broker_and_worker_die(cluster: Cluster, times: int) -> Storm:
     return storm
 
 
+def broker_hangs(cluster: Cluster, seconds: Sequence[float]) -> Storm:
+    """A broker stands still, its connections stay open, and nobody is told."""
+
+    async def storm(weather: Weather) -> None:
+        kept = await weather.keep()
+        await kept.until_ready()
+        for broker, away in zip(cycle(cluster.brokers), seconds, strict=False):
+            await asyncio.sleep(weather.dice.uniform(1, 4))
+            broker.signal(SIGSTOP)
+            await asyncio.sleep(away)
+            broker.signal(SIGCONT)
+            weather.died["broker hung"] += 1
+
+    return storm
+
+
+def coordinator_moves(cluster: Cluster, times: int) -> Storm:
+    """The broker that coordinates the group dies, and comes back when another one does."""
+
+    async def storm(weather: Weather) -> None:
+        workers = [await weather.keep(name) for name in ("one", "two")]
+        for _ in range(times):
+            await asyncio.gather(*(kept.until_ready() for kept in workers))
+            broker = await cluster.coordinator(f"{weather.rig.namespace}.worker")
+            await broker.end()
+            weather.died["broker killed"] += 1
+            await asyncio.sleep(weather.dice.uniform(8, 12))
+            await broker.restart()
+
+    return storm
+
+
 def disk_full(times: int) -> Storm:
     """No file can grow any more; after the worker has ended there is room again."""
 

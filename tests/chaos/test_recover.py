@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,12 +12,13 @@ import pytest
 
 from agents.stack import Addresses
 from tests.chaos import changelogs
+from tests.chaos.sizes import in_make_chaos, of_size
 from tests.e2e.processes import Process
 from tests.e2e.state_tail import following
 from tests.integration.engine_rig import Rig, rig
 
 ROOT = Path(__file__).parents[2]
-MANY_PROFILES = 1_000_000 if os.environ.get("CHAOS") == "full" else 20_000
+MANY_PROFILES = of_size(20_000, 100_000, 1_000_000)
 REFUSED_SECONDS = 60.0
 
 
@@ -47,6 +47,7 @@ async def test_recover_truncated(made: Rig) -> None:
     await _refused(await made.worker(), code=70, runbook="changelog-truncated")
 
 
+@in_make_chaos
 async def test_recover_emptied(made: Rig) -> None:
     await _lived(made)
     await changelogs.cut(made, made.topics.profile_state, share=1)
@@ -91,6 +92,7 @@ async def test_recover_foreign_version(made: Rig) -> None:
     await _refused(await made.worker(), code=78, runbook="state-version")
 
 
+@in_make_chaos
 async def test_recover_many_keys(made: Rig) -> None:
     await changelogs.fill(made, profiles=MANY_PROFILES, filler_bytes=300)
     began = time.monotonic()
@@ -107,7 +109,7 @@ async def _lived(made: Rig) -> None:
     traffic = made.traffic(seed=3, events=500, per_second=1e6)
     writing = asyncio.create_task(traffic.run())
     await traffic.all_written.wait()
-    await made.drained()
+    await made.drained(timers_too=False)
     writing.cancel()
     assert await worker.stop() == 0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas import codec
 from schemas.control import APPENDED_AT_HEADER, Progress, Watermark
@@ -69,3 +69,12 @@ async def until(made: Rig, topic: Topic, wanted: Callable[[list[Any]], bool]) ->
             if wanted(records):
                 return records
             await asyncio.sleep(0.2)
+
+
+async def committed(made: Rig) -> list[int]:
+    """What the group of the workers has committed, per partition of the profile log."""
+    topic = made.topics.profile_log
+    partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    async with AIOKafkaConsumer(bootstrap_servers=made.kafka, group_id=f"{made.namespace}.worker") as consumer:
+        consumer.assign(partitions)
+        return [await consumer.committed(partition) for partition in partitions]

@@ -62,10 +62,7 @@ class Rig:
 
     async def drained(self, *, timers_too: bool = True, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until every event of the log is processed, and every timer released that traffic armed."""
-        ends = [
-            max((record.offset + 1 for record in records if record.key[:1] != b"\x00"), default=0)
-            for records in await read(self.kafka, self.topics.profile_log)
-        ]
+        ends = await self.ends()
         try:
             async with asyncio.timeout(seconds):
                 while any(p < end for p, end in zip(self.tail.positions, ends, strict=True)) or (
@@ -76,6 +73,11 @@ class Rig:
             words = [process.last_words() for process in self.workers[-3:]]
             left = f"at {self.tail.positions} of {ends}, {self.tail.pending()} timers pending"
             raise AssertionError("\n".join([f"not drained within {seconds:g} s: {left}", *words])) from None
+
+    async def ends(self) -> list[int]:
+        """Where the last event of each partition of the log ends."""
+        log = await read(self.kafka, self.topics.profile_log)
+        return [max((record.offset + 1 for record in some if record.key[:1] != b"\x00"), default=0) for some in log]
 
     async def judge(self) -> Verdict:
         """Compare what came out with what had to."""

@@ -12,6 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from agents.stack import Addresses
 from agents.topics_admin import LOG_KEY, LogIdentity
 from schemas import codec
+from tests.integration.engine_log import committed
 from tests.integration.engine_rig import Rig, rig
 from tests.integration.engine_verdict import read
 
@@ -64,7 +65,7 @@ async def test_the_offset_of_the_group_decides_nothing(stack: Addresses, home: P
         await _play(made, seed=2)
         await _stop(made)
         ends = await _ends(made)
-        assert await _committed(made) == ends, "what was committed shows no lag"
+        assert await committed(made) == ends, "what was committed shows no lag"
         await _commit(made, [0] * len(ends))
         await made.worker("one", "--dynamic")
         await made.workers[-1].until_ready()
@@ -149,12 +150,6 @@ async def _ends(made: Rig) -> list[int]:
 
 async def _records(made: Rig) -> int:
     return sum(map(len, await read(made.kafka, made.topics.profile_state)))
-
-
-async def _committed(made: Rig) -> list[int]:
-    async with AIOKafkaConsumer(bootstrap_servers=made.kafka, group_id=f"{made.namespace}.worker") as consumer:
-        consumer.assign(_log(made))
-        return [await consumer.committed(partition) for partition in _log(made)]
 
 
 async def _commit(made: Rig, offsets: list[int]) -> None:
