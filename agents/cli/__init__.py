@@ -53,6 +53,7 @@ COMMANDS = {
     "intake": Entry("agents.cli.intake", "Run intake: raw records to the profile log."),
     "worker": Entry("agents.cli.worker", "Run a worker: the profile log to commands."),
     "dispatcher": Entry("agents.cli.dispatcher", "Run the dispatcher: commands to messages."),
+    "dead-letters": Entry("agents.cli.dead_letters", "Look at what could not be taken; replay or dismiss it."),
     "feed": Entry("agents.cli.feed", "Write a file of events to the raw topic."),
     "replay": Entry("agents.cli.replay", "Run flows over a file of events, without a broker."),
     "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),

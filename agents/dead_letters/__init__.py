@@ -1,0 +1,1 @@
+"""Dead letters as an operator sees them: found, looked at, replayed, dismissed."""
