@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -41,9 +40,3 @@ def from_wire(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"time without offset: {text!r}; write it with Z or an offset such as +01:00")
     return from_datetime(moment)
-
-
-@lru_cache(maxsize=4_096)
-def _wire_second(seconds: int) -> str:
-    """Most instants of a time share their second, and a datetime is slow to make and to write."""
-    return to_datetime(seconds * 1000).isoformat(timespec="seconds").removesuffix("+00:00")
