@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.codec import HEADER, Undecodable, peek
+from schemas.codec import FLAG_HELD, HEADER, Undecodable, peek
 from schemas.profile import NEVER
+
+_WAKEUP = slice(10, 18)  # in the header
+_NEVER = NEVER.to_bytes(8, "big")
 
 
 class _Enrollment(msgspec.Struct, array_like=True, gc=False):
@@ -32,6 +35,18 @@ class _Body(msgspec.Struct, array_like=True, gc=False):
     enrollments: list[_Enrollment]
 
 
+class _Enrolled(msgspec.Struct, array_like=True, gc=False):
+    enrollment_id: msgspec.Raw
+    flow: str
+
+
+class _Flows(msgspec.Struct, array_like=True, gc=False):
+    """Of a body of version 2 as little as possible."""
+
+    identifiers: msgspec.Raw
+    enrollments: list[_Enrolled]
+
+
 class _Profile(msgspec.Struct, array_like=True, gc=False):
     """The same of version 1."""
 
@@ -42,8 +57,21 @@ class _Profile(msgspec.Struct, array_like=True, gc=False):
     enrollments: list[_Enrollment]
 
 
+_flows = msgspec.msgpack.Decoder(_Flows)
 _body = msgspec.msgpack.Decoder(_Body)
 _profile = msgspec.msgpack.Decoder(_Profile)
+
+
+def flows_of(state: bytes) -> list[str]:
+    """The flow of each enrollment, in half the time of `waits_of`: a rebuild asks it of everybody."""
+    if state[0] != 2:
+        return [flow for flow, _ in waits_of(state)]
+    if state[_WAKEUP] == _NEVER and not state[1] & FLAG_HELD:
+        return []
+    try:
+        return [one.flow for one in _flows.decode(memoryview(state)[HEADER.size :]).enrollments]
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"profile state: {error}") from error
 
 
 def waits_of(state: bytes) -> list[tuple[str, int]]:

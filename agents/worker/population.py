@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from schemas.waits import waits_of
+from schemas.waits import flows_of
 
 
 class Population:
@@ -22,7 +22,7 @@ class Population:
     def restored(self, state: bytes) -> None:
         """A packed profile was found in the local store."""
         self.profiles += 1
-        for flow, _ in waits_of(state):
+        for flow in flows_of(state):
             self.timers[flow] += 1
 
     def evaluated(self, tallies: Mapping[tuple[str, ...], int]) -> None:

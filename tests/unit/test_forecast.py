@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import pytest
+
 from agents.forecast import HOUR_MS, WINDOWS, PartitionForecast, windows
 from schemas import codec
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
-from schemas.profile import NEVER, Enrollment, Profile
-from schemas.waits import waits_of
+from schemas.profile import NEVER, Enrollment, Fact, Profile
+from schemas.waits import flows_of, waits_of
 
 NOW = 1_800_000_000_000
 DAY_MS = 24 * HOUR_MS
@@ -33,6 +35,19 @@ def forecast(*records: tuple[bytes, bytes | None]) -> PartitionForecast:
     for key, value in records:
         made.take(key, value)
     return made
+
+
+@pytest.mark.parametrize("version", codec.STATE_VERSIONS)
+def test_flows_and_waits_are_read_without_the_rest(version: int) -> None:
+    made = Profile(tenant="t", profile_id="p", identifiers={"email": Fact("a@b.example", 1)})
+    assert waits_of(codec.pack_profile(made, version=version)) == []
+    assert flows_of(codec.pack_profile(made, version=version)) == []
+    made.enrollments = codec.unpack_profile(state(("cart", 5), ("look", 7)), key=b"t/p").enrollments
+    assert waits_of(codec.pack_profile(made, version=version)) == [("cart", 5), ("look", 7)]
+    assert flows_of(codec.pack_profile(made, version=version)) == ["cart", "look"]
+    made.enrollments[0].wakeup_at = made.enrollments[1].wakeup_at = NEVER
+    made.enrollments[1].held = True
+    assert flows_of(codec.pack_profile(made, version=version)) == ["cart", "look"]
 
 
 def test_waits_are_read_without_the_rest() -> None:
