@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
@@ -26,6 +27,19 @@ from schemas.topics import topics
 from streams.program import Program, build
 
 
+class Stop(click.ParamType):
+    """A partition and the offset at which it stopped."""
+
+    name = "PARTITION@OFFSET"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Both as numbers."""
+        partition, _, offset = str(value).partition("@")
+        if not (partition.isdigit() and offset.isdigit()):
+            self.fail(f"{value!r} is not like 3@120440", param, ctx)
+        return int(partition), int(offset)
+
+
 @click.command()
 @click.option(
     "--flows",
@@ -35,6 +49,12 @@ from streams.program import Program, build
     help="A flow file, or a folder of flow files.",
 )
 @click.option("--adopt-flows", is_flag=True, help="Go on with these flows where other ones have made the state.")
+@click.option(
+    "--resume-stopped",
+    type=Stop(),
+    multiple=True,
+    help="Go on with a partition that has stopped for too much poison, as its log line says.",
+)
 @click.option(
     "--instance",
     metavar="NAME",
@@ -61,6 +81,7 @@ def command(
     settings: Settings,
     flows_path: Path,
     adopt_flows: bool,
+    resume_stopped: tuple[tuple[int, int], ...],
     instance: str | None,
     static: bool,
     session_seconds: float,
@@ -86,6 +107,7 @@ def command(
             registry=registry,
             health=health,
             adopt_flows=adopt_flows,
+            resumed=frozenset(resume_stopped),
             instance=instance or socket.gethostname(),
             static=static,
             session_seconds=session_seconds,
@@ -108,6 +130,7 @@ async def _options(
     registry: CollectorRegistry,
     health: Health,
     adopt_flows: bool,
+    resumed: frozenset[tuple[int, int]],
     instance: str,
     static: bool,
     session_seconds: float,
@@ -129,6 +152,7 @@ async def _options(
             clock=identity.clock,
             incarnation=identity.incarnation,
             adopt_flows=adopt_flows,
+            resumed=resumed,
             state_version=settings.state_version,
         ),
         folder=settings.home / "worker",

@@ -22,6 +22,7 @@ from agents.worker.population import Population
 from agents.worker.ticking import TickState
 from agents.worker.unit_of_work import UnitOfWork
 from schemas.command import Clock
+from schemas.profile import Stopped
 from streams.partition import Outputs, Partition
 
 log = logging.getLogger("cartwheel.worker")
@@ -168,7 +169,7 @@ class OwnedPartition:
         self._unsettled.append(delivery)
         if self.core.stopped is not None:
             self._waiting.clear()
-            log.error("partition %s has stopped: %s", self.number, self.core.stopped.reason)
+            log.error("%s", stop_of(self.number, self.core.stopped))
         if outputs.commands or outputs.decisions or outputs.dead_letters:
             task = asyncio.create_task(self._guarded(self._say(outputs)))
             self._saying.append(task)
@@ -237,3 +238,11 @@ class OwnedPartition:
                 delivery.done()
         self._flushing = False
         self._changed.set()
+
+
+def stop_of(number: int, stopped: Stopped) -> str:
+    """What to tell of a stop, with what ends it."""
+    return (
+        f"partition {number} stopped at offset {stopped.offset}: {stopped.reason}; once the cause is gone, start the"
+        f" worker with --resume-stopped {number}@{stopped.offset} (deploy/runbooks/partition-stopped.md)"
+    )

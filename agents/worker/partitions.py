@@ -12,7 +12,7 @@ from importlib import metadata
 from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
 from agents.worker.metrics import Metrics
-from agents.worker.owned_partition import OwnedPartition
+from agents.worker.owned_partition import OwnedPartition, stop_of
 from agents.worker.population import Population
 from agents.worker.unit_of_work import Destinations, Effects, UnitOfWork
 from schemas import codec
@@ -44,6 +44,8 @@ class Work:
     """Go on with another program than the one that the state was made by."""
     state_version: int = codec.STATE_VERSION
     """The one to write, of `codec.STATE_VERSIONS`."""
+    resumed: frozenset[tuple[int, int]] = frozenset()
+    """Stops that are over: the partition, and the offset at which it stopped. A later stop of it is another one."""
 
 
 class Partitions:
@@ -156,6 +158,7 @@ class Partitions:
         record = None if packed is None else codec.unpack_partition(packed)
         if record is not None:
             self._check(number, record)
+            self._resume(number, record)
         return Partition(
             program=self._work.program,
             topic=self._work.topic,
@@ -168,6 +171,15 @@ class Partitions:
             version=VERSION,
             state_version=self._work.state_version,
         )
+
+    def _resume(self, number: int, record: PartitionRecord) -> None:
+        if record.stopped is None:
+            return
+        if (number, record.stopped.offset) in self._work.resumed:
+            log.warning("partition %s goes on at offset %s, as we were told", number, record.stopped.offset)
+            record.stopped, record.poison = None, []
+        else:
+            log.error("%s", stop_of(number, record.stopped))
 
     def _own(self, core: Partition, population: Population) -> OwnedPartition:
         number, store = core.number, self._engine.store

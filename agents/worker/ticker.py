@@ -58,8 +58,8 @@ class Ticker:
         )
         # Also a gate is only opened once intake is heard: whoever bought since the promise may lie in the raw topic.
         news = low_water_at is not None and state.news_version != self._marks.version
-        if not (idle or news or core.next_wakeup_at <= ceiling):
-            return
+        if core.stopped is not None or not (idle or news or core.next_wakeup_at <= ceiling):
+            return  # of a partition that has stopped, a tick of ours may stand behind the stop
         if state.is_outstanding(position=core.position, now_seconds=now):
             return
         lag = self._lag(partition)
