@@ -19,7 +19,8 @@ from schemas.topics import Topics
 
 SLOT_MS = 10  # what comes in such a time leaves at its beginning, as from an intake that forwards what it has fetched
 LEAD_MS = 200
-MARK_SECONDS = 0.2  # of intake as it is shipped
+MARK_SECONDS = 0.2  # between two marks of intake as it is shipped
+FREQUENT_MARK_SECONDS = 0.05  # with `cartwheel intake --report-ms 50`
 
 
 class Happening(Protocol):
