@@ -11,7 +11,7 @@ import rocksdict
 
 from agents.faust_engine.store import LocalStore
 from schemas import codec
-from schemas.profile import Profile
+from schemas.profile import PartitionRecord, Profile
 
 OFFSET_KEY = b"\x00offset"
 
@@ -52,6 +52,14 @@ def state(applied_offset: int, *, conflicts: int = 0) -> bytes:
     return codec.pack_profile(Profile(tenant="t", profile_id="p", applied_offset=applied_offset, conflicts=conflicts))
 
 
+def partition_record(position: int, *, epoch: int) -> bytes:
+    record = PartitionRecord(
+        position=position, now_at=0, watermarks=[], through_at=0, through_key=None, clock="live", incarnation="i",
+        flows_hash="h",
+    )  # fmt: skip
+    return codec.pack_partition(record, epoch=epoch)
+
+
 def kept_offset(table: Table) -> int:
     kept: bytes | None = table.databases[7].get(OFFSET_KEY)
     return int(kept or b"-1")
@@ -63,7 +71,32 @@ def test_the_highest_applied_offset_wins_wherever_it_stands(table: Table) -> Non
     store.restore(7, [Record(3, b"a", state(9)), Record(4, b"b", state(20))])
     assert store.load(7, b"a") == state(10), "a worker that had lost the partition wrote after the one that owns it"
     assert store.load(7, b"b") == state(20)
-    assert kept_offset(table) == 4
+    assert kept_offset(table) == 1, "whoever dies before it is written again must come upon the older one again"
+    assert store.take_stale(7) == [b"a"]
+    assert store.take_stale(7) == []
+
+
+def test_an_older_state_that_is_followed_by_the_right_one_needs_no_repair(table: Table) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(10)), Record(1, b"a", state(5))])
+    store.restore(7, [Record(2, b"a", state(10)), Record(3, b"b", state(1))])
+    assert store.take_stale(7) == []
+    assert kept_offset(table) == 3
+
+
+def test_a_claim_is_no_state(table: Table) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, codec.CLAIM_KEY, b"{}"), Record(1, b"a", state(5))])
+    assert list(store.scan(7)) == [(b"a", state(5))]
+    assert kept_offset(table) == 1
+
+
+def test_of_two_partition_records_the_one_of_the_later_epoch_stays(table: Table) -> None:
+    store = LocalStore(table)
+    later, older = partition_record(60, epoch=5), partition_record(100, epoch=1)
+    store.restore(7, [Record(0, codec.PARTITION_KEY, later), Record(1, codec.PARTITION_KEY, older)])
+    assert store.load(7, codec.PARTITION_KEY) == later
+    assert store.take_stale(7) == [], "its owner writes it again anyway"
 
 
 def test_of_two_with_one_offset_the_later_one_stays(table: Table) -> None:
