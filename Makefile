@@ -65,7 +65,7 @@ down: ## stop them
 status: ## show them, and the processes that run
 	$(BIN)/cartwheel status
 
-bench: setup ## measure the worker beside a stock Faust agent
+bench: setup ## measure the worker beside its peers (an hour and a half, see docs/performance.md)
 	$(BIN)/python -m benchmarks
 
 lock: setup ## bring requirements.lock up to date with pyproject.toml

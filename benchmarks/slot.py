@@ -28,6 +28,7 @@ from benchmarks.stage import Positions, Stage, System, Wrong
 POLL_SECONDS = 0.05
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+EXHAUSTED = "it read the log to its end; write more events"
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +76,8 @@ class _Watch:
         while (positions := await self.positions()) == self._before:
             if not self._running.is_running() or self._running.status() == psutil.STATUS_ZOMBIE:
                 raise Wrong("the process ended by itself")
+            if self._stage.is_exhausted(positions):
+                raise Wrong(EXHAUSTED)
             if time.monotonic() > deadline:
                 raise Wrong(f"nothing was committed for {patience_seconds:g} s")
             await asyncio.sleep(POLL_SECONDS)
@@ -106,7 +109,7 @@ async def play(system: System, stage: Stage, *, warm_up_seconds: float, seconds:
                 last = await watch.edge_after(seconds)
                 memory = running.memory_info().rss / 2**20
             if stage.is_exhausted(last.positions):
-                raise Wrong("it read the log to its end; write more events")
+                raise Wrong(EXHAUSTED)
             did = await system.check(stage)
         except Wrong as error:
             raise Wrong(f"{error}\n{process.tail(log)}") from error

@@ -22,7 +22,7 @@ JAVA_OPTIONS = (
     "-XX:+UseG1GC",
     "-Xms2g",
     "-Xmx2g",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
 
 

@@ -4,56 +4,67 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 import pytest
 
 from agents.console import Console
 from agents.errors import Unavailable
-from benchmarks import core
 from benchmarks.comparison import set_up
 from benchmarks.peers import environments, job
 from benchmarks.peers.peer import counted_in_java, counted_in_job
 from benchmarks.peers.plain_loop import Partition
 from benchmarks.reference import Reference
 from benchmarks.systems import SYSTEMS, Cartwheel
-from benchmarks.traffic import KINDS, Kind
+from benchmarks.traffic import KINDS, Kind, drafts
+from schemas import codec
+from schemas.control import TICK_KEY, Tick
+from schemas.instants import to_wire
+from streams.unit import Record
 
 QUIET = Console(as_json=True)
+AT = 1_790_000_000_000
+PEOPLE = 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1, 700])
 def test_the_plain_loop_orders_what_the_reference_orders(kind: Kind, size: int) -> None:
-    log = core.records(core.Setup(kind=kind, events=70_000, flows=1, unit=500, seed=5))
+    log = crowded(kind)
     reference = Reference()
     for record in log:
-        reference.take(
-            offset=record.offset, appended_at=record.appended_at, key=record.key or b"", value=record.value or b""
-        )
+        reference.take(offset=record.offset, appended_at=record.appended_at, key=record.key, value=record.value)
     books = job.Books()
     loop = Partition(books)
     ordered: Counter[tuple[bytes, str]] = Counter()
     states: dict[bytes, bytes] = {}
     for start in range(0, len(log), size):
-        loop.take(
-            [
-                Fetched.of(record.offset, record.appended_at, record.key, record.value)
-                for record in log[start : start + size]
-            ]
-        )
+        loop.take([Fetched(*record[:4]) for record in log[start : start + size]])
         commands, changed = loop.flush()
         ordered.update((key, msgspec.json.decode(value)["checkout_id"]) for key, value in commands)
         states.update(changed)
     account = books.account(waiting=loop.waiting)
     end = len(log)
     assert ordered == Counter((due.key, due.checkout_id) for due in reference.commands(end))
-    assert len(ordered) > 100
+    assert len(ordered) > 900
     assert account.did["duplicate"] == reference.duplicates(end) > 0
     assert account.did["applied"] == reference.events(end) - reference.duplicates(end)
     assert sum(map(counted_in_job, states.values())) == account.did["applied"]
     assert account.did["armed"] == account.did["canceled"] + account.did["sent"] + account.waiting
+
+
+def crowded(kind: Kind) -> list[Record]:
+    """A minute of few people, so that everybody is waited for again and again."""
+    log: list[Record] = []
+    for number, draft in enumerate(islice(drafts(seed=5, kind=kind), 30_000)):
+        now = AT + 2 * number
+        if number % 25 == 0:
+            log.append(Record(len(log), now, TICK_KEY, codec.encode(Tick(through=to_wire(now)))))
+        log.append(Record(len(log), now, b"person-%d" % (crc32(draft.key) % PEOPLE), draft.at(now)))
+    return log
 
 
 class Fetched(msgspec.Struct):
@@ -63,10 +74,6 @@ class Fetched(msgspec.Struct):
     timestamp: int
     key: bytes
     value: bytes
-
-    @classmethod
-    def of(cls, offset: int, timestamp: int, key: bytes | None, value: bytes | None) -> Fetched:
-        return cls(offset, timestamp, key or b"", value or b"")
 
 
 class Homeless:
