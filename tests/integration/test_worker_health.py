@@ -21,6 +21,7 @@ from agents.console import Console
 from agents.forecast import WINDOWS
 from agents.settings import Settings
 from agents.stack import Addresses
+from agents.worker.log_ends import LogEnds
 from agents.worker.pages import read_pages
 from schemas import codec
 from schemas.decision import Decision
@@ -178,6 +179,30 @@ async def test_a_broker_that_is_away_is_no_hang(broken: Addresses, own_stack: Se
         assert (await worker.ask("/live"))[0] == 200
         writing.cancel()
         assert worker.process.is_running()
+
+
+async def test_the_broker_says_where_the_log_ends_and_when_a_record_was_appended(
+    stack: Addresses, home: Path, namespace: str
+) -> None:
+    async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
+        await _write(made, events=200)
+        log = await read(made.kafka, made.topics.profile_log)
+        ends = LogEnds(kafka=made.kafka, topic=made.topics.profile_log.name)
+        try:
+            assert await ends.ends(range(4)) == {number: len(records) for number, records in enumerate(log)}
+            for number, records in enumerate(log):
+                assert await ends.appended_at(number, 0) == records[0].timestamp
+                assert await ends.appended_at(number, len(records) - 1) == records[-1].timestamp
+            assert (await ends.ends([2])) == {2: len(log[2])}
+        finally:
+            await ends.close()
+
+
+async def test_a_broker_that_is_not_there_says_nothing() -> None:
+    ends = LogEnds(kafka="127.0.0.1:9", topic="log")
+    assert await ends.ends([0]) is None
+    assert await ends.appended_at(0, 0) is None
+    await ends.close()
 
 
 async def test_status_and_forecast_tell_what_the_log_and_the_state_hold(
