@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from agents.errors import Unavailable
 from agents.stack.process import Running
 
 
@@ -25,13 +26,21 @@ class Member:
 
 @contextmanager
 def announced(home: Path, name: str, *, metrics_url: str | None = None) -> Iterator[None]:
-    """While the body runs, `cartwheel status` lists this process. One that is killed drops out by itself."""
-    folder = home / "processes"
-    folder.mkdir(parents=True, exist_ok=True)
+    """While the body runs, `cartwheel status` lists this process. One that is killed drops out by itself.
+
+    Raises `Unavailable` if the home cannot be written to: this is the first that a process writes there.
+    """
     this = psutil.Process()
     running = Running(pid=this.pid, started_at=this.create_time(), marker=this.cmdline()[0])
-    note = folder / f"{name}-{os.getpid()}.json"
-    note.write_bytes(msgspec.json.encode(Member(name=name, metrics_url=metrics_url, running=running)))
+    note = home / "processes" / f"{name}-{os.getpid()}.json"
+    try:
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_bytes(msgspec.json.encode(Member(name=name, metrics_url=metrics_url, running=running)))
+    except OSError as error:
+        raise Unavailable(
+            f"{home} cannot be written to ({error})",
+            next_step="see that its disk has room, or set CARTWHEEL_HOME to another folder",
+        ) from error
     try:
         yield
     finally:
