@@ -1,0 +1,213 @@
+"""The worker with one of its cures taken out: what each of them is for is shown by what happens without it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from agents.faust_engine import Written
+from agents.worker.marks import Marks
+from agents.worker.owned_partition import OwnedPartition
+from agents.worker.partitions import Partitions
+from agents.worker.population import Population
+from agents.worker.unit_of_work import UnitOfWork
+from schemas import codec
+from streams.partition import Partition
+from tests.simulation.disk import OFFSET_KEY, Batch, Store
+from tests.simulation.faust_side import SimulatedConsumer
+from tests.simulation.producing import Producer, Sent
+from tests.simulation.worker import Parts
+
+
+class PositionOfTheGroup(Partitions):
+    """Reads on from where the group has committed."""
+
+    def _new_core(self, number: int, **how: Any) -> Partition:
+        core = super()._new_core(number, **how)
+        committed: Mapping[int, int] = self._engine._app.consumer.coordinator.committed  # type: ignore[attr-defined]
+        core.position = committed.get(number, 0)
+        return core
+
+
+class PositionOfTheStates(Partitions):
+    """Takes the latest record that some profile has seen for the one that all have seen."""
+
+    def _new_core(self, number: int, **how: Any) -> Partition:
+        core = super()._new_core(number, **how)
+        seen = [codec.peek(state)[0] for _, state in self._engine.store.scan(number)]
+        core.position = max([core.position, *(offset + 1 for offset in seen)])
+        return core
+
+
+class _WritesStatesAtOnce(OwnedPartition):
+    """Does not wait for the outputs of a unit before it writes its states."""
+
+    async def _write_state(self) -> None:
+        self._saying = deque()
+        await super()._write_state()
+
+
+class _WritesTheRecordFirst(UnitOfWork[Any]):
+    async def _produce_states(self, states: Sequence[tuple[bytes, bytes]]) -> None:
+        *others, record = states
+        await super()._produce_states([record])
+        if others:
+            await super()._produce_states(others)
+
+
+class _WritesTheStoreFirst(UnitOfWork[Any]):
+    async def settle(self, snapshot: Any) -> None:
+        self._do.store(self._number, [*snapshot.states, (codec.PARTITION_KEY, snapshot.partition_record)], None)
+        await super().settle(snapshot)
+
+
+class _LeavesOldStates(UnitOfWork[Any]):
+    def _repairs(self, fresh: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        return {}
+
+
+class _KnowsNoClaims(UnitOfWork[Any]):
+    def _judge(self, foreign: Iterable[tuple[bytes, bytes | None]], *, claims_are_fine: bool) -> None:
+        super()._judge(list(foreign), claims_are_fine=True)
+
+
+def _with_unit(unit: type[UnitOfWork[Any]]) -> type[Partitions]:
+    class WithUnit(Partitions):
+        def _own(self, core: Partition, population: Population, **how: Any) -> OwnedPartition:
+            one = super()._own(core, population, **how)
+            one.unit.__class__ = unit
+            return one
+
+    return WithUnit
+
+
+class _DropsTimers(Partition):
+    def _wake(self, key: bytes, record: Any, **how: Any) -> bool:
+        super()._wake(key, record, **how)
+        return True
+
+
+class _AppliesAgain(Partition):
+    def _process(self, record: Any) -> None:
+        if record.key[:1] != b"\x00" and b"/" in record.key:
+            profile = self._profiles.of(record.key)
+            profile.applied_offset = min(profile.applied_offset, record.offset - 1)
+        super()._process(record)
+
+    def _is_ahead(self, key: bytes, profile: Any, offset: int) -> bool:
+        return False
+
+
+def _with_core(kind: type[Partition]) -> type[Partitions]:
+    class WithCore(Partitions):
+        def _new_core(self, number: int, **how: Any) -> Partition:
+            core = super()._new_core(number, **how)
+            core.__class__ = kind
+            return core
+
+    return WithCore
+
+
+class _TakesWhatComes(OwnedPartition):
+    def take(self, delivery: Any) -> bool:
+        self._next_offset = delivery.records[0].offset
+        return super().take(delivery)
+
+
+class _SkipsWhatFails(OwnedPartition):
+    def _work_off(self, delivery: Any) -> None:
+        if self.core.position % 13 == 5:
+            self.core.position = delivery.records[-1].offset + 1
+            delivery.done()
+        else:
+            super()._work_off(delivery)
+
+
+def _with_owned(kind: type[OwnedPartition]) -> type[Partitions]:
+    class WithOwned(Partitions):
+        def _own(self, core: Partition, population: Population, **how: Any) -> OwnedPartition:
+            one = super()._own(core, population, **how)
+            one.__class__ = kind
+            return one
+
+    return WithOwned
+
+
+class GivesNothingBack(SimulatedConsumer):
+    """Leaves the client's position where it is, and takes what comes."""
+
+    async def _give_back(self, tp: Any, expected: int) -> None:
+        """What was fetched and not taken is gone."""
+
+    async def _heal(self, tp: Any, expected: int, *, found: int) -> None:
+        self._engine_app.expectations.seek({tp: found})
+        await super().seek_wait({tp: found})
+
+
+class SurvivesFailures(Producer):
+    """Takes a batch that was not written for one that was, and says so in the log."""
+
+    def _write(self, topic: str, partition: int, sent: Sent) -> None:
+        if self._dice.random() < 0.05:
+            self._life.later(0.01, self._acknowledged, topic, partition, sent, Written(-1, len(sent.items), -1))
+        else:
+            super()._write(topic, partition, sent)
+
+
+class LastOneWins(Store):
+    """Recovers per key what stands last in the changelog."""
+
+    def restore(self, partition: int, records: Sequence[Any]) -> None:
+        """Without a look at what is known already."""
+        batch = Batch()
+        for record in records:
+            if record.key != codec.CLAIM_KEY:
+                batch.put(record.key, record.value)
+        batch.put(OFFSET_KEY, b"%d" % records[-1].offset)
+        self._disk.database(partition).write(batch)
+
+
+class ForgetsOldStates(Store):
+    """Does not tell the owner what has to be written again."""
+
+    def take_stale(self, partition: int) -> list[bytes]:
+        """Nothing."""
+        super().take_stale(partition)
+        return []
+
+
+class NoMarks(Marks):
+    """Lets timers go as far as the owner's clock."""
+
+    def low_water_at(self) -> int:
+        """Everything is always forwarded."""
+        return 1 << 60
+
+
+#: What is taken out, and a word of the fault that must be found. The letters are those of Faust's holes.
+CURES: dict[str, tuple[Parts, str]] = {
+    "the position is that of the group (A)": (Parts(partitions=PositionOfTheGroup), " in "),
+    "the position does not live with the state": (Parts(partitions=PositionOfTheStates), " in "),
+    "a batch that was not written is taken for one that was (C)": (Parts(producer=SurvivesFailures), "missing"),
+    "the batch that a unit of work failed on is acknowledged (D)": (
+        Parts(partitions=_with_owned(_SkipsWhatFails)),
+        "missing",
+    ),
+    "records are applied again to who has seen them (G)": (Parts(partitions=_with_core(_AppliesAgain)), " in "),
+    "what was fetched too early is not given back (I)": (
+        Parts(consumer=GivesNothingBack, partitions=_with_owned(_TakesWhatComes)),
+        "missing",
+    ),
+    "states are written before outputs": (Parts(partitions=_with_owned(_WritesStatesAtOnce)), "missing"),
+    "the partition record is written first": (Parts(partitions=_with_unit(_WritesTheRecordFirst)), " in "),
+    "the local store is written first": (Parts(partitions=_with_unit(_WritesTheStoreFirst)), "state"),
+    "timers wait for no mark": (Parts(marks=NoMarks), "overtakes"),
+    "states of an older owner are left standing": (
+        Parts(partitions=_with_unit(_LeavesOldStates), store=ForgetsOldStates),
+        "older state",
+    ),
+    "an owner that was replaced goes on": (Parts(partitions=_with_unit(_KnowsNoClaims)), " in "),
+    "the last record of a key is recovered": (Parts(store=LastOneWins), " in "),
+    "who is ahead of a tick loses the timer": (Parts(partitions=_with_core(_DropsTimers)), " in "),
+}

@@ -1,0 +1,88 @@
+"""The worker in small worlds where much goes wrong: nothing lost, doubled, early, or decided another way.
+
+`make simulate SEEDS=10000`, or `make simulate SEEDS=1 SEED=7` for a certain one. The same seed is the same world, to
+the microsecond.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.broken import CURES
+from tests.simulation.verdict import replayed
+from tests.simulation.world import INCARNATION, STORM_EVERY, World, play
+
+FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "1000"))
+BATCHES = (1, 7, 500, 5_000)
+ROOT = Path(__file__).parents[2]
+#: Storms until a missing cure must have been noticed.
+STORMS_MAX = 400
+
+# What is left of processes that were killed in the middle of something.
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_no_misfortune_changes_what_is_said(seed: int) -> None:
+    verdict, world = play(seed)
+    assert not verdict.faults, f"make simulate SEEDS=1 SEED={seed}: {verdict.faults} after {dict(world.ends)}"
+
+
+def test_a_seed_replays_exactly() -> None:
+    first = [play(seed)[1].broker.trace for seed in range(1, 9)]
+    again = [play(seed)[1].broker.trace for seed in range(1, 9)]
+    assert first == again
+    assert len(set(first)) == 8
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_a_seed_is_the_same_in_every_process(hash_seed: str) -> None:
+    code = "from tests.simulation.world import play; print(*[play(seed)[1].broker.trace for seed in range(1, 9)])"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    environ = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True, text=True).stdout
+    assert found.split() == [play(seed)[1].broker.trace for seed in range(1, 9)]
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_batches_of_any_size_say_the_same(seed: int) -> None:
+    world = World(seed)
+    world.run()
+    topic = world.topics.profile_log
+    for number in range(topic.partitions):
+        log = world.broker.log(topic.name, number).records
+        runs = [
+            replayed(world.flows.program, log, topic=topic.name, number=number, incarnation=INCARNATION, batch=size)
+            for size in BATCHES
+        ]
+        assert runs[0] == runs[1] == runs[2] == runs[3]
+
+
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_one_worker_and_three_say_the_same_of_one_log(seed: int) -> None:
+    """Over the same recorded log, in fetched batches of any size, with all their misfortunes."""
+    recorded = World(seed)
+    recorded.run()
+    said = []
+    for workers, size in ((1, 1), (3, 7), (1, 500), (3, 5_000)):
+        world = World(seed, recorded=recorded.broker, workers=workers, fetch_max=size)
+        verdict = world.run()
+        assert not verdict.faults
+        said.append((verdict.commands, verdict.decisions))
+    assert said[0] == said[1] == said[2] == said[3]
+
+
+@pytest.mark.parametrize("missing", CURES)
+def test_the_test_bites(missing: str) -> None:
+    """Without one of the cures, some storm brings out what it is for. Letters in brackets are holes of Faust."""
+    parts, fault = CURES[missing]
+    for storm in range(STORM_EVERY, STORM_EVERY * STORMS_MAX, STORM_EVERY):
+        verdict, _ = play(storm, parts=parts)
+        if any(fault in found and not found.startswith("a process") for found in verdict.faults):
+            return
+    pytest.fail(f"{STORMS_MAX} storms, and nobody noticed that {missing}")

@@ -1,0 +1,225 @@
+"""The verdict over a simulated run: everything recomputed from the recorded logs, by others than made them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from agents.worker.arrivals import arrivals
+from schemas import codec
+from schemas.codec import CLAIM_KEY, PARTITION_KEY
+from schemas.control import TICK_KEY
+from schemas.instants import from_wire
+from schemas.topics import Topics
+from streams.partition import Partition
+from streams.program import Program
+from tests.oracle.replay import LogRecord, run_live
+from tests.simulation.broker import Broker
+from tests.simulation.broker import Record as Stored
+from tests.simulation.intake import Intake
+from tests.simulation.traffic import Flows
+
+#: Partition records of the last owner by which it has written again what an older one wrote over.
+REPAIRED_WITHIN = 3
+TICKS_APART_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Verdict:
+    """`faults` must be empty; `counts` says what the run was made of."""
+
+    faults: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    commands: list[list[bytes]] = field(default_factory=list)
+    """Per partition, each id once, in the order of first appearance."""
+    decisions: list[list[bytes]] = field(default_factory=list)
+
+    def fault(self, kind: str, found: Iterable[object]) -> None:
+        """Each of these is one."""
+        some = [str(one) for one in found]
+        if some:
+            self.faults.append(f"{kind}: {len(some)}, such as {some[0][:300]}")
+
+
+def judge(*, broker: Broker, topics: Topics, flows: Flows, intake: Intake, incarnation: str) -> Verdict:
+    """Read all topics, and compare."""
+    verdict = Verdict()
+    for number in range(topics.profile_log.partitions):
+        log = broker.log(topics.profile_log.name, number).records
+        replay = replayed(flows.program, log, topic=topics.profile_log.name, number=number, incarnation=incarnation)
+        _judge_outputs(verdict, broker, topics, number, replay)
+        _judge_commands(verdict, flows, log, number)
+        _judge_states(verdict, broker.log(topics.profile_state.name, number).records, replay, number)
+        _judge_ticks(verdict, log, intake, number)
+    _judge_letters(verdict, broker, topics)
+    return verdict
+
+
+@dataclass(slots=True)
+class Replay:
+    """What the core makes of a log, record by record in one life."""
+
+    commands: list[bytes]
+    decisions: list[bytes]
+    dead_letters: list[bytes]
+    states: dict[bytes, bytes]
+    next_wakeup_at: int
+
+
+def replayed(
+    program: Program, log: Sequence[Stored], *, topic: str, number: int, incarnation: str, batch: int = 1
+) -> Replay:
+    """The core over a recorded partition, so many records at a time, in one life."""
+    core = Partition(
+        program=program, topic=topic, number=number, clock="live", incarnation=incarnation,
+        load=lambda key: None, record=None,
+    )  # fmt: skip
+    commands: list[bytes] = []
+    decisions: list[bytes] = []
+    letters: list[bytes] = []
+    for at in range(0, len(log), batch):
+        made = core.process(arrivals(log[at : at + batch], clock="live"))
+        commands += (value for _, value in made.commands)
+        decisions += (value for _, value in made.decisions)
+        letters += (value for _, value in made.dead_letters)
+    snapshot = core.snapshot()
+    states = dict(snapshot.states) | {PARTITION_KEY: snapshot.partition_record}
+    return Replay(commands, decisions, letters, states, core.next_wakeup_at)
+
+
+def _judge_outputs(verdict: Verdict, broker: Broker, topics: Topics, number: int, replay: Replay) -> None:
+    """Every command and decision that the core makes in one life, with the same bytes, and no other."""
+    for name, made, topic in (
+        ("command", replay.commands, topics.commands.name),
+        ("decision", replay.decisions, topics.decisions.name),
+    ):
+        written = [record.value for record in broker.log(topic, number).records]
+        first = list(dict.fromkeys(written))
+        verdict.counts[f"{name}s"] += len(made)
+        verdict.counts[f"{name}s repeated"] += len(written) - len(first)
+        verdict.fault(f"{name} missing in {number}", [value for value in made if value not in set(first)])
+        verdict.fault(f"{name} wrong in {number}", [value for value in first if value not in set(made)])
+        bodies: dict[str, set[bytes]] = defaultdict(set)
+        for value in first:
+            bodies[orjson.loads(value)[f"{name}_id"]].add(value)
+        verdict.fault(f"{name} id with two bodies", [one for one, some in bodies.items() if len(some) > 1])
+        verdict.fault(f"{name}s of a profile out of order in {number}", _disorder(made, first))
+        (verdict.commands if name == "command" else verdict.decisions).append(first)
+
+
+def _disorder(made: list[bytes], first: list[bytes]) -> list[str]:
+    """Profiles whose outputs first appeared in another order than they were made in."""
+    orders: list[dict[str, list[bytes]]] = []
+    for values in (made, first):
+        order: dict[str, list[bytes]] = defaultdict(list)
+        for value in values:
+            order[orjson.loads(value)["profile_id"]].append(value)
+        orders.append(order)
+    return [who for who, values in orders[0].items() if orders[1].get(who, values) != values]
+
+
+def _judge_commands(verdict: Verdict, flows: Flows, log: Sequence[Stored], number: int) -> None:
+    """The naive oracle agrees on which commands there are."""
+    events = now = 0
+    records: list[LogRecord] = []
+    for one in log:
+        now = max(now, 0 if one.headers else one.timestamp)  # poison moves time, too, unless it brings its own
+        if one.key == TICK_KEY:
+            records.append((one.offset, now, "tick", one.value))
+        elif is_event(one):
+            events += 1
+            records.append((one.offset, now, "event", one.value))
+    expected = {
+        one.command_id: (one.enrollment_id, one.profile_id, one.flow, one.step, one.visit, one.decided_at)
+        for one in run_live(flows.naive, records).commands
+    }
+    found = {}
+    for value in verdict.commands[number]:
+        body = orjson.loads(value)
+        named = tuple(body[name] for name in ("enrollment_id", "profile_id", "flow", "step", "visit"))
+        found[body["command_id"]] = (*named, from_wire(body["decided_at"]))
+    verdict.fault(f"missing by the oracle in {number}", expected.keys() - found.keys())
+    verdict.fault(f"wrong by the oracle in {number}", [one for one in found if found[one] != expected.get(one)])
+    verdict.counts["events"] += events
+    verdict.counts["ticks"] += sum(one.key == TICK_KEY for one in log)
+
+
+def is_event(record: Stored) -> bool:
+    """Whether intake could have written it; all else is poison."""
+    return b"/" in (record.key or b"") and record.value.startswith(b"{") and not record.headers
+
+
+def _judge_states(verdict: Verdict, changelog: Sequence[Stored], replay: Replay, number: int) -> None:
+    """The states that the next owner would find are those of one life, and compaction would keep them."""
+    newest: dict[bytes, Stored] = {}
+    last: dict[bytes, Stored] = {}
+    for record in changelog:
+        key = record.key or b""
+        if key == CLAIM_KEY:
+            continue
+        known, last[key] = newest.get(key), record
+        if known is None or codec.rank(key, record.value) >= codec.rank(key, known.value):
+            newest[key] = record
+    verdict.fault(f"state missing in {number}", replay.states.keys() - newest.keys())
+    wrong = [
+        key
+        for key, record in newest.items()
+        if key != PARTITION_KEY and record.value != replay.states.get(key, b"none")
+    ]
+    verdict.fault(f"state wrong in {number}", wrong)
+    if PARTITION_KEY in newest:
+        kept = codec.unpack_partition(newest[PARTITION_KEY].value)
+        if kept != codec.unpack_partition(replay.states[PARTITION_KEY]):
+            verdict.fault(f"partition record wrong in {number}", [kept])
+    _judge_last(verdict, changelog, newest, last, number)
+
+
+def _judge_last(
+    verdict: Verdict, changelog: Sequence[Stored], newest: dict[bytes, Stored], last: dict[bytes, Stored], number: int
+) -> None:
+    if PARTITION_KEY not in newest:
+        return
+    epoch = codec.epoch_of(newest[PARTITION_KEY].value)
+    written = [r.offset for r in changelog if r.key == PARTITION_KEY and codec.epoch_of(r.value) == epoch]
+    if len(written) < REPAIRED_WITHIN:
+        return
+    since = written[-REPAIRED_WITHIN]
+    older = [key for key, record in last.items() if record.value != newest[key].value and record.offset < since]
+    verdict.fault(f"an older state stands last in {number}", older)
+
+
+def _judge_ticks(verdict: Verdict, log: Sequence[Stored], intake: Intake, number: int) -> None:
+    """No tick reaches beyond an event that had been reported and stands behind it."""
+    behind = {
+        offset: intake.reported[raw].at for raw, offset in intake.forwarded.items()
+        if intake.reported[raw].partition == number
+    }  # fmt: skip
+    verdict.fault("not forwarded", intake.reported.keys() - intake.forwarded.keys())
+    earliest, overtaken = 1 << 62, []
+    for record in reversed(log):
+        if record.offset in behind:
+            earliest = min(earliest, behind[record.offset])
+        elif record.key == TICK_KEY and from_wire(orjson.loads(record.value)["through"]) >= earliest:
+            overtaken.append(record)
+    verdict.fault(f"a tick overtakes an event in {number}", overtaken)
+
+
+def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
+    """Every record that is no event has its dead letter, and no event has one."""
+    letters = set()
+    for number in range(topics.dead_letters.partitions):
+        for record in broker.log(topics.dead_letters.name, number).records:
+            body = orjson.loads(record.value)
+            letters.add((body["partition"], body["offset"]))
+    poison = {
+        (number, record.offset)
+        for number in range(topics.profile_log.partitions)
+        for record in broker.log(topics.profile_log.name, number).records
+        if record.key != TICK_KEY and not is_event(record)
+    }
+    verdict.counts["poison"] += len(poison)
+    verdict.fault("poison without a dead letter", poison - letters)
+    verdict.fault("dead letter of an event", letters - poison)
