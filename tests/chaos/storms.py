@@ -54,7 +54,9 @@ def at_any_moment(kills: int, *, wipe: float) -> Storm:
     async def storm(weather: Weather) -> None:
         kept = await weather.keep(wipe=wipe)
         for _ in range(kills):
-            await asyncio.sleep(weather.dice.uniform(0.2, 6))
+            if weather.dice.random() < 0.7:
+                await kept.until_ready()
+            await asyncio.sleep(weather.dice.uniform(0, 4))
             await kept.kill()
 
     return storm
