@@ -12,7 +12,9 @@ import sys
 import traceback
 from typing import NoReturn
 
-from agents.errors import CartwheelError, Halted, Misconfigured
+from aiokafka.errors import KafkaConnectionError
+
+from agents.errors import CartwheelError, Halted, Misconfigured, Unavailable
 from schemas.codec import Undecodable
 
 
@@ -21,11 +23,7 @@ def end_process(error: BaseException) -> NoReturn:
 
     Works from any thread and waits for nothing, least of all for tasks that may be stuck.
     """
-    if isinstance(error, Undecodable):
-        error = Misconfigured(
-            f"stored state: {error}",
-            next_step="run the version that wrote it, or a newer one (deploy/runbooks/state-version.md)",
-        )
+    error = explained(error)
     code = error.exit_code if isinstance(error, CartwheelError) else Halted.exit_code
     try:
         logging.shutdown()
@@ -37,3 +35,18 @@ def end_process(error: BaseException) -> NoReturn:
         print(last.replace("\n", " "), file=sys.stderr, flush=True)
     finally:
         os._exit(code)
+
+
+def explained(error: BaseException) -> BaseException:
+    """The same in words of ours, if it is one of those that have nothing to do with the program."""
+    if isinstance(error, Undecodable):
+        return Misconfigured(
+            f"stored state: {error}",
+            next_step="run the version that wrote it, or a newer one (deploy/runbooks/state-version.md)",
+        )
+    if isinstance(error, KafkaConnectionError):
+        return Unavailable(
+            f"Kafka went away while the worker started: {error}",
+            next_step="see whether the brokers run, then start the worker again; nothing is lost",
+        )
+    return error
