@@ -23,7 +23,7 @@ from schemas.topics import topics
 @click.option(
     "--report-ms",
     type=click.IntRange(min=20, max=2_000),
-    default=200,
+    default=50,
     show_default=True,
     help="How often progress is written. Reminders may be late by about twice this.",
 )

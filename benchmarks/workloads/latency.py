@@ -41,7 +41,6 @@ class Rate:
     per_second: float
     warm_up_seconds: float
     seconds: float
-    mark_seconds: float = load.MARK_SECONDS
 
 
 async def at_rate(on: Ground, rate: Rate) -> Reading:
@@ -82,7 +81,7 @@ async def _answers(on: Ground, rate: Rate, *, hot: bool) -> tuple[list[Answer], 
         warm = int(per_second * rate.warm_up_seconds)
         async with running.worker(stage, flows=FLOWS) as worker, producing(stage.kafka) as producer:
             await worker.ready(patience_seconds=READY_SECONDS)
-            async with load.marking(producer, stage.topics, seconds=rate.mark_seconds):
+            async with load.marking(producer, stage.topics):
                 await load.play(producer, stage, events[:warm], per_second=per_second)
                 before = worker.cpu_seconds()
                 span = await load.play(producer, stage, events[warm:], per_second=per_second)

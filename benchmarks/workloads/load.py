@@ -19,8 +19,7 @@ from schemas.topics import Topics
 
 SLOT_MS = 10  # what comes in such a time leaves at its beginning, as from an intake that forwards what it has fetched
 LEAD_MS = 200
-MARK_SECONDS = 0.2  # between two marks of intake as it is shipped
-FREQUENT_MARK_SECONDS = 0.05  # with `cartwheel intake --report-ms 50`
+MARK_SECONDS = 0.05  # between two marks of intake as it is shipped
 
 
 class Happening(Protocol):
@@ -73,21 +72,21 @@ async def play(producer: Any, stage: Stage, events: Sequence[Addressed], *, per_
 
 
 @asynccontextmanager
-async def marking(producer: Any, topics: Topics, *, seconds: float = MARK_SECONDS) -> AsyncIterator[None]:
+async def marking(producer: Any, topics: Topics) -> AsyncIterator[None]:
     """Write intake's marks while the body runs, as intake does when nothing is left to forward.
 
     It asks for the end of the raw topic when a mark is written, and tells the answer in the next one.
     """
-    task = asyncio.create_task(_mark(producer, topics, seconds=seconds))
+    task = asyncio.create_task(_mark(producer, topics))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _mark(producer: Any, topics: Topics, *, seconds: float) -> None:
+async def _mark(producer: Any, topics: Topics) -> None:
     asked_at = clock_ms()
     while True:
         await append(producer, topics.progress.name, {0: marks(topics.raw.partitions, through_at=asked_at - 1)})
         asked_at = clock_ms()
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(MARK_SECONDS)

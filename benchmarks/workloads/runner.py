@@ -18,7 +18,6 @@ from benchmarks.workloads import faust_latency, latency, recovery, slopes, timer
 from benchmarks.workloads.cost import Cost, Side, measure, set_up
 from benchmarks.workloads.ground import Ground
 from benchmarks.workloads.latency import Rate
-from benchmarks.workloads.load import FREQUENT_MARK_SECONDS, MARK_SECONDS
 from benchmarks.workloads.results import Reading, Run
 
 
@@ -75,16 +74,12 @@ class Runner:
     runs: list[Run] = field(default_factory=list)
 
     async def latency(self) -> None:
-        """W2; at half of the maximum also with intake's marks more often."""
-        half = self.sizes.half_of_maximum
-        loads = {
-            "latency at half": self._load(half),
-            "latency at half, frequent marks": self._load(half, mark_seconds=FREQUENT_MARK_SECONDS),
-            **{f"latency at {rate:,.0f}": self._load(rate) for rate in self.sizes.rates},
-        }
-        for name, rate in loads.items():
+        """W2."""
+        rates = {"latency at half": self.sizes.half_of_maximum}
+        rates |= {f"latency at {rate:,.0f}": rate for rate in self.sizes.rates}
+        for name, rate in rates.items():
             for number in self._rounds():
-                await self._record(name, number, latency.at_rate(self.on, rate), {"rate": rate.per_second})
+                await self._record(name, number, latency.at_rate(self.on, self._load(rate)), {"rate": rate})
 
     async def hot(self) -> None:
         """W9."""
@@ -104,19 +99,17 @@ class Runner:
             await self._record("faust hot", number, reading, {"rate": half})
 
     async def timers(self) -> None:
-        """W3; also with intake's marks more often."""
+        """W3."""
         sizes = self.sizes
-        for name, seconds in (("timers", MARK_SECONDS), ("timers, frequent marks", FREQUENT_MARK_SECONDS)):
-            plan = timers.Plan(
-                pending=sizes.profiles,
-                per_second=sizes.background,
-                steady_seconds=sizes.steady_seconds,
-                burst=sizes.burst,
-                churn=sizes.churn,
-                mark_seconds=seconds,
-            )
-            for number in self._rounds():
-                await self._record(name, number, timers.run(self.on, plan), {"pending": sizes.profiles})
+        plan = timers.Plan(
+            pending=sizes.profiles,
+            per_second=sizes.background,
+            steady_seconds=sizes.steady_seconds,
+            burst=sizes.burst,
+            churn=sizes.churn,
+        )
+        for number in self._rounds():
+            await self._record("timers", number, timers.run(self.on, plan), {"pending": sizes.profiles})
 
     async def recovery(self) -> None:
         """W4."""
@@ -141,13 +134,8 @@ class Runner:
             sides = slopes.flows(Path(folder), many=self.sizes.flows)
             await self._compare("flows", sides, {"few": 1, "many": self.sizes.flows})
 
-    def _load(self, rate: float, *, mark_seconds: float = MARK_SECONDS) -> Rate:
-        return Rate(
-            per_second=rate,
-            warm_up_seconds=self.sizes.warm_up_seconds,
-            seconds=self.sizes.seconds,
-            mark_seconds=mark_seconds,
-        )
+    def _load(self, rate: float) -> Rate:
+        return Rate(per_second=rate, warm_up_seconds=self.sizes.warm_up_seconds, seconds=self.sizes.seconds)
 
     def _rounds(self) -> range:
         return range(1, self.sizes.rounds + 1)

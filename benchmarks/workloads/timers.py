@@ -52,7 +52,6 @@ class Plan:
     steady_seconds: float
     burst: int
     churn: int
-    mark_seconds: float = load.MARK_SECONDS
 
 
 Fired = dict[tuple[bytes, int], int]
@@ -164,7 +163,7 @@ async def _phases(
     background = load.address(drafts(seed=2, kind="session"), partitions=DEFAULT_PARTITIONS, count=count)
     churn = load.address(again, partitions=DEFAULT_PARTITIONS, count=len(again))
     async with running.worker(stage, flows=FLOWS) as worker, producing(stage.kafka) as producer:
-        async with load.marking(producer, stage.topics, seconds=plan.mark_seconds):
+        async with load.marking(producer, stage.topics):
             ready_at = await worker.ready(patience_seconds=READY_SECONDS) + AFTER_READY_MS
             if ready_at > steady_at + plan.steady_seconds * 1000 / 2:
                 raise Wrong(
