@@ -19,7 +19,7 @@ from schemas.command import Command
 FLOWS = Path(__file__).parent / "flows"
 JAVA_OPTIONS = (
     "-XX:ActiveProcessorCount=1",
-    "-XX:+UseG1GC",
+    "-XX:+UseParallelGC",
     "-Xms2g",
     "-Xmx2g",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

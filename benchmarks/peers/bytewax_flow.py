@@ -44,6 +44,9 @@ READER = {
     "enable.auto.commit": "true",
     "auto.commit.interval.ms": "1000",
     "statistics.interval.ms": "0",
+    # There is a client per partition, and each would hold 64 MiB.
+    "queued.max.messages.kbytes": "4096",
+    "queued.min.messages": "5000",
     "fetch.message.max.bytes": str(1024 * 1024),
 }
 WRITER = {"acks": "all", "compression.type": "lz4", "partitioner": "murmur2_random"}

@@ -26,6 +26,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 COMPILER = "org.eclipse.jdt.internal.compiler.batch.Main"
 LANGUAGE = "17"
+STEP_SECONDS = 900.0  # for one step of a build; a registry that is slower counts as not there
+NETWORK = "see whether its package registry can be reached, then run it again; --system names systems"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,10 @@ def python(name: str, module: str, *, newest: tuple[int, int]) -> Environment:
         with made(folder, name, [requirements], salt=program) as (home, empty):
             if empty:
                 with console.working(f"{name}: installing {len(versions)} packages, once"):
-                    _run([program, "-m", "venv", str(empty)], what=f"{name}: making its environment")
+                    venv = [program, "-m", "venv", str(empty)]
+                    _run(
+                        venv, what=f"{name}: making its environment", next_step=f"install the venv module of {program}"
+                    )
                     pip = [str(empty / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
                     words = ["install", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "-r"]
                     _run([*pip, *words, str(requirements)], what=f"{name}: installing its packages")
@@ -150,14 +155,17 @@ def _java_version(program: Path) -> str:
     return told.split('"')[1] if '"' in told else "unknown"
 
 
-def _run(command: Sequence[str], *, what: str, environ: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, env={**os.environ, **(environ or {})}, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+def _run(
+    command: Sequence[str], *, what: str, environ: Mapping[str, str] | None = None, next_step: str = NETWORK
+) -> None:
+    surroundings = {**os.environ, **(environ or {})}
+    try:
+        done = subprocess.run(
+            command, env=surroundings, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STEP_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{what} took more than {STEP_SECONDS:g} s", next_step=next_step) from None
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         telling = next((line for line in said if "ERROR" in line), said[-1] if said else "it did not say why")
-        raise Unavailable(
-            f"{what} failed: {telling.strip()}",
-            next_step="see whether its package registry can be reached, then run it again; --system names systems",
-        )
+        raise Unavailable(f"{what} failed: {telling.strip()}", next_step=next_step)
