@@ -17,7 +17,7 @@ from agents.settings import Settings
 from benchmarks import machine
 from benchmarks.results import LATEST, OURS, PEER
 from benchmarks.results import read as read_comparison
-from benchmarks.workloads import gates, results
+from benchmarks.workloads import gates, page, results
 from benchmarks.workloads.ground import ground
 from benchmarks.workloads.results import Measured, Run
 from benchmarks.workloads.runner import FULL, SMALL, Runner, Sizes
@@ -43,12 +43,12 @@ def register(group: click.Group) -> None:
 
 
 @click.command("gates")
-@click.option("--markdown", is_flag=True, help="As it stands in docs/performance.md.")
-def show(*, markdown: bool) -> None:
+@click.option("--write-docs", is_flag=True, help="Bring docs/workloads.md up to what was measured last.")
+def show(*, write_docs: bool) -> None:
     """Show the gates and what was measured last."""
     measured = results.read() or Measured(machine=machine.describe())
-    if markdown:
-        click.echo(gates.markdown(measured))
+    if write_docs:
+        page.write(measured)
     else:
         Console().result({}, _table(measured))
 

@@ -128,7 +128,7 @@ async def run(on: Ground, plan: Plan) -> Reading:
         ready_at, ended_at, sampler, memory_mib = await _phases(stage, plan, again, steady_at=steady_at)
         gc.unfreeze()
         fired = await _fired(stage)
-    _check(fired, everybody, again, ended_at=ended_at)
+    check(fired, everybody, again, ended_at=ended_at)
     steady = [at - due for (_, due), at in fired.items() if max(steady_at, ready_at) <= due < burst_at - BETWEEN_MS]
     crowd = {person(one.number).key for one in everybody[plan.pending :]}
     burst = [(at, due) for (key, due), at in fired.items() if key in crowd]
@@ -196,7 +196,7 @@ async def _fired(stage: Stage) -> Fired:
     return fired
 
 
-def _check(fired: Fired, everybody: list[Seeded], again: list[Rearming], *, ended_at: int) -> None:
+def check(fired: Fired, everybody: list[Seeded], again: list[Rearming], *, ended_at: int) -> None:
     """Every timer that counted fired once and not before its moment, and no other one did."""
     replaced_at = {one.number: one.happened_at for one in again}
     must: set[tuple[bytes, int]] = set()
