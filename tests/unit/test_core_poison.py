@@ -176,12 +176,12 @@ class TestTheProgramFails:
     )
 
     def records(self) -> list[Record]:
-        """A person whose second checkout makes the program fail, among others."""
+        """A person whose second checkout makes the program fail, behind another one whose record moves *now* ahead."""
         return [
             event_record(one, at=at(when))
             for one, when in (
+                (checkout("10:01", who="bob", checkout_id="2"), "10:05"),
                 (checkout("10:00", checkout_id="1"), "10:00"),
-                (checkout("10:01", who="bob", checkout_id="2"), "10:01"),
                 (checkout("10:02", checkout_id="3", channel_id="x"), "10:02"),
                 (event("product_viewed", "10:03"), "10:03"),
             )
@@ -201,6 +201,11 @@ class TestTheProgramFails:
         without = live(self.AT_EVENTS).append(*(one for one in self.records() if b'"x"' not in one.value)).profile()
         assert (failed.dedupe, failed.history, failed.past) == (without.dedupe, without.history, without.past)
         assert [one.enrollment_id for one in failed.enrollments] == [one.enrollment_id for one in without.enrollments]
+
+    def test_what_it_had_decided_before_it_failed_is_taken_back(self) -> None:
+        first = flow(name="a")
+        stage = live(first, self.AT_EVENTS).event(checkout("10:00", checkout_id="3", channel_id="x")).tick("10:20")
+        assert (stage.story, stage.sent, stage.profile().enrollments) == ([], [], [])
 
     def test_the_repaired_program_takes_it_when_it_is_replayed(self) -> None:
         stage = live(self.AT_EVENTS).append(*self.records()).tick("10:20").restart(build([self.SOUND]))
