@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.broken import CURES
+from tests.simulation.misfortune import STORM_EVERY
 from tests.simulation.verdict import replayed
-from tests.simulation.world import INCARNATION, STORM_EVERY, World, play
+from tests.simulation.world import INCARNATION, World, play
 
 FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "1000"))
 BATCHES = (1, 7, 500, 5_000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -277,7 +276,7 @@ def _replaced(name: str, by: Any) -> Iterator[None]:
     was: list[tuple[ModuleType, Any]] = []
     for module in [m for path, m in sys.modules.items() if path.startswith(("agents.faust_engine", "agents.worker"))]:
         found = vars(module).get(name)
-        if found is time or (found is not None and name == "end_process"):
+        if found is not None and (name == "end_process" or found.__name__ == "time"):
             was.append((module, found))
             setattr(module, name, by)
     try:

@@ -1,0 +1,203 @@
+"""What goes wrong in a world, how often, and how it comes to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from agents.kill_points import WORKER_POINTS
+from tests.simulation.clockwork import pause
+from tests.simulation.disk import Disk
+from tests.simulation.producing import Network
+from tests.simulation.worker import Deaths, Worker
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+#: In every so manyth seed everything goes wrong at once, and most of all what leaves states half written.
+STORM_EVERY = 8
+#: Longer than it takes an owner to write again what an older one wrote over.
+COMPACTION_LAG_MS = 20_000
+POISON = ((b"shop/nobody", b"no json"), (b"shop/nobody", b"\xff"), (b"nobody", b"{}"), (b"\x00what", b"{}"))
+CLOCKS_MS = (0, -900, 900, 15_000, -15_000, 45_000, -45_000)
+#: How often something happens at most, per virtual second.
+RATES = {
+    "kill": 0.6, "stop": 0.3, "freeze": 0.4, "rebalance": 0.5, "compact": 0.5, "owner clock": 0.2,
+    "broker clock": 0.3, "intake": 0.3, "poison": 0.4, "amnesia": 0.1,
+}  # fmt: skip
+STORMY_RATES = {"kill": 1.0, "freeze": 1.0, "rebalance": 0.5, "broker clock": 0.5, "compact": 0.5, "poison": 0.4}
+
+
+@dataclass(slots=True)
+class Slot:
+    """A worker's place: its disk outlives it."""
+
+    name: str
+    disk: Disk = field(default_factory=Disk)
+    worker: Worker | None = None
+    skew_ms: int = 0
+
+
+class Misfortunes:
+    """Drawn from dice of their own; what they do, they do to a world."""
+
+    def __init__(self, dice: Random, *, is_storm: bool) -> None:
+        self._dice, self._is_storm = dice, is_storm
+        self.deaths, self.network = self._draw_deaths(), self._draw_network()
+        most = STORMY_RATES if is_storm else RATES
+        self._rates = {name: dice.uniform(0, rate) for name, rate in most.items() if self._on(0.35)}
+        self._dies_early = self._often(0.3)
+        self.is_over = False
+        self._intake_stops = 0
+        self._world: World
+
+    def _often(self, chance: float) -> bool:
+        return self._dice.random() < chance
+
+    def _on(self, chance: float) -> bool:
+        return self._often(0.8 if self._is_storm else chance)
+
+    def _draw_deaths(self) -> Deaths:
+        rare = {"recovery": 0.1, "rebuild": 0.3, "seek": 0.3, "claim_written": 0.3}
+        points = {point: rare.get(point, 0.02) for point in WORKER_POINTS if self._often(0.08)}
+        if self._is_storm:
+            points["between_state_batches"] = 0.2
+        return Deaths(points=points, effects=0.003 if self._often(0.15) else 0.0)
+
+    def _draw_network(self) -> Network:
+        return Network(
+            seconds=self._dice.choice((0.002, 0.01, 0.05)),
+            slow=0.1 if self._on(0.4) else 0.0,
+            lost=0.03 if self._on(0.3) else 0.0,
+            unanswered=0.03 if self._on(0.3) else 0.0,
+            late=0.05 if self._on(0.4) else 0.0,
+            stuck=0.6 if self._on(0.4) else 0.0,
+            slips=0.8 if self._is_storm else 0.3 if self._on(0.5) else 0.0,
+        )
+
+    # --- the ends of processes ----------------------------------------------------------------------------
+
+    def dies_at(self) -> int | None:
+        """At which of its steps a process that begins now is killed."""
+        return int(10 ** self._dice.uniform(1, 4)) if self._dies_early and not self.is_over else None
+
+    def back_in(self, slot: Slot) -> float:
+        """A process has ended: in how many seconds the next one begins, and with what is left of its disk."""
+        if self.is_over:
+            return 0.5
+        fate = self._dice.random()
+        if fate < (0.5 if self._is_storm else 0.15):
+            slot.disk.wipe()
+        elif fate < 0.6:
+            slot.disk.lose(self._dice.randint(1, 5))
+        return self._dice.uniform(0, 2)
+
+    # --- what happens ---------------------------------------------------------------------------------------
+
+    async def strike(self, world: World) -> None:
+        """One after the other, until they are over."""
+        self._world = world
+        names, weights = list(self._rates), list(self._rates.values())
+        while names:
+            await pause(self._dice.expovariate(sum(weights)))
+            if self.is_over:
+                return
+            (name,) = self._dice.choices(names, weights)
+            world.broker.note(name)
+            getattr(self, "_" + name.replace(" ", "_"))()
+
+    def end(self) -> None:
+        """From here on nothing goes wrong any more; intake may take its time to come back."""
+        self.is_over = True
+        world, net = self._world, self.network
+        world.broker.note("heal")
+        world.broker.skew_ms = 0
+        net.slow = net.lost = net.unanswered = net.late = net.stuck = net.slips = 0.0
+        self.deaths.points.clear()
+        self.deaths.effects = 0.0
+        self._intake_stops += 1
+        world.loop.later(0 if self._often(0.98) else 60, world.intake.start)
+        for slot in world.slots:
+            slot.skew_ms = 0
+            if slot.worker is not None:
+                slot.worker.skew_ms = 0
+                slot.worker.life.spare()
+
+    def _victim(self) -> tuple[Slot, Worker] | None:
+        alive = list(running(self._world.slots))
+        return self._dice.choice(alive) if alive else None
+
+    def _kill(self) -> None:
+        if (victim := self._victim()) is not None:
+            victim[1].life.end("killed")
+
+    def _stop(self) -> None:
+        if (victim := self._victim()) is not None and not victim[1].life.frozen:
+            victim[1].life.run(victim[1].stop())
+
+    def _freeze(self) -> None:
+        if (victim := self._victim()) is not None and not victim[1].life.frozen:
+            life, session = victim[1].life, self._world.coordinator.session_seconds
+            life.freeze()
+            seconds = self._dice.choice((self._dice.uniform(0, 1), self._dice.uniform(0.5, 2.5) * session))
+            self._world.loop.later(seconds, life.thaw)
+
+    def _rebalance(self) -> None:
+        """One, or two back to back."""
+        self._world.coordinator.rebalance()
+        if self._often(0.5):
+            self._world.loop.later(self._dice.uniform(0, 0.5), self._world.coordinator.rebalance)
+
+    def _compact(self) -> None:
+        topic, broker = self._world.topics.profile_state, self._world.broker
+        for number in range(topic.partitions):
+            broker.log(topic.name, number).compact(older_than=broker.now_at - COMPACTION_LAG_MS)
+
+    def _owner_clock(self) -> None:
+        slot = self._dice.choice(self._world.slots)
+        slot.skew_ms = self._dice.choice(CLOCKS_MS)
+        if slot.worker is not None:
+            slot.worker.skew_ms = slot.skew_ms
+
+    def _broker_clock(self) -> None:
+        self._world.broker.skew_ms = self._dice.choice(CLOCKS_MS)
+
+    def _intake(self) -> None:
+        self._world.intake.stop()
+        seconds = self._dice.choice((0.1, 1, 5)) if self._often(0.97) else 90.0
+        self._intake_stops += 1
+        self._world.loop.later(seconds, self._intake_starts, self._intake_stops)
+
+    def _intake_starts(self, number: int) -> None:
+        if number == self._intake_stops:
+            self._world.intake.start()
+
+    def _poison(self) -> None:
+        if self._world.recorded is not None:
+            return
+        key, value = self._dice.choice(POISON)
+        partition = self._dice.randrange(self._world.topics.profile_log.partitions)
+        headers: tuple[tuple[str, bytes], ...] = ()
+        if self._often(0.2):
+            key, value = b"shop/nobody", self._world.traffic.event(at_ms=int(self._world.loop.time() * 1000)).value
+            headers = (("appended_at", b"1"),)
+        self._world.broker.append(self._world.topics.profile_log.name, partition, [(key, value)], headers=headers)
+
+    def _amnesia(self) -> None:
+        """The changelog is lost, and all disks with it; what dead processes had on its way belonged to the old one."""
+        for worker in self._world.lives:
+            worker.life.mute = True
+            worker.life.end("killed")
+        for slot in self._world.slots:
+            slot.disk.wipe()
+        for number in range(self._world.topics.profile_state.partitions):
+            self._world.broker.forget(self._world.topics.profile_state.name, number)
+
+
+def running(slots: list[Slot]) -> Iterator[tuple[Slot, Worker]]:
+    """The places whose process lives."""
+    for slot in slots:
+        if slot.worker is not None and not slot.worker.life.over:
+            yield slot, slot.worker
