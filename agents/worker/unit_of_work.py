@@ -30,6 +30,7 @@ from schemas.codec import CLAIM_KEY, PARTITION_KEY
 
 Item = tuple[bytes | None, bytes]
 Batch = TypeVar("Batch")
+Rank = tuple[int, int]  # see `codec.rank`
 
 #: A claim whose offset the broker does not tell is made again; so often.
 CLAIMS_MAX = 5
@@ -117,6 +118,9 @@ class UnitOfWork(Generic[Batch]):
         self._next_is_known = True
         self.reached = effects.reached
         self._stale = dict.fromkeys(stale)
+        self._ahead: dict[bytes, Rank] = {}  # rank of a foreign state that ours has not reached yet
+        self._states: Sequence[tuple[bytes, bytes]] = ()  # being written, in this order
+        self._states_written = 0
         self.epoch = 0
         self.foreign_records = 0
         """Records in our changelog partition that another worker has written since we own it."""
@@ -161,19 +165,22 @@ class UnitOfWork(Generic[Batch]):
 
         Every output of the units that the snapshot covers must be acknowledged, and the snapshot before be settled.
         """
-        repairs = self._repairs(dict(snapshot.states))
+        fresh = dict(snapshot.states)
+        repairs = self._repairs(fresh)
         states = [*snapshot.states, *repairs.items(), (PARTITION_KEY, snapshot.partition_record)]
         await self._produce_states(states)
         self._do.reached("state_acknowledged")
-        for key in repairs:
-            del self._stale[key]
         self.repaired += len(repairs)
-        # While something is still to be repaired, whoever recovers must come upon it again.
-        held = self._next - 1 if self._next_is_known and not self._stale else None
-        self._do.store(self._number, states, held)
+        self._ahead = {
+            key: rank for key, rank in self._ahead.items() if key not in fresh or codec.rank(key, fresh[key]) < rank
+        }
+        # While a foreign state is not repaired, or is ahead of ours, whoever recovers must come upon it again.
+        whole = self._next_is_known and not self._stale and not self._ahead
+        self._do.store(self._number, states, self._next - 1 if whole else None)
         self._do.reached("local_store_written")
 
     async def _produce_states(self, states: Sequence[tuple[bytes, bytes]]) -> None:
+        self._states, self._states_written = states, 0
         *others, last = self._do.pack_state(states)
         pending = [await self._do.send(self._to.state, self._number, batch) for batch in others]
         for acknowledged in pending:
@@ -191,27 +198,44 @@ class UnitOfWork(Generic[Batch]):
         """
         if written.base_offset < 0:
             self._next_is_known = False
+            self._states_written += written.count
             return
         if written.base_offset > self._next:
             foreign = await self._do.read_changelog(self._number, self._next, written.base_offset)
             self._judge(foreign, claims_are_fine=claims_before_are_fine)
         self._next, self._next_is_known = written.base_offset + written.count, True
+        self._states_written += written.count
 
     def _judge(self, foreign: Sequence[tuple[bytes, bytes | None]], *, claims_are_fine: bool) -> None:
+        """Foreign records stand before the batch that was acknowledged last, and behind those before it."""
         self.foreign_records += len(foreign)
+        behind, before = dict(self._states[self._states_written :]), dict(self._states[: self._states_written])
         for key, value in foreign:
             if key == CLAIM_KEY and not claims_are_fine:
                 raise Halted(
                     f"partition {self._number} has been taken over by another worker: {(value or b'').decode()}",
                     next_step="nothing is lost; this worker had lost the partition without noticing: start it again",
                 )
-            ours = self._do.load(self._number, key) if key[:1] != b"\x00" else None
-            if ours is not None and (value is None or codec.rank(key, value) < codec.rank(key, ours)):
-                self._stale[key] = None
+            if key[:1] != b"\x00":
+                ours = behind.get(key) or before.get(key) or self._do.load(self._number, key)
+                self._judge_state(key, theirs=_rank(key, value), ours=_rank(key, ours), ours_follows=key in behind)
+
+    def _judge_state(self, key: bytes, *, theirs: Rank, ours: Rank, ours_follows: bool) -> None:
+        """Of several under one key the last one counts: it is the one that compaction would keep."""
+        self._stale.pop(key, None)
+        if theirs > ours:
+            self._ahead[key] = max(theirs, self._ahead.get(key, theirs))
+        elif theirs < ours and not ours_follows:
+            self._stale[key] = None
 
     def _repairs(self, fresh: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-        """What must be written again; a key that is written anyway is repaired by that."""
-        states = {key: self._do.load(self._number, key) for key in self._stale.keys() - fresh.keys()}
-        repairs = {key: state for key, state in states.items() if state is not None}
-        self._stale = dict.fromkeys(repairs)
-        return repairs
+        """What must be written again; a key that is written anyway is repaired by that. A state that is not there any
+        more cannot be.
+        """
+        states = {key: self._do.load(self._number, key) for key in self._stale if key not in fresh}
+        self._stale = {}
+        return {key: state for key, state in states.items() if state is not None}
+
+
+def _rank(key: bytes, value: bytes | None) -> Rank:
+    return (0, -1) if value is None else codec.rank(key, value)

@@ -55,6 +55,7 @@ class World:
     stored: dict[bytes, bytes] = field(default_factory=dict)
     stored_through: int | None = None
     eager: bool = False  # what is sent is durable at once, and its acknowledgement comes later
+    after_state_batch: list[Item] = field(default_factory=list)  # somebody else comes between, once
     mute: int = 0  # so many acknowledgements do not say where the batch stands
 
     def step(self) -> None:
@@ -73,6 +74,9 @@ class World:
         log = self.logs.setdefault((topic, partition), [])
         base = len(log)
         log += batch
+        if topic == "state" and self.after_state_batch and batch[0][0] != CLAIM_KEY:
+            log += self.after_state_batch
+            self.after_state_batch = []
         if topic == "state" and self.mute:
             self.mute -= 1
             base = -1
@@ -277,24 +281,72 @@ class TestOtherWriters:
             one = unit(world)
             await claim_and_settle(one, made(1))
             world.append("state", 7, [(b"p1", state(0))])
-            await one.settle(made(2))
+            nothing = Made([], [], [], [], b"position 2")
+            await one.settle(nothing)
             assert world.stored_through == 5, "as before"
-            await one.settle(made(3))
+            await one.settle(nothing)
 
         asyncio.run(work())
         assert world.stored_through == len(world.holds("state")) - 1
 
-    def test_what_is_right_holds_nothing_up(self) -> None:
+    def test_an_older_state_that_ours_follows_holds_nothing_up(self) -> None:
         world = World()
 
         async def work() -> None:
             one = unit(world)
             await claim_and_settle(one, made(1))
-            world.append("state", 7, [(b"p1", state(9))])
+            world.append("state", 7, [(b"p1", state(0))])
             await one.settle(made(2))
 
         asyncio.run(work())
         assert world.stored_through == len(world.holds("state")) - 1
+
+    def test_a_state_that_is_ahead_of_ours_holds_the_store_back_until_we_are_there(self) -> None:
+        """Somebody else may recover it and pass over what led to it; then our store must not do without it."""
+        world = World()
+
+        async def work() -> None:
+            one = unit(world)
+            await claim_and_settle(one, made(1))
+            world.append("state", 7, [(b"p1", state(3))])
+            await one.settle(made(2))
+            assert world.stored_through == 5
+            await one.settle(Made([], [], [], [], b"position 2"))
+            assert world.stored_through == 5
+            await one.settle(made(3))
+
+        asyncio.run(work())
+        assert world.stored_through == len(world.holds("state")) - 1
+
+    def test_an_older_state_between_our_own_batches_is_seen(self) -> None:
+        """What is being written is not in the local store yet."""
+        world = World()
+        in_between: list[Item] = [(b"p0", state(4))]
+
+        async def work() -> UnitOfWork[list[Item]]:
+            one = unit(world)
+            await claim_and_settle(one, made(3))
+            world.after_state_batch = in_between
+            await one.settle(made(5))
+            await one.settle(Made([], [], [], [], b"position 6"))
+            return one
+
+        assert asyncio.run(work()).repaired == 1
+        assert dict(world.holds("state"))[b"p0"] == state(5)
+
+    def test_of_several_foreign_states_the_last_one_counts(self) -> None:
+        world = World()
+
+        async def work() -> UnitOfWork[list[Item]]:
+            one = unit(world)
+            await claim_and_settle(one, made(5))
+            world.append("state", 7, [(b"p1", state(3)), (b"p1", state(5))])
+            nothing = Made([], [], [], [], b"position 6")
+            await one.settle(nothing)
+            await one.settle(nothing)
+            return one
+
+        assert asyncio.run(work()).repaired == 0
 
     def test_the_store_claims_nothing_while_the_place_is_not_known(self) -> None:
         world = World()
