@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from schemas import codec
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
@@ -71,4 +72,5 @@ async def following(kafka: str, topic: Topic) -> AsyncIterator[StateTail]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-        await consumer.stop()
+        with suppress(asyncio.CancelledError, KafkaError):  # what was still being fetched when it was told to stop
+            await consumer.stop()
