@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 
 from faust.types import TP
@@ -20,7 +21,9 @@ from agents.topic_reader import read_range
 #: A rebalance or recovery without any progress for so long has died quietly; Faust has several ways to.
 STALL_SECONDS = 180.0
 WATCH_SECONDS = 5.0
-STOP_SECONDS = 10.0
+#: To finish what is in flight after being told to stop, and then to commit, leave the group and stop Faust.
+FINISH_SECONDS = 12.0
+LEAVE_SECONDS = 10.0
 
 log = logging.getLogger("cartwheel.engine")
 
@@ -35,7 +38,10 @@ class Engine:
         self.batches = Batches(lambda: self._app.producer._producer)  # type: ignore[attr-defined]
 
     async def run(self, duties: Duties, *, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what is in flight and leave. Any failure ends the process instead."""
+        """Work until `stop` is set, then finish what is in flight and leave. Any failure ends the process instead.
+
+        So does a stop that takes too long. By then all is stored, or it cannot be, as when the broker is away.
+        """
         self._app.duties = duties
         self._app.touch()
         # Faust sets its handlers' level, not its loggers': each suppressed debug line would still be made.
@@ -45,10 +51,17 @@ class Engine:
         await stop.wait()
         watch.cancel()
         try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._stop()
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._finish()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more can be stored
+            end_process(error)
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._leave()
         except TimeoutError:
-            log.warning("Faust did not stop within %g s; leaving all the same, which is safe", STOP_SECONDS)
+            log.warning("all is stored, and Faust did not stop within %g s: leaving without it", LEAVE_SECONDS)
+            logging.shutdown()
+            os._exit(0)  # what hangs there would hang at the end of the event loop, too
         starting.cancel()
 
     def lag(self, partition: int, *, position: int) -> int | None:
@@ -104,17 +117,18 @@ class Engine:
             if not self._app.leaving:
                 end_process(error)
 
-    async def _stop(self) -> None:
+    async def _finish(self) -> None:
         app = self._app
-        consumer = app.engine_consumer
         app.leaving = True
         app.expectations.end_tenure()
-        consumer.stop_flow()
+        app.engine_consumer.stop_flow()
         await app.duties.release()
-        consumer._unacked_messages.clear()
-        if app.started_now:
-            await consumer.commit()
-        await app.stop()
+        app.engine_consumer._unacked_messages.clear()
+
+    async def _leave(self) -> None:
+        if self._app.started_now:
+            await self._app.engine_consumer.commit()
+        await self._app.stop()
 
     async def _watch(self) -> None:
         while True:

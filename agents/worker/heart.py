@@ -18,9 +18,9 @@ from agents.worker.series import Histogram
 
 BEAT_SECONDS = 0.25
 STILL_SECONDS_MAX = 60.0
-STOP_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 25.0
 #: Saying why may hang as well, where nobody reads what we write.
-LAST_WORDS_SECONDS = 5.0
+LAST_WORDS_SECONDS = 4.0
 DELAY_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
@@ -55,7 +55,7 @@ class Heart:
             self.delays.observe(max(0.0, time.monotonic() - self._beaten_seconds - BEAT_SECONDS))
 
     def stop(self) -> None:
-        """The process has been told to stop: from now on it has half a minute."""
+        """The process has been told to stop: it has half a minute from now on, the last words included."""
         self.is_stopping = True
 
     def still_seconds(self) -> float:

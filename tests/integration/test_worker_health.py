@@ -23,6 +23,7 @@ from agents.settings import Settings
 from agents.stack import Addresses
 from agents.worker.log_ends import LogEnds
 from agents.worker.pages import read_pages
+from agents.worker.report import WorkerReport
 from schemas import codec
 from schemas.decision import Decision
 from schemas.waits import waits_of
@@ -32,6 +33,7 @@ from tests.integration.engine_verdict import read
 
 STALL_SECONDS = 6
 WAIT_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 
 class Probed:
@@ -180,6 +182,19 @@ async def test_a_broker_that_is_away_is_no_hang(broken: Addresses, own_stack: Se
         writing.cancel()
         assert worker.process.is_running()
 
+        # Told to stop while it is away, with records in flight: it ends by itself all the same, and says what it left.
+        writing = asyncio.create_task(made.traffic(seed=2, events=50_000, per_second=2000).run())
+        before = (await worker.ask("/status"))[1]["partitions"][0]["position"]
+        await worker.until("/status", lambda _, body: body["partitions"][0]["position"] > before + 200)
+        broker.suspend()
+        try:
+            worker.process.signal(signal.SIGTERM)
+            assert await worker.process.ended(STOP_SECONDS) == 70, worker.process.last_words()
+        finally:
+            broker.resume()
+            writing.cancel()
+        assert "was not written within" in worker.process.lines[-1]
+
 
 async def test_the_broker_says_where_the_log_ends_and_when_a_record_was_appended(
     stack: Addresses, home: Path, namespace: str
@@ -205,6 +220,16 @@ async def test_a_broker_that_is_not_there_says_nothing() -> None:
     await ends.close()
 
 
+async def _report_of(home: Path, *, position: int) -> WorkerReport:
+    """Of the one worker, as soon as it tells of all records up to here: a report is up to a second old."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            (page,) = await asyncio.to_thread(read_pages, local_stack.members(home))
+            if page.report is not None and sum(one.position for one in page.report.partitions) >= position:
+                return page.report
+            await asyncio.sleep(0.2)
+
+
 async def test_status_and_forecast_tell_what_the_log_and_the_state_hold(
     stack: Addresses, home: Path, namespace: str
 ) -> None:
@@ -218,14 +243,13 @@ async def test_status_and_forecast_tell_what_the_log_and_the_state_hold(
         states = [record for records in await read(made.kafka, made.topics.profile_state) for record in records]
         last = {record.key: record.value for record in states if record.key[:1] != b"\x00"}
         waiting = sum(len(waits_of(state)) for state in last.values())
-        (page,) = read_pages(local_stack.members(home))
+        report = await _report_of(home, position=sum(map(len, log)))
         shown = await cartwheel("status", environ=made.environ)
         told = (await cartwheel("status", "--cluster", "--json", environ=made.environ)).data
         forecast = (await cartwheel("timers", "forecast", "--json", environ=made.environ)).data
 
-    assert page.report is not None
-    assert sum(one.profiles for one in page.report.partitions) == len(last)
-    assert sum(one.timers_pending for one in page.report.partitions) == waiting > 0
+    assert sum(one.profiles for one in report.partitions) == len(last)
+    assert sum(one.timers_pending for one in report.partitions) == waiting > 0
     assert "worker one of" in shown.out
     (reported,) = told["workers"]
     assert (reported["instance"], reported["phase"], reported["why_not_ready"]) == ("one", "working", [])
