@@ -139,6 +139,7 @@ def _settings(options: EngineOptions) -> dict[str, Any]:
         "broker_max_poll_records": options.poll_records,
         "broker_commit_interval": 1.0,
         "broker_session_timeout": options.session_seconds,
+        "broker_request_timeout": max(90.0, options.session_seconds),  # Faust takes no longer session than this
         "broker_heartbeat_interval": options.session_seconds / 10,
         "producer_request_timeout": options.produce_seconds,
         "producer_compression_type": "zstd",

@@ -127,7 +127,16 @@ def test_the_document_says_why_we_touch_it(name: str) -> None:
     [
         (
             EngineConsumer,
-            {"_hand_over", "_give_back", "_heal", "_restore", "_message", "_commit_in_thread", "_refuse_to_seek"},
+            {
+                "_hand_over",
+                "_give_back",
+                "_heal",
+                "_restore",
+                "_message",
+                "_commit_in_thread",
+                "_refuse_to_seek",
+                "check_changelog",
+            },
         ),
         (EngineProducer, set()),
         (EngineApp, {"touch", "mark_started", "mark_stopped"}),
