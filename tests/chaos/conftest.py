@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from agents.settings import Settings
 from tests.chaos.cluster import Cluster, cluster
-from tests.chaos.weather import Outcome
+from tests.chaos.sizes import SIZE
+from tests.chaos.weather import Outcome, Storm, storm_over
+from tests.integration.engine_rig import rig
 
 Report = Callable[[str, Outcome], None]
 ROW = "storm"
+PER_SECOND = 300.0
+
+
+class Shake(Protocol):
+    """See `shake`."""
+
+    def __call__(self, name: str, storm: Storm, *, kafka: str, per_second: float = ...) -> Awaitable[Outcome]: ...
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +42,28 @@ def three_brokers() -> Iterator[Cluster]:
 
 @pytest.fixture
 def report(record_property: Callable[[str, object], None]) -> Report:
-    """Put the outcome of a storm on the table."""
+    """Put the outcome of a storm on the table, and judge it."""
 
     def note(name: str, outcome: Outcome) -> None:
         print(f"\n{name}: {outcome.row()} {dict(outcome.died)} {outcome.verdict}", flush=True)
         record_property(ROW, [name, outcome.row()])
+        assert outcome.verdict.faults() == {}
+        assert outcome.verdict.commands > 0
 
     return note
+
+
+@pytest.fixture
+def shake(home: Path, namespace: str, report: Report) -> Shake:
+    """Run a storm over a fresh log."""
+
+    async def run(name: str, storm: Storm, *, kafka: str, per_second: float = PER_SECOND) -> Outcome:
+        async with rig(kafka=kafka, home=home, namespace=namespace) as made:
+            outcome = await storm_over(made, storm, seed=SIZE, per_second=per_second)
+            report(name, outcome)
+        return outcome
+
+    return run
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -168,4 +168,6 @@ def _epitaph(process: Process, code: int | None) -> str:
         return f"at {process.killed_at}"
     if code == -9:
         return "killed" if process.is_ready() else "killed before ready"
-    return "stopped" if code == 0 else f"by itself: {code} {process.lines[-1] if process.lines else ''}"
+    if code in (0, -15):  # the latter before it could hear
+        return "stopped"
+    return f"by itself: {code} {process.lines[-1] if process.lines else ''}"
