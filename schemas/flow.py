@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from schemas.catalog import Kind
+from schemas.limits import MAX_LATENESS_MS_DEFAULT
 
 Operator = Literal[
     "eq", "ne", "gt", "gte", "lt", "lte", "in", "not_in", "contains", "not_contains", "starts_with", "is_set",
@@ -124,6 +125,10 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="s
     message_class: Literal["marketing", "transactional"]
     priority: int = 5
     own_gate: bool = False  # its `settle` is a key of its own: a timeout there concerns this message only
+    max_lateness_ms: int = MAX_LATENESS_MS_DEFAULT
+    when_late: Literal["reevaluate", "skip"] = (
+        "reevaluate"  # a message that is reached later than that after its moment
+    )
     next: int
 
 

@@ -22,6 +22,7 @@ FUTURE_MS_MAX = 5 * 60_000  # an event further ahead than this is clamped to its
 DEDUPE_HORIZON_MS = 14 * 86_400_000
 SKEW_MS_DEFAULT = 5 * 60_000
 TRIGGER_AGE_MS_DEFAULT = 24 * 3_600_000
+MAX_LATENESS_MS_DEFAULT = 24 * 3_600_000  # of a message, from when it should have been reached
 MARKETING_VALID_MS = 15 * 60_000  # `not_after` of a marketing command, counted from its decision
 REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this long, only counted before
 

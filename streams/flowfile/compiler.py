@@ -26,7 +26,7 @@ _LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
 _EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
 _LATER = frozenset({
     "timezone", "filter", "profile", "holdout", "experiment", "experiments", "window", "quiet_hours", "cap",
-    "max_lateness", "recall", "regret", "conversion", "consent", "suppression",
+    "recall", "regret", "conversion", "consent", "suppression",
 })  # fmt: skip
 
 

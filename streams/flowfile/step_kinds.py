@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from schemas.flow import Gate, If, Route, Send, Settle, Step, Stop, Wait
+from schemas.limits import MAX_LATENESS_MS_DEFAULT
 from streams.flowfile.conditions import condition, trigger_word
 from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
 from streams.flowfile.reader import Reader
@@ -17,9 +18,11 @@ _CHANNELS = ("email", "log")
 _LATER_CHANNELS = frozenset({"sms", "push", "whatsapp", "webhook", "on_site"})
 _CLASSES: tuple[Literal["marketing", "transactional"], ...] = ("marketing", "transactional")
 _TIMEOUTS: tuple[Literal["skip", "send"], ...] = ("skip", "send")
+_WHEN_LATE: tuple[Literal["reevaluate", "skip"], ...] = ("reevaluate", "skip")
+_LATER_WHEN_LATE = frozenset({"send"})  # it is the same as `reevaluate` until there is more to judge again
 _LATER_WAIT = frozenset({"until", "until_date", "local", "window"})
 _LATER_SEND = frozenset({
-    "window", "cap", "max_lateness", "quiet_hours", "fresh", "not_after", "recall", "storefront", "variables",
+    "window", "cap", "quiet_hours", "fresh", "not_after", "recall", "storefront", "variables",
     "experiment", "filter", "allocate", "consent", "suppression",
 })  # fmt: skip
 
@@ -100,12 +103,14 @@ def _cases(reader: Reader, node: Node | None) -> list[tuple[str, Node]]:
 def _send(steps: Steps, body: Node, place: Place) -> None:
     """`send: { template: cart, channel: email, class: marketing }`; `settle` inside it is a step before it."""
     reader = steps.reader
-    optional = ("class", "priority", "settle")
+    optional = ("class", "priority", "settle", "max_lateness", "when_late")
     found = reader.fields(body, "`send`", required=("template", "channel"), optional=optional, later=_LATER_SEND)
     template = reader.name(found.get("template"), "`template`")
     channel = reader.choice(found.get("channel"), "`channel`", _CHANNELS, later=_LATER_CHANNELS)
     message_class = reader.choice(found.get("class"), "`class`", _CLASSES)
     priority = reader.integer(found.get("priority"), "`priority`", least=0, most=9, default=PRIORITY_DEFAULT)
+    max_lateness_ms = reader.duration(found.get("max_lateness"), "`max_lateness`", default_ms=MAX_LATENESS_MS_DEFAULT)
+    when_late = reader.choice(found.get("when_late"), "`when_late`", _WHEN_LATE, later=_LATER_WHEN_LATE)
     own = place
     if "settle" in found:
         own = place._replace(slot=steps.slot())
@@ -114,7 +119,7 @@ def _send(steps: Steps, body: Node, place: Place) -> None:
     def build(after: int) -> Step:
         return Send(
             label=place.label, template=template, channel=channel, message_class=message_class, priority=priority,
-            own_gate="settle" in found, next=after,
+            own_gate="settle" in found, max_lateness_ms=max_lateness_ms, when_late=when_late, next=after,
         )  # fmt: skip
 
     steps.add(own, (own.after,), build)

@@ -5,6 +5,7 @@ For example:
     exit_check at_send, an order since the anchor  -> ended by its reason
     the settle gate timed out with `skip`          -> skipped `settle_timeout`, the flow goes on
     a record of this profile could not be taken    -> held `poison`, until an operator has dealt with it
+    when_late skip, and it is too late by then     -> skipped `too_late`, the flow goes on
     channel email, no e-mail address known         -> skipped `no_address`
 """
 
@@ -33,6 +34,8 @@ def run(step: Send, passage: Passage) -> Move:
         enrollment.unsettled = ""
     if unsettled == "skip":
         return _skip(step, passage, "settle_timeout")
+    if step.when_late == "skip" and passage.now - enrollment.due_at > step.max_lateness_ms:
+        return _skip(step, passage, "too_late")
     address = ADDRESS_OF_CHANNEL.get(step.channel)
     if address is not None and address not in passage.profile.identifiers:
         return _skip(step, passage, "no_address")

@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from tests.oracle.conditions import Words, judge
-from tests.oracle.flowfile import Exit, Flow, Gate, Step
+from tests.oracle.flowfile import Exit, Flow, Gate, Step, milliseconds
 from tests.oracle.identity import hashed
 from tests.oracle.records import Event, Watermark
 
@@ -108,6 +108,7 @@ class Enrollment:
         self.gate_passed = False
         self.held_through: int | None = None
         self.stuck = False
+        self.due = trigger.appended_at
         self.wake_at = trigger.appended_at
 
 
@@ -244,6 +245,8 @@ class Run:
     def wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
         """A wait is over, a gate has opened, or a gate was closed for too long."""
         step = self.flow.steps[enrollment.step]
+        if not enrollment.stuck:
+            enrollment.due = moment
         if enrollment.stuck:
             enrollment.stuck = False
             enrollment.gate_passed = True
@@ -271,6 +274,8 @@ class Run:
                 return
             if step.kind == "send" and (self._stuck(enrollment, now=now) or self._send(enrollment, step, now=now)):
                 return
+            if step.kind == "send":
+                enrollment.due = moment
             target = self._target(enrollment, step)
             if isinstance(target, dict):
                 self._end(enrollment, target["stop"], now=now)
@@ -326,6 +331,10 @@ class Run:
             return False
         if self.flow.exit_check == "at_send" and self._end_if_an_exit_holds(enrollment, now=now):
             return True
+        most = milliseconds(step.body.get("max_lateness", "24h"))
+        if step.body.get("when_late") == "skip" and now - enrollment.due > most:
+            self.skipped["too_late"] += 1
+            return False
         command_id = hashed(enrollment.enrollment_id, step.label, str(enrollment.visit))
         who = enrollment.trigger.profile_id
         self.commands.append(

@@ -124,6 +124,11 @@ def _round(dice: Random, trigger: str, number: int, *, follows: str, channel: st
         steps.append({"label": f"wait_{number}", "wait": {"for": dice.choice(DURATIONS)}})
         steps += [{"settle": gate}] if as_step else []
     message = {"template": "reminder", "channel": channel, "class": "marketing"}
+    if dice.random() < 0.2:
+        message |= {
+            "max_lateness": dice.choice(("1m", "1h", "6h")),
+            "when_late": dice.choice(("skip", "skip", "reevaluate")),
+        }
     body = message | ({"settle": gate} if gate is not None and not as_step else {})
     branch = dice.choice(("none", "none", "if", "route"))
     elsewhere = dice.choice(({"stop": "not_wanted"}, follows))
