@@ -140,6 +140,19 @@ async def test_an_event_loop_that_hangs_turns_liveness_red_and_ends_the_process(
         assert any("hanging_worker" in line for line in worker.process.lines), "where it stood"
 
 
+async def test_a_process_that_was_suspended_did_not_hang(stack: Addresses, home: Path, namespace: str) -> None:
+    async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
+        worker = await Probed.start(made, session_seconds=60)
+        await worker.until("/ready", lambda status, _: status == 200)
+        worker.process.signal(signal.SIGSTOP)
+        await _write(made, events=500)
+        await asyncio.sleep(2 * STALL_SECONDS)
+        worker.process.signal(signal.SIGCONT)
+        await made.drained(timers_too=False)
+        assert (await worker.ask("/live"))[0] == 200
+        assert worker.process.is_running(), worker.process.last_words()
+
+
 async def test_a_partition_that_stands_still_with_work_to_do_ends_the_process(
     stack: Addresses, home: Path, namespace: str
 ) -> None:
