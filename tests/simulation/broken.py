@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agents.faust_engine import Written
@@ -67,11 +67,6 @@ class _LeavesOldStates(UnitOfWork[Any]):
         return {}
 
 
-class _KnowsNoClaims(UnitOfWork[Any]):
-    def _judge(self, foreign: Iterable[tuple[bytes, bytes | None]], *, claims_are_fine: bool) -> None:
-        super()._judge(list(foreign), claims_are_fine=True)
-
-
 def _with_unit(unit: type[UnitOfWork[Any]]) -> type[Partitions]:
     class WithUnit(Partitions):
         def _own(self, core: Partition, population: Population, **how: Any) -> OwnedPartition:
@@ -82,7 +77,9 @@ def _with_unit(unit: type[UnitOfWork[Any]]) -> type[Partitions]:
     return WithUnit
 
 
-class _DropsTimers(Partition):
+class DropsTimers(Partition):
+    """Forgets the timer of a profile that is ahead of the tick."""
+
     def _wake(self, key: bytes, record: Any, **how: Any) -> bool:
         super()._wake(key, record, **how)
         return True
@@ -207,7 +204,5 @@ CURES: dict[str, tuple[Parts, str]] = {
         Parts(partitions=_with_unit(_LeavesOldStates), store=ForgetsOldStates),
         "older state",
     ),
-    "an owner that was replaced goes on": (Parts(partitions=_with_unit(_KnowsNoClaims)), " in "),
     "the last record of a key is recovered": (Parts(store=LastOneWins), " in "),
-    "who is ahead of a tick loses the timer": (Parts(partitions=_with_core(_DropsTimers)), " in "),
 }

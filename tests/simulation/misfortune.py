@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from agents.kill_points import WORKER_POINTS
+from schemas.codec import CLAIM_KEY
 from tests.simulation.clockwork import pause
 from tests.simulation.disk import Disk
 from tests.simulation.producing import Network
@@ -26,8 +27,11 @@ CLOCKS_MS = (0, -900, 900, 15_000, -15_000, 45_000, -45_000)
 RATES = {
     "kill": 0.6, "stop": 0.3, "freeze": 0.4, "rebalance": 0.5, "compact": 0.5, "owner clock": 0.2,
     "broker clock": 0.3, "intake": 0.3, "poison": 0.4, "amnesia": 0.1,
+    "ghost": 0.5,
 }  # fmt: skip
-STORMY_RATES = {"kill": 1.0, "freeze": 1.0, "rebalance": 0.5, "broker clock": 0.5, "compact": 0.5, "poison": 0.4}
+STORMY_RATES = {
+    "kill": 1.0, "freeze": 0.7, "rebalance": 0.5, "broker clock": 0.7, "owner clock": 0.7, "compact": 0.3, "ghost": 2.0,
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -47,7 +51,7 @@ class Misfortunes:
         self._dice, self._is_storm = dice, is_storm
         self.deaths, self.network = self._draw_deaths(), self._draw_network()
         most = STORMY_RATES if is_storm else RATES
-        self._rates = {name: dice.uniform(0, rate) for name, rate in most.items() if self._on(0.35)}
+        self.rates = {name: dice.uniform(0, rate) for name, rate in most.items() if self._on(0.35)}
         self._dies_early = self._often(0.3)
         self.is_over = False
         self._intake_stops = 0
@@ -68,12 +72,12 @@ class Misfortunes:
 
     def _draw_network(self) -> Network:
         return Network(
-            seconds=self._dice.choice((0.002, 0.01, 0.05)),
+            seconds=self._dice.choice((0.05, 0.25) if self._is_storm else (0.002, 0.01, 0.05)),
             slow=0.1 if self._on(0.4) else 0.0,
             lost=0.03 if self._on(0.3) else 0.0,
             unanswered=0.03 if self._on(0.3) else 0.0,
             late=0.05 if self._on(0.4) else 0.0,
-            stuck=0.6 if self._on(0.4) else 0.0,
+            stuck=0.9 if self._is_storm else 0.6 if self._on(0.4) else 0.0,
             slips=0.8 if self._is_storm else 0.3 if self._on(0.5) else 0.0,
         )
 
@@ -99,7 +103,7 @@ class Misfortunes:
     async def strike(self, world: World) -> None:
         """One after the other, until they are over."""
         self._world = world
-        names, weights = list(self._rates), list(self._rates.values())
+        names, weights = list(self.rates), list(self.rates.values())
         while names:
             await pause(self._dice.expovariate(sum(weights)))
             if self.is_over:
@@ -154,6 +158,17 @@ class Misfortunes:
         topic, broker = self._world.topics.profile_state, self._world.broker
         for number in range(topic.partitions):
             broker.log(topic.name, number).compact(older_than=broker.now_at - COMPACTION_LAG_MS)
+
+    def _ghost(self) -> None:
+        """A state that an owner of before had made arrives only now, long after newer ones."""
+        number = self._dice.randrange(self._world.topics.profile_state.partitions)
+        topic = self._world.topics.profile_state.name
+        records = self._world.broker.log(topic, number).records
+        claims = [record.offset for record in records if record.key == CLAIM_KEY]
+        old = [one for one in records if claims and one.offset < claims[-1] and (one.key or b"\x00")[:1] != b"\x00"]
+        if old:
+            ghost = self._dice.choice(old)
+            self._world.broker.append(topic, number, [(ghost.key, ghost.value)])
 
     def _owner_clock(self) -> None:
         slot = self._dice.choice(self._world.slots)

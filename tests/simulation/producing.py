@@ -112,7 +112,7 @@ class Producer:
         if fate < net.lost + net.late:
             way = dice.uniform(0.5, 12)
         is_answered = fate > net.lost + net.late + net.unanswered
-        dies_with_us = dice.random() < 0.5
+        dies_with_us = dice.random() < 0.5 - net.stuck / 2
         self._loop.later(way, self._arrive, topic, partition, sent, is_answered, dies_with_us)
         if not is_answered or way > net.timeout_seconds:
             self._life.later(net.timeout_seconds, self._again, topic, partition, sent)

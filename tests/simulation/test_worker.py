@@ -13,14 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.broken import CURES
+from schemas import codec
+from schemas.control import TICK_KEY, Tick
+from schemas.instants import to_wire
+from streams.partition import Partition, Record
+from tests.simulation.broken import CURES, DropsTimers
 from tests.simulation.misfortune import STORM_EVERY
+from tests.simulation.test_cancel_race import BUYER, CHECKOUT, event
+from tests.simulation.test_cancel_race import FLOW as BUYER_FLOW
+from tests.simulation.traffic import read
 from tests.simulation.verdict import replayed
 from tests.simulation.world import INCARNATION, World, play
 
 FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "1000"))
 BATCHES = (1, 7, 500, 5_000)
 ROOT = Path(__file__).parents[2]
+START_MS = 1_772_323_200_000
 #: Storms until a missing cure must have been noticed.
 STORMS_MAX = 400
 
@@ -76,6 +84,32 @@ def test_one_worker_and_three_say_the_same_of_one_log(seed: int) -> None:
         assert not verdict.faults
         said.append((verdict.commands, verdict.decisions))
     assert said[0] == said[1] == said[2] == said[3]
+
+
+@pytest.mark.parametrize(("core", "commands"), [(Partition, 1), (DropsTimers, 0)])
+def test_who_is_ahead_of_a_tick_keeps_the_timer(core: type[Partition], commands: int) -> None:
+    """A tick that reaches beyond its own time, as when the broker falls back, and a crash between two states."""
+    flow = read([BUYER_FLOW])
+    checkout = event(BUYER, CHECKOUT, at_ms=START_MS)
+    log = [
+        Record(0, START_MS, TICK_KEY, codec.encode(Tick(through=to_wire(START_MS + 20_000)))),
+        Record(1, START_MS, checkout.key, checkout.value),
+        Record(2, START_MS + 30_000, TICK_KEY, codec.encode(Tick(through=to_wire(START_MS + 30_000)))),
+    ]
+
+    def life(states: dict[bytes, bytes]) -> Partition:
+        one = core(
+            program=flow.program, topic="log", number=0, clock="live", incarnation=INCARNATION, load=states.get,
+            record=None,
+        )  # fmt: skip
+        for key, state in states.items():
+            one.restore(key, state)
+        return one
+
+    first = life({})
+    first.process(log[:2])
+    second = life(dict(first.snapshot().states))
+    assert len(second.process(log).commands) == commands
 
 
 @pytest.mark.parametrize("missing", CURES)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
 from schemas.edge import Accepted, accept_event
-from schemas.flow import Flow
 from streams.flowfile import load
 from streams.program import Program, build
 from tests.oracle.flowfile import Flow as NaiveFlow
@@ -46,8 +45,12 @@ class Flows(NamedTuple):
 def flows(number: int) -> Flows:
     """One of a few sets of flows; reading the files takes longer than playing them."""
     dice = Random(f"flows {number}")
-    texts = [as_yaml(_faster(_flow(dice, f"flow_{n}"))) for n in range(1, dice.randint(1, 3) + 1)]
-    parsed: list[Flow] = [load(text, name=f"flow_{n}.yaml") for n, text in enumerate(texts)]
+    return read([as_yaml(_faster(_flow(dice, f"flow_{n}"))) for n in range(1, dice.randint(1, 3) + 1)])
+
+
+def read(texts: Sequence[str]) -> Flows:
+    """Flow files."""
+    parsed = [load(text, name=f"flow_{n}.yaml") for n, text in enumerate(texts)]
     return Flows(build(parsed), [load_flow(text) for text in texts])
 
 
@@ -91,11 +94,6 @@ class Traffic:
             record = self._new(at_ms)
             self._sent.append(record)
         return accept_event(record, received_at=None)
-
-    def people(self) -> Iterator[str]:
-        """Keys of all profiles that may appear."""
-        for identity in self._identities:
-            yield accept_event(self._shape(identity), received_at=None).key.decode()
 
     def _identity(self, number: int) -> dict[str, str]:
         if number % 9 == 8:

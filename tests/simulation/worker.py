@@ -88,9 +88,10 @@ class Worker:
         """SIGTERM: finish what is in flight, leave."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self._engine._stop()
-        except TimeoutError:
-            pass
+                await self._engine._finish()
+                await self._engine._leave()
+        except TimeoutError as error:
+            self.ends(error)
         self._around.coordinator.leave(self.life.name, self._consumer.number)
         self.life.end("stopped")
 

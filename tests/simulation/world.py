@@ -21,13 +21,15 @@ from tests.simulation.clockwork import VirtualLoop, pause
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.intake import Intake
 from tests.simulation.misfortune import STORM_EVERY, Misfortunes, Slot, running
-from tests.simulation.traffic import PROGRAMS, SOURCES, Traffic, flows
+from tests.simulation.traffic import PROGRAMS, SOURCES, Flows, Traffic, flows
 from tests.simulation.verdict import TICKS_APART_SECONDS, Verdict, judge
 from tests.simulation.worker import Parts, Surroundings, Worker, one_loop_for_all
 
 INCARNATION = "simulated"
 #: After the misfortunes end, everything must be worked off within so many virtual seconds.
 DRAIN_SECONDS = 240.0
+#: Events that are reported when nothing goes wrong any more, so that state is written a few times.
+AFTERMATH = 8
 #: More processes than misfortune can have ended: they end by themselves, again and again.
 LIVES_MAX = 120
 #: A timer that has been due for so long then is overdue.
@@ -49,7 +51,7 @@ class World:
         """With a `recorded` broker its profile log is there from the beginning, and nothing is reported or ticked."""
         self.seed, self.recorded, self._fetch_max = seed, recorded, fetch_max
         self._dice = dice = Random(f"world {seed}")
-        self.flows = flows(seed % PROGRAMS)
+        self.flows = self._flows()
         self.topics = topics("sim", partitions=dice.choice((1, 2, 2, 3)))
         self.loop = VirtualLoop()
         self.broker = Broker(self.loop)
@@ -63,7 +65,7 @@ class World:
         )
         self.intake = Intake(loop=self.loop, broker=self.broker, dice=Random(f"intake {seed}"), topics=self.topics)
         self.traffic = Traffic(Random(f"traffic {seed}"), people=dice.randint(5, 40), hot=dice.random() < 0.2)
-        self._misfortunes = Misfortunes(Random(f"misfortune {seed}"), is_storm=seed % STORM_EVERY == 0)
+        self.misfortunes = Misfortunes(Random(f"misfortune {seed}"), is_storm=seed % STORM_EVERY == 0)
         self._seconds = dice.uniform(5, 16)
         self._events = dice.randint(40, 200)
         drawn = dice.choice((1, 2, 2, 3))
@@ -72,6 +74,13 @@ class World:
         self.lives: list[Worker] = []
         self.ends: Counter[str] = Counter()
         self.defects: list[str] = []
+
+    def _flows(self) -> Flows:
+        return flows(self.seed % PROGRAMS)
+
+    def _begins(self) -> float:
+        """When workers are started first."""
+        return 0.0
 
     def _surroundings(self, parts: Parts) -> Surroundings:
         work = Work(
@@ -87,8 +96,8 @@ class World:
             coordinator=self.coordinator,
             topics=self.topics,
             work=work,
-            network=self._misfortunes.network,
-            deaths=self._misfortunes.deaths,
+            network=self.misfortunes.network,
+            deaths=self.misfortunes.deaths,
             parts=parts,
             fetch_max=self._fetch_max,
         )
@@ -118,14 +127,14 @@ class World:
         self.intake.start()
         self._expire_sessions()
         for slot in self.slots:
-            self.loop.later(self._dice.uniform(0, 1), self._start, slot)
+            self.loop.later(self._begins() + self._dice.uniform(0, 1), self._start, slot)
         if self.recorded is None:
             self._shop()
         else:
             self._lay_out(self.recorded)
-        self.loop.world(self._misfortunes.strike(self))
+        self.loop.world(self.misfortunes.strike(self))
         await pause(self._seconds)
-        self._misfortunes.end()
+        self.misfortunes.end()
         if not await self._becomes(self._is_quiet):
             self.defects.append(f"not drained: {self._standing()}")
         self.intake.marking = False
@@ -156,6 +165,8 @@ class World:
         dice = Random(f"shop {self.seed}")
         for _ in range(self._events):
             self.loop.later(dice.uniform(0, self._seconds), self._report)
+        for number in range(AFTERMATH):
+            self.loop.later(self._seconds + 0.7 * number, self._report)
         for source in SOURCES:
             if dice.random() < 0.9:
                 self._promise(dice, source)
@@ -166,7 +177,7 @@ class World:
     def _promise(self, dice: Random, source: str) -> None:
         through = to_wire(int((self.loop.time() - dice.choice((0, 0, 0.5, 3))) * 1000))
         self.intake.promise(Watermark(source=source, complete_through=through, tenant=TENANT))
-        if not self._misfortunes.is_over:
+        if not self.misfortunes.is_over:
             self.loop.later(dice.choice((0.5, 0.5, 2, 6)), self._promise, dice, source)
 
     # --- workers ------------------------------------------------------------------------------------------
@@ -179,7 +190,7 @@ class World:
         dice = Random(f"worker {self.seed} {number}")
         self.broker.note(f"start {name}")
         worker = slot.worker = Worker(
-            self._around, name=name, disk=slot.disk, dice=dice, dies_at=self._misfortunes.dies_at()
+            self._around, name=name, disk=slot.disk, dice=dice, dies_at=self.misfortunes.dies_at()
         )
         worker.skew_ms = slot.skew_ms
         worker.life.on_end.append(lambda: self._ended(slot, worker))
@@ -191,7 +202,7 @@ class World:
         self.ends[f"end: {cause.message[:60] if isinstance(cause, CartwheelError) else cause}"] += 1
         if isinstance(cause, BaseException) and not isinstance(cause, CartwheelError):
             self.defects.append(f"{worker.life.name}: {cause!r}")
-        self.loop.later(self._misfortunes.back_in(slot), self._start, slot)
+        self.loop.later(self.misfortunes.back_in(slot), self._start, slot)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

@@ -1,0 +1,133 @@
+"""CANCEL-RACE: a worker that was away while somebody bought does not remind them, in whatever order it catches up.
+
+A minute takes a tenth of a second here: a checkout at 0, the order at 50 minutes, the reminder due at 60, the worker
+back at 70, with whatever else goes wrong. Intake may be away as well, so that the order is still in the raw topic.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.edge import accept_event
+from tests.oracle.records import wire
+from tests.oracle.replay import LogRecord, run_live
+from tests.oracle.scenario import TENANT
+from tests.simulation.broker import Record
+from tests.simulation.traffic import Flows, read
+from tests.simulation.verdict import Verdict, replayed
+from tests.simulation.world import INCARNATION, World
+
+INTERLEAVINGS = 1_000
+FLOW = """\
+flow: reminder
+entry:
+  trigger: { event: checkout_started }
+exit:
+  - when: { event: order_placed }
+    reason: bought
+skew: 0s
+steps:
+  - wait: { for: 6s }
+  - label: remind
+    send: { template: reminder, channel: log, class: marketing }
+  - stop: done
+"""
+BUYER, OTHER = "buyer", "other"
+CHECKOUT, ORDER = "commerce.checkout.started.v1", "commerce.order.placed.v1"
+
+pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
+
+@lru_cache(maxsize=1)
+def the_flow() -> Flows:
+    return read([FLOW])
+
+
+def event(who: str, type_: str, *, at_ms: int) -> Any:
+    body = {"specversion": "1.0", "id": f"{type_} {who}", "source": "shop.site", "type": type_, "time": wire(at_ms)}
+    return accept_event(body | {"tenant": TENANT, "identity": {"external_id": who}}, received_at=None)
+
+
+class Race(World):
+    """Two people check out; one of them buys."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._seconds = 10.0
+
+    def _flows(self) -> Flows:
+        return the_flow()
+
+    def _begins(self) -> float:
+        return 7.0
+
+    def _shop(self) -> None:
+        dice = Random(f"race {self.seed}")
+        began = dice.uniform(0, 0.5)
+        for who in (BUYER, OTHER):
+            self.loop.later(began, self._tell, who, CHECKOUT)
+        self.loop.later(began + 5 + dice.choice((0, 0.999, dice.uniform(-1, 0.9))), self._tell, BUYER, ORDER)
+        for _ in range(20):
+            self.loop.later(dice.uniform(0, 9), self._report)
+        if dice.random() < 0.6:
+            self.loop.later(dice.uniform(3, 5.9), self.intake.stop)
+            self.loop.later(dice.uniform(6, 9.5), self.intake.start)
+
+    def _tell(self, who: str, type_: str) -> None:
+        self.intake.report(event(who, type_, at_ms=int(self.loop.time() * 1000)))
+
+
+def reminded(verdict: Verdict) -> set[str]:
+    """Who of the two got a message."""
+    keys = {event(who, CHECKOUT, at_ms=10**12).key.decode().partition("/")[2]: who for who in (BUYER, OTHER)}
+    sent = {orjson.loads(value)["profile_id"] for some in verdict.commands for value in some}
+    return {keys[profile] for profile in sent & keys.keys()}
+
+
+@pytest.mark.parametrize("seed", range(1, INTERLEAVINGS + 1))
+def test_nobody_is_reminded_who_bought_while_the_worker_was_away(seed: int) -> None:
+    race = Race(seed)
+    verdict = race.run()
+    assert not verdict.faults
+    # A broker whose clock was ahead for a while has put off what was due.
+    assert reminded(verdict) == {OTHER} or (reminded(verdict) == set() and "broker clock" in race.misfortunes.rates)
+
+
+def test_an_order_before_the_releasing_tick_wins_and_one_after_it_is_too_late() -> None:
+    race = Race(1)
+    race.run()
+    number, tick = next(
+        (number, orjson.loads(record.value)["cause"]["offset"])
+        for number in range(race.topics.decisions.partitions)
+        for record in race.broker.log(race.topics.decisions.name, number).records
+        if orjson.loads(record.value)["outcome"] == "sent"
+    )
+    log = race.broker.log(race.topics.profile_log.name, number).records
+    sent = len(commands(log, number=number))
+    assert len(commands(with_order(log, before=tick), number=number)) == sent - 1
+    assert len(commands(with_order(log, before=tick + 1), number=number)) == sent
+
+
+def with_order(log: list[Record], *, before: int) -> list[Record]:
+    """The same log with an order of the other one at this offset."""
+    at = log[before].timestamp
+    bought = event(OTHER, ORDER, at_ms=at)
+    records = [*log[:before], Record(0, at, bought.key, bought.value), *log[before:]]
+    return [record._replace(offset=offset) for offset, record in enumerate(records)]
+
+
+def commands(log: list[Record], *, number: int) -> list[bytes]:
+    """What the core orders over a log; the oracle orders the same."""
+    made = replayed(the_flow().program, log, topic="log", number=number, incarnation=INCARNATION).commands
+    kinds: list[LogRecord] = [
+        (one.offset, one.timestamp, "tick" if one.key == b"\x00tick" else "event", one.value)
+        for one in log
+        if one.value.startswith(b"{") and one.key != b"\x00what"
+    ]
+    assert len(run_live(the_flow().naive, kinds).commands) == len(made)
+    return made
