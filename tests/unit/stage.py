@@ -17,7 +17,7 @@ import msgspec
 from schemas import codec
 from schemas.catalog import BY_SHORT
 from schemas.command import Clock, Command
-from schemas.control import END_KEY, TICK_KEY, Tick, Watermark
+from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event
@@ -107,6 +107,20 @@ def order(time: str, **more: Any) -> Event:
 def mark(through: str, *, source: str = ORDERS, shop: str = "", tenant: str = TENANT) -> Watermark:
     """A source is complete through a moment."""
     return Watermark(source=source, complete_through=to_wire(at(through)), tenant=tenant, shop=shop)
+
+
+ANN, BOB = (event_record(checkout("00:00", who=who), at=0).key for who in ("ann", "bob"))
+
+
+def poison(at_: str, *, key: bytes = ANN, value: bytes = b"{") -> Record:
+    """A record that nobody can read."""
+    return Record(0, at(at_), key, value)
+
+
+def resolution(at_: str, *offsets: int, key: bytes = ANN) -> Record:
+    """An operator says that these records are dealt with."""
+    said = Resolution(profile=key.decode(), offsets=offsets, how="dismissed", by="ops", at=to_wire(at(at_)))
+    return Record(0, at(at_), RESOLUTION_KEY, codec.encode(said))
 
 
 # --- flows -----------------------------------------------------------------------------------------------

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import msgspec
 import pytest
 
 from schemas import codec
-from schemas.control import RESOLUTION_KEY, Resolution, Watermark
+from schemas.control import RESOLUTION_KEY, Watermark
 from schemas.flow import AnyOf, Compare, Flow, If
 from schemas.instants import to_wire
 from schemas.limits import POISON_IN_WINDOW_MAX, POISON_MAX, POISON_WINDOW
@@ -19,15 +18,16 @@ from streams.program import build
 from streams.rehearsal import event_record
 from streams.unit import NO_TIME
 from tests.unit.stage import (
-    MINUTE,
+    ANN,
+    BOB,
     Stage,
     at,
     checkout,
-    clock_of,
     event,
     flow,
-    mark,
     order,
+    poison,
+    resolution,
     send,
     settle,
     stop,
@@ -35,21 +35,10 @@ from tests.unit.stage import (
     work,
 )
 
-ANN = event_record(checkout("00:00"), at=0).key
-BOB = event_record(checkout("00:00", who="bob"), at=0).key
 #: A comparison that nobody checked: it fails on every event with a channel.
 DEFECT = Compare(word="channel_id", kind="text", operator="starts_with", operand=7)
 
 HAS_ID = Compare(word="checkout_id", kind="text", operator="is_set")
-
-
-def poison(at_: str, *, key: bytes = ANN, value: bytes = b"{") -> Record:
-    return Record(0, at(at_), key, value)
-
-
-def resolution(at_: str, *offsets: int, key: bytes = ANN) -> Record:
-    said = Resolution(profile=key.decode(), offsets=offsets, how="dismissed", by="ops", at=to_wire(at(at_)))
-    return Record(0, at(at_), RESOLUTION_KEY, codec.encode(said))
 
 
 def live(*flows: Flow) -> Stage:
@@ -158,7 +147,7 @@ class TestAProfileIsHeld:
         (b"[1]", "not_an_object"),
         (b'{"type":"commerce.order.placed.v1"}', "no_identity"),
         (b'{"pad":"' + b"x" * 2_000_000 + b'"}', "too_large"),
-        (event_record(order("10:00", pad="x" * 2_000_000), at=0).value, "too_large"),
+        (event_record(order("10:00", id="big", pad="x" * 2_000_000), at=0).value, "too_large"),
         (event_record(order("10:00"), at=0).value.replace(b"T10:00:00Z", b"T10:00:00"), "time_without_offset"),
         (event_record(order("10:00"), at=0).value.replace(b"order.placed", b"order.plcaed") + b"]", "broken_json"),
     ],
@@ -181,29 +170,6 @@ def test_a_record_of_another_clock_is_poison_too(clock: str, reason: str) -> Non
     stage.append(event_record(order("10:00"), at=0)._replace(appended_at=NO_TIME))
     assert [letter.reason for letter in stage.dead_letters] == [reason]
     assert stage.profile().poison == [(0, "messages")]
-
-
-class TestAMessageThatIsLate:
-    """Semantics 5.4."""
-
-    LATE = msgspec.structs.replace(send(), max_lateness_ms=60 * MINUTE, when_late="skip")
-
-    @pytest.mark.parametrize(("tick", "story"), [("11:15", "sent due"), ("11:15:00.001", "skipped too_late")])
-    def test_an_outage_makes_it_late(self, tick: str, story: str) -> None:
-        stage = live(flow(wait(15), self.LATE)).event(checkout("10:00")).tick(tick)
-        assert stage.story[1:] == [f"{clock_of(at(tick))} {story}", f"{clock_of(at(tick))} ended done"]
-
-    def test_so_does_an_unreadable_record(self) -> None:
-        stage = live(flow(wait(15), self.LATE, wait(5, label="w"), send("next"))).event(checkout("10:00"))
-        stage.append(poison("10:05")).tick("10:16").append(resolution("11:30", 1)).tick("11:31").tick("11:40")
-        assert stage.story[2:4] == ["11:31 skipped too_late", "11:40 sent due"]
-
-    def test_unless_told_it_is_sent_all_the_same(self) -> None:
-        assert live(flow(wait(15), send())).event(checkout("10:00")).tick("+3 10:00").sent == ["+3 10:00 remind"]
-
-    def test_time_at_a_gate_is_not_late(self) -> None:
-        stage = live(flow(wait(15), settle(hold=300), self.LATE)).event(checkout("10:00")).tick("10:16")
-        assert stage.tick("12:00", marks=[mark("10:15")]).story[-2] == "12:00 sent due"
 
 
 class TestTheProgramFails:

@@ -40,6 +40,7 @@ def test_many_large_orders_stay_within_it() -> None:
         stage.event(one)
         assert max(len(state) for state in stage.store.values()) <= PROFILE_BYTES_MAX
     assert stage.tallies["evicted", "history"] > 0
+    assert dedupe.count(stage.profile().dedupe) == 40
     assert stage.tallies["event", "new"] == 40
 
 
@@ -75,6 +76,17 @@ def test_what_is_forgotten_does_not_depend_on_when_state_is_written(unit: int) -
     for start in range(0, len(single.log), unit):
         other.store.update(work(other.partition, single.log[start : start + unit]).states)
     assert other.store == single.store
+
+
+def test_a_trigger_that_would_push_out_the_keys_of_orders_is_refused() -> None:
+    stage = Stage(flow())
+    for number in range(1_990):
+        stage.event(order("10:00", id=f"o{number}"))
+    cart = checkout("10:01")
+    cart.items = Raw(b'[{"name":"' + b"x" * 28_000 + b'"}]')
+    stage.event(cart)
+    assert stage.story == ["10:01 refused state_full"]
+    assert dedupe.lasting_bytes(stage.profile().dedupe) == 1_990 * dedupe.ENTRY.size
 
 
 def test_a_trigger_that_would_push_out_orders_is_refused() -> None:
