@@ -109,7 +109,7 @@ class Metrics:
         )
         self._timers = Totals(
             "cartwheel_timers",
-            "Timers that fired, that an exit canceled, and that were stale when released.",
+            "Timers that fired, that an exit canceled, and of those that fired the ones too late for their message.",
             ["flow", "outcome"],
             _pairs(flows, TIMERS),
         )
@@ -185,6 +185,8 @@ class Metrics:
                 self._ticks.add(count)
             case ("decision", flow, outcome, reason):
                 self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome))
+                if reason == "too_late":
+                    self._timers.add(count, (self._label_of.get(flow, OTHER), "stale"))
                 if outcome == "refused":
                     self._refusals.add(count, (reason,))
             case ("ignored" | "where_false", _):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Histogram as OrdinaryHistogram
@@ -196,6 +197,17 @@ def test_timers_are_counted_by_flow_and_by_what_became_of_them(tmp_path: Path) -
     assert page["cartwheel_timer_lateness_seconds_sum flow=cart"] == 60
     assert page["cartwheel_timer_lateness_seconds_bucket flow=cart le=10.0"] == 0
     assert page["cartwheel_timer_lateness_seconds_bucket flow=cart le=60.0"] == 1
+
+
+def test_a_timer_that_fires_too_late_for_its_message_is_stale(tmp_path: Path) -> None:
+    late = msgspec.structs.replace(send(), max_lateness_ms=60_000, when_late="skip")
+    watched = Watched(Stage(flow(wait(15), late, name="cart"), clock="live"), tmp_path)
+    watched.play([checkout("10:00"), checkout("10:10", who="bob")])
+    watched.stage.tick("10:25:30", through="10:25:30")
+    page = watched.count().page()
+    assert page["cartwheel_timers_total flow=cart outcome=fired"] == 2
+    assert page["cartwheel_timers_total flow=cart outcome=stale"] == 1
+    assert page["cartwheel_decisions_total flow=cart outcome=skipped"] == 1
 
 
 def test_a_rebuild_counts_the_same_people_and_timers(tmp_path: Path) -> None:
