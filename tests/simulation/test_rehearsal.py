@@ -1,4 +1,4 @@
-"""The core against the naive oracle, on many small random worlds. `make simulate SEEDS=1000 SEED=7`.
+"""The core against the naive oracle, on many small random worlds. `make simulate SEEDS=1 SEED=7`.
 
 A failure prints its seed, and the seed replays it exactly.
 """
@@ -29,7 +29,7 @@ from tests.oracle.replay import LogRecord, Result, run_carried, run_live
 from tests.oracle.scenario import Scenario, live_log, scenario
 from tests.unit.stage import work
 
-FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "200"))
+FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS") or 200)
 BATCHES = (1, 7, 500)
 seeds = pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 

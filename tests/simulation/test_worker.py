@@ -25,7 +25,7 @@ from tests.simulation.traffic import read
 from tests.simulation.verdict import replayed
 from tests.simulation.world import INCARNATION, World, play
 
-FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "1000"))
+FIRST, COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS") or 1_000)
 BATCHES = (1, 7, 500, 5_000)
 ROOT = Path(__file__).parents[2]
 START_MS = 1_772_323_200_000
