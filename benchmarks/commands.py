@@ -32,7 +32,7 @@ FULL = Config(
     calibration_seconds=2.0,
     partitions=DEFAULT_PARTITIONS,
     seed=1,
-    events_per_second_max=240_000,
+    events_per_second_max=300_000,
     jvm_warm_up_seconds=60.0,
 )
 QUICK = replace(
@@ -43,12 +43,13 @@ QUICK = replace(
     warm_up_seconds=2.0,
     seconds=5.0,
     calibration_seconds=0.5,
+    events_per_second_max=240_000,
     jvm_warm_up_seconds=20.0,
 )
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="A smoke run of about a minute: one round, short slots, two systems.")
+@click.option("--quick", is_flag=True, help="A smoke run of two minutes: one round, short slots, two systems.")
 @click.option("--rounds", type=click.IntRange(1), help="How often each system has its turn [5].")
 @click.option("--traffic", "traffics", type=click.Choice(KINDS), multiple=True, help="May be repeated [both].")
 @click.option("--system", "systems", type=click.Choice(list(SYSTEMS)), multiple=True, help="May be repeated.")
