@@ -139,3 +139,15 @@ def test_a_tick_whose_bound_is_malformed_moves_nothing(gates_through: str) -> No
     stage.append(Record(0, at("10:30"), TICK_KEY, broken))
     assert [letter.reason for letter in stage.dead_letters] == ["invalid_field"]
     assert stage.partition.through_at < at("10:30")
+
+
+@pytest.mark.parametrize("due_too", [False, True], ids=["gate", "gate and timer"])
+def test_a_bound_lets_only_those_enrollments_go_that_were_due_by_then(due_too: bool) -> None:
+    """Also when the same person is woken for something else."""
+    other = flow(wait(20), settle(), send("other"), name="other")
+    third = flow(wait(30 if due_too else 300), send("third"), name="third")
+    stage = Stage(SETTLED, other, third, clock="live").event(checkout("10:00")).tick("10:21")
+    bound = Tick(through=to_wire(at("10:30")), watermarks=(mark("10:30"),), gates_through=to_wire(at("10:15")))
+    stage.append(Record(0, at("10:30"), TICK_KEY, codec.encode(bound)))
+    assert sorted(stage.sent) == ["10:30 remind", *(["10:30 third"] if due_too else [])]
+    assert "10:31 other" in stage.tick("10:31").sent
