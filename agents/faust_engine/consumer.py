@@ -6,7 +6,6 @@ Every method here but the underscored helpers at the end replaces one of Faust's
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -112,7 +111,7 @@ class EngineConsumer(driver.Consumer):
         app = self._engine_app
         app.expectations.begin_tenure()
         app.committed.clear()
-        app.lease.renew(time.monotonic())  # no heartbeats are sent while a group is being joined
+        app.lease.renew(app.lease.now())  # no heartbeats are sent while a group is being joined
         watch_heartbeats(self._thread._consumer._coordinator, app.lease)  # type: ignore[union-attr]
         app.touch()
         await super().on_partitions_assigned(assigned, generation_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka.protocol.produce import ProduceRequest
@@ -27,17 +28,19 @@ WAIT_SECONDS = 60.0
 class Lease:
     """Runs from the moment at which the last good heartbeat was sent. Renewed from any thread."""
 
-    def __init__(self, *, session_seconds: float) -> None:
+    def __init__(self, *, session_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        """`now` reads a clock in seconds that never goes back."""
         self._seconds = session_seconds * SHARE
+        self.now = now
         self._renewed_at = float("-inf")
 
     def renew(self, at: float) -> None:
-        """The group knew us at a moment of the monotonic clock."""
+        """The group knew us at a moment of `now`."""
         self._renewed_at = max(self._renewed_at, at)
 
     def is_good(self) -> bool:
         """Whether what is written now gets there while we are a member."""
-        return time.monotonic() - self._renewed_at < self._seconds
+        return self.now() - self._renewed_at < self._seconds
 
     async def good(self) -> None:
         """Return while the lease is good; wait for it while it is not, as when the broker was away.
@@ -45,9 +48,9 @@ class Lease:
         A worker that has lost its partitions is told so meanwhile, and never gets beyond this. Ends the process after
         60 s.
         """
-        waited_since = time.monotonic()
+        waited_since = self.now()
         while not self.is_good():
-            if time.monotonic() - waited_since > WAIT_SECONDS:
+            if self.now() - waited_since > WAIT_SECONDS:
                 end_process(
                     Halted(
                         f"nothing may be written: the group has not answered a heartbeat for {WAIT_SECONDS:g} s",
@@ -65,7 +68,7 @@ def watch_heartbeats(coordinator: Any, lease: Lease) -> None:
     beat = coordinator._do_heartbeat
 
     async def watched() -> bool:
-        sent_at = time.monotonic()
+        sent_at = lease.now()
         good: bool = await beat()
         if good:
             lease.renew(sent_at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from aiokafka.protocol.produce import ProduceRequest
@@ -13,10 +12,13 @@ from agents.faust_engine.lease import SHARE, Lease, guard_writes, watch_heartbea
 SESSION_SECONDS = 1000.0
 
 
+NOW = 5_000_000.0
+
+
 def lease(*, renewed_seconds_ago: float | None) -> Lease:
-    made = Lease(session_seconds=SESSION_SECONDS)
+    made = Lease(session_seconds=SESSION_SECONDS, now=lambda: NOW)
     if renewed_seconds_ago is not None:
-        made.renew(time.monotonic() - renewed_seconds_ago)
+        made.renew(NOW - renewed_seconds_ago)
     return made
 
 
@@ -55,7 +57,7 @@ def test_it_is_good_for_a_share_of_the_session_and_not_before_it_is_renewed() ->
 
 def test_a_heartbeat_answered_late_does_not_shorten_it() -> None:
     one = lease(renewed_seconds_ago=0)
-    one.renew(time.monotonic() - SESSION_SECONDS)
+    one.renew(NOW - SESSION_SECONDS)
     assert one.is_good()
 
 
@@ -81,7 +83,7 @@ def test_what_a_stopped_process_had_queued_waits_until_the_group_knows_it_again(
         writing = asyncio.create_task(client.send(0, PRODUCE))
         await client.send(0, "metadata request")
         counts = [len(client.sent)]
-        one.renew(time.monotonic())
+        one.renew(NOW)
         assert await writing == "written"
         return [*counts, len(client.sent)]
 
