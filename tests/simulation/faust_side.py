@@ -44,7 +44,8 @@ class App:
 
     def __init__(self, *, options: EngineOptions, store: LocalStore) -> None:
         self.options, self.store = options, store
-        self.expectations, self.lease = Expectations(), Lease(session_seconds=options.session_seconds)
+        self.expectations = Expectations()
+        self.lease = Lease(session_seconds=options.session_seconds, now=lambda: asyncio.get_running_loop().time())
         self.duties: Duties
         self.committed: dict[int, int] = {}
         self.consumer: Any = None
