@@ -198,15 +198,15 @@ def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
     """
     own_of: dict[str, list[Event | Poison | Resolution]] = defaultdict(list)
     ticks: list[Tick] = []
-    now = 0
+    now, furthest = 0, _bound(0, "")
     for offset, appended_at, kind, payload in log:
         raw = as_mapping(payload)
         now = max(now, appended_at)
         if kind == "tick":
             marks = [watermark(mark) for mark in raw.get("watermarks") or []]
             bound = None if raw.get("gates_through") is None else instant(raw["gates_through"])
-            through = instant(raw["through"])
-            ticks.append(Tick(offset, now, through, raw.get("through_key"), marks, bound, raw.get("gates_key")))
+            furthest = max(furthest, _bound(instant(raw["through"]), raw.get("through_key")))
+            ticks.append(Tick(offset, now, *_said(furthest), marks, bound, raw.get("gates_key")))
         elif kind == "poison":
             own_of[raw["profile"]].append(Poison(offset, now, raw["profile"]))
         elif kind == "resolution":
@@ -222,6 +222,16 @@ def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
             _apply(replay, record)
         result.add(replay)
     return result
+
+
+def _bound(through: int, key: str | None) -> tuple[int, bool, str]:
+    """A tick's bound, to be compared: it never moves back, though a second owner's tick may say less."""
+    return through, key is None, key or ""
+
+
+def _said(bound: tuple[int, bool, str]) -> tuple[int, str | None]:
+    through, is_every_key, key = bound
+    return through, None if is_every_key else key
 
 
 def _apply(replay: Replay, record: Event | Poison | Resolution | Tick) -> None:

@@ -20,8 +20,20 @@ from tests.simulation.producing import Producer, Sent
 from tests.simulation.worker import Parts
 
 
+class _AcknowledgesAtOnce(OwnedPartition):
+    def take(self, delivery: Any) -> bool:
+        taken = super().take(delivery)
+        delivery.done()
+        return taken
+
+
 class PositionOfTheGroup(Partitions):
-    """Reads on from where the group has committed."""
+    """Reads on from where the group has committed, which is over what is in flight."""
+
+    def _own(self, core: Partition, population: Population, **how: Any) -> OwnedPartition:
+        one = super()._own(core, population, **how)
+        one.__class__ = _AcknowledgesAtOnce
+        return one
 
     def _new_core(self, number: int, **how: Any) -> Partition:
         core = super()._new_core(number, **how)

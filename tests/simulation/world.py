@@ -211,8 +211,9 @@ class World:
             self.broker.log(self.topics.profile_log.name, number).end
             for number in range(self.topics.profile_log.partitions)
         ]
-        positions = {one.number: one.core.position for _, worker in running(self.slots) for one in worker.owned()}
-        return positions == dict(enumerate(ends)) and len(self.intake.forwarded) == len(self.intake.reported)
+        owned = [one for _, worker in running(self.slots) for one in worker.owned()]
+        positions = sorted((one.number, one.core.position) for one in owned)  # each partition once
+        return positions == list(enumerate(ends)) and len(self.intake.forwarded) == len(self.intake.reported)
 
     def _is_quiet(self) -> bool:
         wakeups = [one.core.next_wakeup_at for _, worker in running(self.slots) for one in worker.owned()]
