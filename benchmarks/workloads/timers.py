@@ -24,7 +24,7 @@ from benchmarks.workloads.answers import Latency
 from benchmarks.workloads.ground import Ground, fresh_log
 from benchmarks.workloads.people import person
 from benchmarks.workloads.results import Reading
-from benchmarks.workloads.running import Worker
+from benchmarks.workloads.running import Worker, total
 from benchmarks.workloads.seeding import FLOW, HOUR_MS, Seeded, due_of, due_word, evenly, seed
 from schemas import codec
 from schemas.command import Command
@@ -36,7 +36,8 @@ READY_SECONDS = 180.0
 AFTER_READY_MS = 3_000
 BETWEEN_MS = 3_000
 PREPARATION_MS, PREPARATION_US = 20_000, 90  # before the first timer is due: at least, and per timer
-BURST_PER_MS_MIN = 10.0  # slower than this would not be waited for
+DRAIN_SECONDS_MAX = 60
+OVERDUE_MAX = 200  # of a million in an hour, that many come due within a second
 FLUSH_MS = 1_000  # by when the states behind the last command are written, too
 SOON_MS, LATER_MS = 3_000, 20_000  # how far ahead a timer is armed anew
 SAMPLE_SECONDS = 0.02
@@ -174,14 +175,25 @@ async def _phases(
             await asyncio.sleep(max(0, steady_at - clock_ms()) / 1000)
             await load.play(producer, stage, background, per_second=plan.per_second)
             memory_mib = worker.memory_mib()
-            burst_over_at = steady_at + plan.steady_seconds * 1000 + BETWEEN_MS + plan.burst / BURST_PER_MS_MIN
+            burst_over_at = steady_at + plan.steady_seconds * 1000 + BETWEEN_MS + 1_000
             await asyncio.sleep(max(0, burst_over_at + BETWEEN_MS - clock_ms()) / 1000)
+            await _drained(worker)
             await load.play(producer, stage, churn, per_second=plan.per_second)
             await asyncio.sleep((SOON_MS + LATER_MS + BETWEEN_MS) / 1000)
+            await _drained(worker)
             ended_at = clock_ms()
             sampling.cancel()
         await worker.stop()
     return ready_at, ended_at, sampler, memory_mib
+
+
+async def _drained(worker: Worker) -> None:
+    """Wait until hardly anybody is overdue, which takes as long as it takes. Raises Wrong when that is too long."""
+    for _ in range(DRAIN_SECONDS_MAX):
+        if total(await worker.numbers(), "cartwheel_timers_overdue") <= OVERDUE_MAX:
+            return
+        await asyncio.sleep(1.0)
+    raise Wrong(f"timers were still overdue {DRAIN_SECONDS_MAX} s after the last one was due")
 
 
 async def _fired(stage: Stage) -> Fired:
