@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from aiokafka import TopicPartition
@@ -77,11 +76,12 @@ class EngineConsumer(driver.Consumer):
         if not partitions:
             return
         store = self._engine_app.store
+        # Before the topic is asked: what is written meanwhile must not look like more than there is.
+        kept = {tp: store.kept_offset(tp.partition) for tp in partitions}
         begins, ends = await self.earliest_offsets(*partitions), await self.highwaters(*partitions)
         troubles = []
-        for tp in partitions:
-            held = store.kept_offset(tp.partition)
-            held = -1 if held is None else held
+        for tp, offset in kept.items():
+            held = -1 if offset is None else offset
             if trouble := changelog_trouble(_name(tp), begins=begins[tp], held=held):
                 end_process(trouble)
             if trouble := store_trouble(_name(tp), ends=ends[tp], held=held):
@@ -144,9 +144,7 @@ class EngineConsumer(driver.Consumer):
         able = {tp for tp in active if tp.topic != app.options.log_topic or app.duties.has_room(tp.partition)}
         if able:
             return await super()._getmany(able, timeout if len(able) == len(active) else SHORT_POLL_SECONDS)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                await app.duties.some_room()
+        await asyncio.sleep(SHORT_POLL_SECONDS)
         return {}
 
     async def _hand_over(self, tp: TP, batch: Sequence[Any], *, epoch: int) -> None:
