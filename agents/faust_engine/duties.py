@@ -36,8 +36,6 @@ class Duties:
     """Every partition has been sought to its position; deliveries follow."""
     has_room: Callable[[int], bool]
     """Whether the partition can take one more delivery; also true for one that is not there."""
-    some_room: Callable[[], Awaitable[None]]
-    """Return when any partition can, or none is there."""
     take: Callable[[Delivery], bool]
     """Take a delivery without waiting; false if the partition is no longer there."""
     release: Callable[[], Awaitable[None]]

@@ -55,7 +55,6 @@ class OwnedPartition:
         clock: Clock,
         clock_ms: Callable[[], int],
         metrics: Metrics,
-        got_room: Callable[[], object],
         fail: Callable[[BaseException], object],
     ) -> None:
         self.core = core
@@ -68,7 +67,7 @@ class OwnedPartition:
         """Where we began; up to where all is in the local store."""
         self._claim, self._epoch_before = claim, epoch_before
         self._topic, self._clock, self._metrics = topic, clock, metrics
-        self._got_room, self._fail = got_room, fail
+        self._fail = fail
         self._waiting: deque[Delivery] = deque()
         self._unsettled: list[Delivery] = []
         self._saying: deque[asyncio.Task[None]] = deque()
@@ -151,7 +150,6 @@ class OwnedPartition:
                 return
             delivery = self._waiting.popleft()
             self._work_off(delivery)
-            self._got_room()
             await asyncio.sleep(0)  # other partitions have their turn
 
     def _may_work(self) -> bool:

@@ -69,7 +69,6 @@ class Partitions:
         self._metrics, self._reached, self._ready = metrics, reached, ready
         self._instance, self._clock_ms, self._fail = instance, clock_ms, fail
         self._owned: dict[int, OwnedPartition] = {}
-        self._room = asyncio.Event()  # set when some partition may have got room
         self._started = False
         self._interrupted = time.monotonic()
         self._effects = Effects(
@@ -89,7 +88,6 @@ class Partitions:
             positions=lambda: {number: one.core.position for number, one in self._owned.items()},
             started=self._start,
             has_room=lambda number: number not in self._owned or self._owned[number].has_room(),
-            some_room=self._some_room,
             take=self._take,
             release=self._release,
             restored=self._metrics.restored,
@@ -133,11 +131,6 @@ class Partitions:
         self._metrics.assigned(interrupted_seconds=time.monotonic() - self._interrupted)
         self._ready(sorted(self._owned))
 
-    async def _some_room(self) -> None:
-        while self._owned and not any(one.has_room() for one in self._owned.values()):
-            self._room.clear()
-            await self._room.wait()
-
     def _take(self, delivery: Delivery) -> bool:
         partition = self._owned.get(delivery.partition)
         return partition is not None and partition.take(delivery)
@@ -148,7 +141,6 @@ class Partitions:
             self._interrupted = time.monotonic()
         self._started = False
         owned, self._owned = self._owned, {}
-        self._room.set()
         await asyncio.gather(*(partition.close() for partition in owned.values()))
 
     # --- making one ----------------------------------------------------------------------------------
@@ -200,7 +192,6 @@ class Partitions:
             clock=self._work.clock,
             clock_ms=self._clock_ms,
             metrics=self._metrics,
-            got_room=self._room.set,
             fail=self._fail,
         )
         owned.population = population
