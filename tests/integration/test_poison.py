@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from agents import topics_admin
 from agents.outgoing import partition_of
 from agents.stack import Addresses
 from schemas import codec
@@ -321,6 +322,26 @@ async def test_poison_a_worker_that_cannot_write_a_letter_exits_and_nothing_is_l
         assert await letters(made) == []
 
         await _limit(made, made.topics.dead_letters, MAX_MESSAGE_BYTES)
+        await made.worker()
+        await end(made)
+        assert [one.reason for one in await letters(made)] == ["broken_json"]
+        assert len(await sent(made)) == 1
+
+
+async def test_poison_a_worker_whose_letters_have_no_topic_exits_and_nothing_is_lost(
+    stack: Addresses, home: Path, namespace: str
+) -> None:
+    async with a_rig(stack, home, namespace) as made:
+        worker = await made.worker()
+        await worker.until_ready()
+        admin = AIOKafkaAdminClient(bootstrap_servers=made.kafka)
+        await admin.start()
+        await admin.delete_topics([made.topics.dead_letters.name])
+        await admin.close()
+        await write(made, [Line(START, "bob", b"{"), good("ann", CHECKOUT, START)])
+        assert await worker.ended() in (69, 70)
+
+        await topics_admin.apply(made.kafka, made.topics, clock="carried")
         await made.worker()
         await end(made)
         assert [one.reason for one in await letters(made)] == ["broken_json"]
