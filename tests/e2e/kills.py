@@ -8,7 +8,9 @@ from random import Random
 from tests.e2e.pipeline import Pipeline
 
 #: Reached once in a life, so that the process must die there at once; elsewhere it dies with this chance.
-ONCE = ("recovery", "rebuild", "seek")
+ONCE = ("recovery", "rebuild", "seek", "claim_written")
+#: Reached once per window, so that a log which is worked off in one must be killed there at once as well.
+PER_WINDOW = ("between_state_batches", "state_acknowledged", "local_store_written")
 CHANCE = 0.5
 #: How likely a worker is killed while it still starts, and how soon.
 EARLY = 0.15
@@ -34,12 +36,13 @@ async def at_random(line: Pipeline, dice: Random, *, kills: int, records: int, w
     return died
 
 
-async def at_points(line: Pipeline, name: str, *points: str, chance: float = CHANCE) -> list[str]:
+async def at_points(line: Pipeline, name: str, *points: str, chance: float = CHANCE, in_window: float = 1) -> list[str]:
     """Intake or worker, at each of some named points. Fails if it does not come by."""
     for point in points:
         if point == "recovery":
             line.wipe()  # or there is little to recover
-        process = await line.start(name, kill=f"{point}:{1 if point in ONCE else chance}")
+        likely = 1 if point in ONCE else in_window if point in PER_WINDOW else chance
+        process = await line.start(name, kill=f"{point}:{likely}")
         await process.ended()
         assert process.killed_at == point, f"not killed at {point}\n{process.last_words()}"
     return list(points)

@@ -61,7 +61,7 @@ def _without_orders(recorded: Recorded) -> Recorded:
 async def _kill_workers(line: Pipeline, turn: int) -> None:
     """At every point in turn, half of them without the disk afterwards, the other half in the next round."""
     for number, point in enumerate(WORKER_POINTS):
-        await kills.at_points(line, "worker", point, chance=CHANCES["worker"])
+        await kills.at_points(line, "worker", point, chance=CHANCES["worker"], in_window=CHANCES["worker"])
         if (number + turn) % 2:
             line.wipe()
 
