@@ -48,7 +48,8 @@ class Traffic:
                     await producer.flush()
                     await self._marks(producer)
                     marked = now
-                if self.written == self._events:
+                if self.written == self._events and not self.all_written.is_set():
+                    await producer.flush()  # handed over is not written
                     self.all_written.set()
                 await asyncio.sleep(0.02)
 
