@@ -7,10 +7,10 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib import metadata
 
 from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
+from agents.version import program_version
 from agents.worker.metrics import Metrics
 from agents.worker.owned_partition import OwnedPartition, stop_of
 from agents.worker.population import Population
@@ -27,7 +27,6 @@ from streams.program import Program
 REBUILD_CHUNK = 1_000
 #: Decoded profiles that a process keeps between units of work, all its partitions together; some 250 MB.
 KEPT_PROFILES_MAX = 64_000
-VERSION = metadata.version("cartwheel")
 
 log = logging.getLogger("cartwheel.worker")
 
@@ -160,7 +159,7 @@ class Partitions:
             load=lambda key: self._engine.store.load(number, key),
             record=record,
             kept_profiles_max=KEPT_PROFILES_MAX // assigned,
-            version=VERSION,
+            version=program_version(),
             state_version=self._work.state_version,
         )
 

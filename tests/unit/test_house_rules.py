@@ -154,7 +154,7 @@ def test_what_keeps_the_rules_is_left_alone(path: str, source: str) -> None:
 def test_a_trace_of_a_machine_is_found(path: str) -> None:
     assert list(house.traces(f"see /{path}"))
     assert list(house.traces("pip install --index" + "-url=https://packages.example"))
-    assert list(house.traces("see deploy/work/main, ~/tmp/x, the root/ of it and GET /work")) == []
+    assert list(house.traces("see deploy/" + "work/main, ~/tmp/x, the root/ of it and GET /work")) == []
 
 
 @pytest.fixture(scope="module")
