@@ -19,13 +19,17 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 def write(results: Results, folder: Path = DOCS) -> None:
     """Replace the plot and the measured part of the page. Raises Misconfigured when the page has lost its marks."""
-    page = folder / PAGE
+    replace_measured(folder / PAGE, measured(results))
+    (folder / PLOT).write_text(bars(results))
+
+
+def replace_measured(page: Path, text: str) -> None:
+    """Put a text between the marks of a page. Raises Misconfigured when it has lost them."""
     before, begin, rest = page.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise Misconfigured(f"{page} has no {BEGIN} or no {END}", next_step="put the two lines back into the page")
-    page.write_text(f"{before}{BEGIN}\n\n{measured(results)}\n\n{END}{after}")
-    (folder / PLOT).write_text(bars(results))
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
 def measured(results: Results) -> str:

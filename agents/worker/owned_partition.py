@@ -49,6 +49,7 @@ class OwnedPartition:
         *,
         core: Partition,
         unit: UnitOfWork[Any],
+        population: Population,
         claim: bytes,
         epoch_before: int,
         topic: str,
@@ -62,7 +63,7 @@ class OwnedPartition:
         self.unit = unit
         self.tick = TickState()
         self._clock_ms, self.owned_at = clock_ms, clock_ms()
-        self.population = Population()
+        self.population = population
         self.first_position = self.settled_position = core.position
         """Where we began; up to where all is in the local store."""
         self._claim, self._epoch_before = claim, epoch_before

@@ -182,9 +182,10 @@ class Partitions:
             changelog_next=self._engine.changelog_end(number),
             stale=store.take_stale(number),
         )
-        owned = OwnedPartition(
+        return OwnedPartition(
             core=core,
             unit=unit,
+            population=population,
             claim=codec.encode({"instance": self._instance, "claimed_at": to_wire(self._clock_ms())}),
             epoch_before=0 if record is None else codec.epoch_of(record),
             topic=self._work.topic,
@@ -193,8 +194,6 @@ class Partitions:
             metrics=self._metrics,
             fail=self._fail,
         )
-        owned.population = population
-        return owned
 
     def _check(self, number: int, record: PartitionRecord) -> None:
         """Raises Misconfigured when the state was made for another log, or by other flows."""

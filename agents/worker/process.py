@@ -84,13 +84,7 @@ async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> 
     partitions = Partitions(
         engine=engine,
         work=options.work,
-        destinations=Destinations(
-            commands=topics.commands.name,
-            decisions=topics.decisions.name,
-            dead_letters=topics.dead_letters.name,
-            dead_letter_partitions=topics.dead_letters.partitions,
-            state=topics.profile_state.name,
-        ),
+        destinations=Destinations.of(topics),
         state_batch_bytes=options.state_batch_bytes,
         metrics=metrics,
         instance=options.instance,

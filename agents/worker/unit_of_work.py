@@ -27,6 +27,7 @@ from typing import Generic, Protocol, TypeVar
 from agents.errors import Halted
 from schemas import codec
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
+from schemas.topics import Topics
 
 Item = tuple[bytes | None, bytes]
 Batch = TypeVar("Batch")
@@ -96,6 +97,17 @@ class Destinations:
     dead_letters: str
     dead_letter_partitions: int
     state: str
+
+    @classmethod
+    def of(cls, topics: Topics) -> Destinations:
+        """Those of a namespace."""
+        return cls(
+            commands=topics.commands.name,
+            decisions=topics.decisions.name,
+            dead_letters=topics.dead_letters.name,
+            dead_letter_partitions=topics.dead_letters.partitions,
+            state=topics.profile_state.name,
+        )
 
 
 class UnitOfWork(Generic[Batch]):

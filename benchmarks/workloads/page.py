@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from agents.errors import Misconfigured
-from benchmarks.page import BEGIN, DOCS, END
+from benchmarks.page import DOCS, replace_measured
 from benchmarks.workloads import gates
 from benchmarks.workloads.answers import PERCENTILES
 from benchmarks.workloads.results import Measured
@@ -17,12 +16,7 @@ PAGE = "workloads.md"
 
 def write(measured: Measured, folder: Path = DOCS) -> None:
     """Replace the measured part. Raises Misconfigured when the page has lost its marks."""
-    page = folder / PAGE
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise Misconfigured(f"{page} has no {BEGIN} or no {END}", next_step="put the two lines back into the page")
-    page.write_text(f"{before}{BEGIN}\n\n{shown(measured)}\n\n{END}{after}")
+    replace_measured(folder / PAGE, shown(measured))
 
 
 def shown(measured: Measured) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from itertools import cycle, islice
 from signal import SIGCONT, SIGSTOP
 
@@ -197,11 +198,15 @@ def disk_damaged(times: int) -> Storm:
         for kind in islice(cycle(disk.KINDS), times):
             await kept.until_ready()
             await asyncio.sleep(weather.dice.uniform(1, 3))
-            kept.between = lambda kind=kind: weather.died.update([disk.damage(kind, weather.dice)])  # type: ignore[misc]
+            kept.between = partial(_damage, disk, kind, weather)
             await kept.kill()
             kept.between = lambda: None
 
     return storm
+
+
+def _damage(disk: Disk, kind: str, weather: Weather) -> None:
+    weather.died[disk.damage(kind, weather.dice)] += 1
 
 
 def _armed(point: str) -> str:

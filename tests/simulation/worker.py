@@ -150,13 +150,7 @@ class Worker:
         return around.parts.partitions(
             engine=engine,
             work=around.work,
-            destinations=Destinations(
-                commands=topics.commands.name,
-                decisions=topics.decisions.name,
-                dead_letters=topics.dead_letters.name,
-                dead_letter_partitions=topics.dead_letters.partitions,
-                state=topics.profile_state.name,
-            ),
+            destinations=Destinations.of(topics),
             state_batch_bytes=None,
             metrics=METRICS,
             instance=self.life.name,
