@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from schemas.event import Event
-from schemas.profile import Body, PartitionRecord, Profile
+from schemas.event import LoggedEvent
+from schemas.identity import Identity
+from schemas.profile import NEVER, Body, PartitionRecord, Profile
 
 T = TypeVar("T")
 
@@ -30,7 +31,8 @@ class Undecodable(ValueError):
     """These bytes are not what they should be. Dead letter, or a refusal to start: the caller knows which."""
 
 
-_event = msgspec.json.Decoder(Event)
+_event = msgspec.json.Decoder(LoggedEvent)
+_identity = msgspec.json.Decoder(Identity)
 _profile = msgspec.msgpack.Decoder(Profile)
 _body = msgspec.msgpack.Decoder(Body)
 _partition = msgspec.msgpack.Decoder(PartitionRecord)
@@ -38,12 +40,20 @@ _json = msgspec.json.Encoder(order="deterministic")
 _pack = msgspec.msgpack.Encoder(order="deterministic")
 
 
-def decode_event(value: bytes) -> Event:
-    """A canonical event from its JSON."""
+def decode_event(value: bytes) -> LoggedEvent:
+    """An event of the profile log from its JSON."""
     try:
         return _event.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(str(error)) from error
+
+
+def decode_identity(value: msgspec.Raw) -> Identity:
+    """The identifiers of an event of the profile log."""
+    try:
+        return _identity.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Undecodable(f"identity: {error}") from error
 
 
 def decode(value: bytes, type_: type[T]) -> T:
@@ -80,9 +90,12 @@ def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
 
     Version 1 repeats in its body what stands in the header and in the key; version 2 leaves it out.
     """
-    flags = FLAG_HELD if any(enrollment.held for enrollment in profile.enrollments) else 0
-    header = HEADER.pack(version, flags, profile.applied_offset, profile.wakeup_at(), profile.last_active_at)
-    return header + _pack.encode(profile if version == 1 else profile.body())
+    flags, wakeup_at = 0, NEVER
+    if profile.enrollments:
+        flags = FLAG_HELD if any(enrollment.held for enrollment in profile.enrollments) else 0
+        wakeup_at = profile.wakeup_at()
+    header = HEADER.pack(version, flags, profile.applied_offset, wakeup_at, profile.last_active_at)
+    return header + _pack.encode(profile.whole() if version == 1 else profile.body())
 
 
 def unpack_profile(value: bytes, *, key: bytes) -> Profile:

@@ -66,6 +66,33 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     display_name: Annotated[str, Meta(min_length=1, max_length=TYPE_LENGTH_MAX)] | None = None
 
 
-def dedupe_identity(event: Event) -> str:
+class LoggedMoney(msgspec.Struct, frozen=True, gc=False):
+    """An amount as the profile log has it."""
+
+    amount: str
+    currency: str
+
+
+class LoggedEvent(msgspec.Struct, kw_only=True, gc=False):
+    """An event as the core reads it back from the profile log: the part of it that decisions may depend on.
+
+    Intake has judged it as an `Event`; here everything that nobody asks for is passed over, and not judged again.
+    """
+
+    id: str
+    source: str
+    type: str
+    time: Time
+    identity: Raw  # that of the event before is nearly always the same, and then need not be decoded
+    dedupe_key: str | None = None
+    backfill: bool = False
+    value: LoggedMoney | None = None
+    properties: Raw = NONE
+    items: Raw = NONE
+    context: Raw = NONE
+    subject: str | None = None
+
+
+def dedupe_identity(event: Event | LoggedEvent) -> str:
     """What makes two deliveries the same business event: the dedupe key, else the event id."""
     return event.dedupe_key or event.id

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Raw
 
 NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
+NOTHING_STATED = Raw()
 
 
 class Enrollment(msgspec.Struct, kw_only=True, array_like=True):
@@ -35,7 +37,7 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True):
     waited: bool = False  # a wait has been completed: the next one counts from the step before it, not from the anchor
 
 
-class Past(msgspec.Struct, kw_only=True, array_like=True):
+class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """What re-entry must remember of a flow (and key)."""
 
     started_at: int  # the latest anchor
@@ -52,7 +54,7 @@ class Seen(msgspec.Struct, kw_only=True, array_like=True):
     words: dict[str, Any]
 
 
-class Refusal(msgspec.Struct, kw_only=True, array_like=True):
+class Refusal(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """The last refusal of this profile by a flow, so that repeats are counted and not written again."""
 
     reason: str
@@ -60,7 +62,7 @@ class Refusal(msgspec.Struct, kw_only=True, array_like=True):
     repeats: int = 0
 
 
-class Fact(msgspec.Struct, array_like=True):
+class Fact(msgspec.Struct, array_like=True, gc=False):
     """A value and when it was true; of two, the later `occurred_at` stays."""
 
     value: str
@@ -87,6 +89,16 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True):
     last_active_at: int = 0
     poison: list[tuple[int, Poison]] = []  # offset of the record, what it holds up
     weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
+    # Not kept: the identifiers of an event as they stand in it, and the facts that say the same.
+    stated: Raw = NOTHING_STATED
+    facts: tuple[Fact, ...] = ()
+
+    def whole(self) -> tuple[Any, ...]:
+        """What state version 1 packs."""
+        return (
+            self.tenant, self.profile_id, self.applied_offset, self.identifiers, self.enrollments, self.past,
+            self.refusals, self.history, self.dedupe, self.conflicts, self.last_active_at, self.poison, self.weight,
+        )  # fmt: skip
 
     def body(self) -> tuple[Any, ...]:
         """What state version 2 packs, in the order of `Body`; the rest stands in the header and in the key."""

@@ -7,12 +7,12 @@ Kept as one packed run of bytes in order of arrival, so that state is decoded an
 from __future__ import annotations
 
 import struct
-import zlib
 from hashlib import blake2b
 from itertools import islice
 from typing import Literal
+from zlib import crc32
 
-from schemas.event import Event, dedupe_identity
+from schemas.event import LoggedEvent, dedupe_identity
 from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 
 ENTRY = struct.Struct(">8sII")
@@ -24,14 +24,14 @@ _LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whos
 Answer = Literal["new", "duplicate", "conflict"]
 
 
-def fingerprint(event: Event) -> tuple[bytes, int]:
+def fingerprint(event: LoggedEvent) -> tuple[bytes, int]:
     """(key hash, body hash) of an event. The body is what the shop said: value, properties, items."""
-    key = blake2b(f"{event.type}\x1f{dedupe_identity(event)}".encode(), digest_size=8).digest()
-    body = zlib.crc32(event.items, zlib.crc32(event.properties))
-    if event.value is not None:
-        body = zlib.crc32(f"{event.value.amount}{event.value.currency}".encode(), body)
-    lasting = event.type.startswith(_LASTING)
-    return key, (body & ~1) | lasting
+    type_, value = event.type, event.value
+    key = blake2b(f"{type_}\x1f{dedupe_identity(event)}".encode(), digest_size=8).digest()
+    body = crc32(event.items, crc32(event.properties))
+    if value is not None:
+        body = crc32(f"{value.amount}{value.currency}".encode(), body)
+    return key, body | 1 if type_.startswith(_LASTING) else body & ~1
 
 
 def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
@@ -49,12 +49,12 @@ def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
-    if seen and ENTRY.unpack_from(seen)[2] < _oldest_seconds(now):
+    if seen and int.from_bytes(seen[_BODY_END + 1 : _SIZE], "big") < (now - DEDUPE_HORIZON_MS) // 1000:
         seen = _forget_old(seen, now=now)
-    evicted, excess = 0, len(seen) + _SIZE - (room if room < BYTES_MAX else BYTES_MAX)
-    if excess > 0:
-        seen, evicted = shrink(seen, excess=excess, lasting=True)
-    return seen + ENTRY.pack(key, body, now // 1000), evicted
+    added, evicted = ENTRY.pack(key, body, now // 1000), 0
+    if (size := len(seen) + _SIZE) > room or size > BYTES_MAX:
+        seen, evicted = shrink(seen, excess=size - min(room, BYTES_MAX), lasting=True)
+    return seen + added, evicted
 
 
 def shrink(seen: bytes, *, excess: int, lasting: bool) -> tuple[bytes, int]:

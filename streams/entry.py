@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from schemas.codec import packed_size
+from schemas.codec import decode_identity, packed_size
 from schemas.event import dedupe_identity
 from schemas.flow import Flow, Reentry, Step, Wait
 from schemas.identity import is_known
@@ -36,7 +36,7 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     words = trigger.words
     if flow.trigger.where is not None and judge(flow.trigger.where, words) is not True:
         return WHERE_FALSE
-    if flow.addressed and not is_known(trigger.event.identity):
+    if flow.addressed and not is_known(decode_identity(trigger.event.identity)):
         return _refused("anonymous", {})
     key = "" if flow.key is None else words.get(flow.key)
     if not isinstance(key, str):
@@ -49,7 +49,7 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     refusal = (
         _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
         or _judge_freshness(flow, trigger, now)
-        or _judge_room(profile, words)
+        or _judge_room(profile, trigger)
     )
     if refusal is not None:
         return Verdict(None, (refusal,))
@@ -109,7 +109,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         enrollment = copy.copy(live)
         enrollment.ignored += 1
         return Verdict(enrollment, (Note(outcome="ignored", reason="live"),), enrollment)
-    refusal = _judge_freshness(flow, trigger, now) or _judge_room(profile, trigger.words, instead_of=live)
+    refusal = _judge_freshness(flow, trigger, now) or _judge_room(profile, trigger, instead_of=live)
     if refusal is not None:
         return Verdict(live, (refusal,), live)
     enrollment = copy.copy(live)
@@ -170,11 +170,11 @@ def _judge_freshness(flow: Flow, trigger: Trigger, now: int) -> Note | None:
     return _note_refused("trigger_too_old", values)
 
 
-def _judge_room(profile: Profile, words: dict[str, Any], *, instead_of: Enrollment | None = None) -> Note | None:
+def _judge_room(profile: Profile, trigger: Trigger, *, instead_of: Enrollment | None = None) -> Note | None:
     live = len(profile.enrollments) - (instead_of is not None)
     if live >= ENROLLMENTS_MAX:
         return _note_refused("too_many_enrollments", {"live": live, "max": ENROLLMENTS_MAX})
-    size = profile.weight + packed_size(words) + lasting_bytes(profile.dedupe)
+    size = profile.weight + trigger.words_bytes + lasting_bytes(profile.dedupe)
     size -= 0 if instead_of is None else packed_size(instead_of.context)
     if size > ENROLLED_BYTES_MAX:
         return _note_refused("state_full", {"bytes": size, "max": ENROLLED_BYTES_MAX})

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from schemas import codec
-from schemas.catalog import short_name
 from schemas.command import Clock
 from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, WATERMARK_KEY, Resolution, Tick, Watermark
-from schemas.event import Event
-from schemas.instants import from_datetime
-from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX, RECORD_BYTES_MAX
+from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX
 from schemas.profile import NEVER, PartitionRecord, Poison, Profile, Stopped
-from streams import dedupe, person, poison
+from streams import person, poison
 from streams.profiles import KEPT_MAX, Profiles, StateUnreadable
 from streams.program import Program
+from streams.reading import read
 from streams.recorder import Recorder
 from streams.retained import Retained
 from streams.schedule import LAST_KEY, Schedule, bound_key
@@ -26,10 +24,7 @@ from streams.unit import NO_TIME
 from streams.unit import Outputs as Outputs
 from streams.unit import Record as Record
 from streams.unit import Snapshot as Snapshot
-from streams.verdict import Trigger
 from streams.watermarks import Gates
-from streams.weight import ROOM
-from streams.words import all_words
 
 GATES_ONLY = -1  # a time before every wakeup
 CONTROL_KEYS: dict[Clock, tuple[bytes, ...]] = {
@@ -74,6 +69,7 @@ class Partition:
         self._profiles = Profiles(load, kept_max=kept_profiles_max, state_version=state_version)
         self._retained = Retained(record, clock=clock)
         self._released: set[bytes] = set()  # by the record being processed
+        self._new = 0  # events of this unit of work
         self._out = self._new_recorder()
 
     # --- what others may ask --------------------------------------------------------------------
@@ -121,6 +117,8 @@ class Partition:
                 break
             self._process(record)
             self.position = record.offset + 1
+        if self._new:
+            out.tallies[("event", "new")], self._new = self._new, 0
         return Outputs(
             commands=out.encoded_commands(),
             decisions=out.encoded_decisions(),
@@ -147,12 +145,11 @@ class Partition:
             self._set_aside = frozenset(one for one in self._set_aside if one[0] >= self._retained.position)
 
     def _process(self, record: Record) -> None:
-        out = self._out
-        out.caused_by(record.offset)
         if self._released:
             self._released = set()
         if record.appended_at > self.now_at:
             if self._clock == "carried":
+                self._out.caused_by(record.offset)
                 self._release((record.appended_at - 1, LAST_KEY), record)
             self.now_at = max(self.now_at, record.appended_at)
         elif record.appended_at < self.now_at:
@@ -160,10 +157,11 @@ class Partition:
                 detail = f"the clock of this log is {self._clock}; only intake may write to the profile log"
                 self._refuse_unread(record, OTHER_CLOCK[self._clock], detail)
                 return
-            out.tallies[("clamped",)] += 1
+            self._out.tallies[("clamped",)] += 1
         if record.key[:1] != b"\x00":
             self._process_event(record)
         else:
+            self._out.caused_by(record.offset)
             self._process_control(record)
 
     def _process_control(self, record: Record) -> None:
@@ -184,17 +182,14 @@ class Partition:
     # --- events --------------------------------------------------------------------------------------
 
     def _process_event(self, record: Record) -> None:
-        key, value, out = record.key, record.value, self._out
+        key, out = record.key, self._out
         try:
-            if len(value) > RECORD_BYTES_MAX:
-                raise codec.Undecodable(f"the record has {len(value)} bytes")
-            event = codec.decode_event(value)
-            type_ = short_name(event.type)
-            words = all_words(event, type_=type_) if type_ in self._program.events else {}
-            occurred_at = from_datetime(event.time)
+            trigger = read(self._program, record)
             profile = self._profiles.of(key)
-        except (codec.Undecodable, OverflowError) as error:
-            self._refuse_unread(record, *poison.why(value, str(error)))
+            stated = trigger.event.identity
+            identity = None if stated == profile.stated else codec.decode_identity(stated)
+        except codec.Undecodable as error:
+            self._refuse_unread(record, *poison.why(record.value, str(error)))
             return
         if profile.applied_offset >= record.offset and key not in self._released:
             self._pass_over(record, profile)
@@ -202,36 +197,28 @@ class Partition:
         if self._set_aside and (record.offset, key, "messages") in self._set_aside:
             self._hold(key, profile, record.offset, "messages")
             return
+        event = trigger.event
         out.caused_by(record.offset, event.id)
-        if occurred_at > self.now_at + FUTURE_MS_MAX:
+        if trigger.occurred_at > self.now_at + FUTURE_MS_MAX:
             out.tallies[("event", "from_the_future")] += 1
-            occurred_at = self.now_at
-        if occurred_at < self.now_at - DEDUPE_HORIZON_MS and not event.backfill:
+            trigger.occurred_at = self.now_at
+        if trigger.occurred_at < self.now_at - DEDUPE_HORIZON_MS and not event.backfill:
             detail = f"time {event.time.isoformat()} is more than 14 days before now; send it with backfill: true"
             out.refuse_record(record, "before_dedupe_horizon", detail, now=self.now_at)
             return
         try:
-            if self._is_new(record, profile, event):
-                trigger = Trigger(event, type_, words, occurred_at, record.offset)
-                person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
-                self._touch(key, profile, record.offset)
+            answer = person.recognize(profile, event, now=self.now_at, out=out)
+            if answer == "new":
+                self._new += 1
+                person.notice(profile, stated, identity, trigger.occurred_at)
+                if trigger.type in self._program.parts:
+                    person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
+                    self._touch(key, profile, record.offset)
+                    return
+            if answer != "duplicate":
+                self._changed(key, profile, record.offset)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this record
             self._mend(record, key, "messages", error)
-
-    def _is_new(self, record: Record, profile: Profile, event: Event) -> bool:
-        key, body = dedupe.fingerprint(event)
-        answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=self.now_at)
-        self._out.tallies[("event", answer)] += 1
-        if answer == "new":
-            room = ROOM - profile.weight
-            profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=self.now_at, room=room)
-            if evicted:
-                self._out.tallies[("evicted", "dedupe")] += evicted
-            return True
-        if answer == "conflict":
-            profile.conflicts += 1
-            self._touch(record.key, profile, record.offset)
-        return False
 
     # --- time ----------------------------------------------------------------------------------------
 
@@ -372,11 +359,15 @@ class Partition:
     def _is_ahead(self, key: bytes, profile: Profile, offset: int) -> bool:
         return profile.applied_offset >= offset and key not in self._released
 
-    def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
+    def _changed(self, key: bytes, profile: Profile, offset: int) -> None:
         if profile.applied_offset < 0:
             self._out.tallies[("profile",)] += 1
         profile.applied_offset = offset
         self._profiles.changed[key] = profile
+
+    def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
+        """Changed, and perhaps also when it is to be woken."""
+        self._changed(key, profile, offset)
         if profile.enrollments:
             self._schedule.index(key, profile, now=self.now_at)
         else:

@@ -5,15 +5,15 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 
 from __future__ import annotations
 
-from msgspec.structs import astuple
+from msgspec import Raw
 
 from schemas.codec import packed_size
-from schemas.event import Event
+from schemas.event import LoggedEvent
 from schemas.flow import Flow, Settle
-from schemas.identity import KINDS, identifies, normalized
+from schemas.identity import KINDS, Identity, identifies, normalized
 from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
-from schemas.profile import NEVER, Enrollment, Fact, Past, Profile, Seen
-from streams import weight
+from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
+from streams import dedupe, weight
 from streams.decide import decide
 from streams.entry import WHERE_FALSE, past_name, step_of
 from streams.holds import Hold
@@ -23,15 +23,47 @@ from streams.verdict import Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
 
 
+def recognize(profile: Profile, event: LoggedEvent, *, now: int, out: Recorder) -> dedupe.Answer:
+    """Whether this profile has had the event before; a new one is remembered."""
+    key, body = dedupe.fingerprint(event)
+    if key in profile.dedupe:  # or bytes that look like it, across two entries
+        answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=now)
+        if answer != "new":
+            out.tallies[("event", answer)] += 1
+            profile.conflicts += answer == "conflict"
+            return answer
+    room = weight.ROOM - profile.weight
+    profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=now, room=room)
+    if evicted:
+        out.tallies[("evicted", "dedupe")] += evicted
+    return "new"
+
+
+def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at: int) -> None:
+    """Learn what every new event tells: who it is about, and that they were there.
+
+    `stated` are the identifiers as they stand in the event, `identity` the same decoded; None when the profile knows
+    them already, which is what most events find.
+    """
+    if occurred_at > profile.last_active_at:
+        profile.last_active_at = occurred_at
+    if identity is not None:
+        _learn(profile, stated, identity, occurred_at)
+        return
+    for fact in profile.facts:
+        if fact.occurred_at < occurred_at:
+            fact.occurred_at = occurred_at
+
+
 def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
-    """Apply one new event: identifiers, exits, entries, history, in this order. Backfill never enrolls."""
-    event, type_, words, occurred_at, offset = trigger
-    _learn_identifiers(profile, event, occurred_at)
-    profile.last_active_at = max(profile.last_active_at, occurred_at)
+    """Apply one new event that a flow looks at: exits, entries, history, in this order. Backfill never enrolls."""
+    event, type_, words = trigger.event, trigger.type, trigger.words
     seen = None
     if type_ in program.by_exit:
         asked = {name: words[name] for name in program.exit_words[type_] if name in words}
-        seen = Seen(type=type_, source=event.source, occurred_at=occurred_at, offset=offset, words=asked)
+        seen = Seen(
+            type=type_, source=event.source, occurred_at=trigger.occurred_at, offset=trigger.offset, words=asked
+        )
         _judge_exits(program, profile, seen, now=now, out=out)
     if not event.backfill:
         for flow in program.by_trigger.get(type_, ()):
@@ -107,7 +139,7 @@ def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, ou
     if verdict.notes and verdict.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
-        weight.add(profile, weight.of_enrollment(verdict.enrollment), out)
+        weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
 
 
 def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
@@ -147,18 +179,23 @@ def _past(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -
     return past
 
 
-def _learn_identifiers(profile: Profile, event: Event, occurred_at: int) -> None:
-    for kind, value in zip(KINDS, astuple(event.identity), strict=True):
-        if value is None:
+def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) -> None:
+    """Of two values of a kind, the one said later stays."""
+    said, agreed = [], True
+    for kind in KINDS:
+        value = getattr(identity, kind)
+        if value is None or not identifies(value):
             continue
+        value = normalized(kind, value)
         known = profile.identifiers.get(kind)
-        if known is not None and known.value == value:
-            known.occurred_at = max(known.occurred_at, occurred_at)
-            continue
-        if identifies(value):
-            value = normalized(kind, value)
-            if known is None or (occurred_at, value) > (known.occurred_at, known.value):
-                profile.identifiers[kind] = Fact(value, occurred_at)
+        if known is None or (known.value != value and (occurred_at, value) > (known.occurred_at, known.value)):
+            known = profile.identifiers[kind] = Fact(value, occurred_at)
+        elif known.value != value:
+            agreed = False
+        elif known.occurred_at < occurred_at:
+            known.occurred_at = occurred_at
+        said.append(known)
+    profile.stated, profile.facts = (stated.copy(), tuple(said)) if agreed else (NOTHING_STATED, ())
 
 
 def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from schemas.flow import Flow
 from streams.conditions import words_used
+from streams.words import Parts, by_part
 
 
 class DuplicateFlow(ValueError):
@@ -22,7 +23,7 @@ class Program:
     by_trigger: dict[str, tuple[Flow, ...]]
     by_exit: dict[str, frozenset[str]]  # flows with an exit rule on that event
     exit_words: dict[str, frozenset[str]]  # the words that exit rules ask of that event
-    events: frozenset[str]  # those that some flow looks at
+    parts: dict[str, Parts]  # of the events that some flow looks at, the words that are asked for
     hash: str  # over names and versions; the partition record keeps it
 
 
@@ -48,6 +49,6 @@ def build(flows: Iterable[Flow]) -> Program:
         by_trigger={event: tuple(some) for event, some in triggers.items()},
         by_exit={event: frozenset(names) for event, names in exits.items()},
         exit_words={event: frozenset(names) for event, names in words.items()},
-        events=frozenset(triggers) | frozenset(exits),
+        parts={event: by_part(event, None if event in triggers else words[event]) for event in {**triggers, **words}},
         hash=blake2b("\n".join(f"{f.name} {f.version}" for f in live.values()).encode(), digest_size=16).hexdigest(),
     )

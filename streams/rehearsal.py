@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from schemas import codec
 from schemas.command import Command
 from schemas.control import END_KEY, WATERMARK_KEY, Watermark
@@ -71,7 +73,7 @@ class Rehearsal:
     def feed(self, records: Sequence[Record]) -> None:
         """Many records as one unit of work; their offsets are given here."""
         start = self._partition.position
-        outputs = self._partition.process([record._replace(offset=start + i) for i, record in enumerate(records)])
+        outputs = self._partition.process([replace(record, offset=start + i) for i, record in enumerate(records)])
         self._store.update(self._partition.snapshot().states)
         self._partition.settled()
         self.commands += (codec.decode(value, Command) for _, value in outputs.commands)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from schemas import codec
 from schemas.command import Clock
 from schemas.control import WATERMARK_KEY, Watermark
@@ -54,7 +56,7 @@ class Retained:
             now = max(now, record.appended_at)
             own = record.key == key and not (moments_only and record.offset == through)
             if own or record.key[:1] == b"\x00":
-                found.append(record if self._carried or record.appended_at < 0 else record._replace(appended_at=now))
+                found.append(record if self._carried or record.appended_at < 0 else replace(record, appended_at=now))
             elif self._carried and record.appended_at >= 0:
                 found.append(Record(record.offset, record.appended_at, WATERMARK_KEY, NO_NEWS))
         return found

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
+
 NO_TIME = -1  # of a record that brings the time of another clock than its log has
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record of the profile log; `appended_at` is the broker's append time, or the carried one, or NO_TIME."""
 
     offset: int

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from schemas.decision import Outcome
-from schemas.event import Event
+from schemas.event import LoggedEvent
 from schemas.flow import Send
 from schemas.profile import Enrollment, Seen
 from streams.watermarks import Gates
@@ -39,14 +39,15 @@ class Passing(NamedTuple):
     seen: Seen
 
 
-class Trigger(NamedTuple):
+class Trigger(msgspec.Struct, gc=False):
     """Input: an event that this flow is triggered by. `occurred_at` is already clamped."""
 
-    event: Event
+    event: LoggedEvent
     type: str  # short name
-    words: dict[str, Any]
     occurred_at: int
     offset: int
+    words: dict[str, Any] = {}  # those that flows ask for
+    words_bytes: int = 0  # what they take in state
 
 
 class Wakeup(NamedTuple):

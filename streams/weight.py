@@ -22,9 +22,9 @@ SEEN_BYTES = 192
 REFUSAL_BYTES = 192
 
 
-def of_enrollment(enrollment: Enrollment) -> int:
-    """At most what an enrollment adds, with what re-entry remembers of it."""
-    return codec.packed_size(enrollment.context) + 2 * len(enrollment.key.encode()) + ENROLLMENT_BYTES
+def of_enrollment(enrollment: Enrollment, words_bytes: int) -> int:
+    """At most what an enrollment with so many bytes of words adds, with what re-entry remembers of it."""
+    return words_bytes + 2 * len(enrollment.key.encode()) + ENROLLMENT_BYTES
 
 
 def add(profile: Profile, size: int, out: Recorder) -> None:

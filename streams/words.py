@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas import codec, instants
 from schemas.catalog import Kind, words_of
-from schemas.event import NONE, Event
+from schemas.event import NONE, LoggedEvent, LoggedMoney
 
 
 class Asked(NamedTuple):
@@ -21,31 +21,32 @@ class Asked(NamedTuple):
     kind: Kind
 
 
-def all_words(event: Event, *, type_: str) -> dict[str, Any]:
-    """Every declared word that an event of this short name has. A value of another kind is left out: unknown.
-
-    Raises Undecodable when a part of the event is no JSON, or holds what no state can keep.
-    """
-    try:
-        found = _select(event, _by_part(type_))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise codec.Undecodable(str(error)) from error
-    codec.packed_size(found)
-    return found
+Parts = tuple[tuple[str, tuple[Asked, ...]], ...]
 
 
-@lru_cache(maxsize=1024)
-def _by_part(type_: str) -> tuple[tuple[str, tuple[Asked, ...]], ...]:
-    """The words of a type by the part of the event that holds them, so that each part is decoded once."""
+def by_part(type_: str, names: Container[str] | None = None) -> Parts:
+    """The words of a type, or those of these names, by the part of the event that holds them: it is decoded once."""
     parts: dict[str, list[Asked]] = {}
     for name, word in words_of(type_).items():
-        top, *below = word.path
-        assert len(below) < 2, "words stand in a part of the event or are one"
-        parts.setdefault(top, []).append(Asked(name, below[0] if below else None, word.kind))
+        if names is None or name in names:
+            top, *below = word.path
+            assert len(below) < 2, "words stand in a part of the event or are one"
+            parts.setdefault(top, []).append(Asked(name, below[0] if below else None, word.kind))
     return tuple((top, tuple(words)) for top, words in parts.items())
 
 
-def _select(event: Event, parts: tuple[tuple[str, tuple[Asked, ...]], ...]) -> dict[str, Any]:
+def select(event: LoggedEvent, parts: Parts) -> dict[str, Any]:
+    """The words among these that the event has. A value of another kind is left out: unknown.
+
+    Raises Undecodable when a part of the event is no JSON.
+    """
+    try:
+        return _select(event, parts)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise codec.Undecodable(str(error)) from error
+
+
+def _select(event: LoggedEvent, parts: Parts) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for top, words in parts:
         part = _part(event, top)
@@ -60,11 +61,11 @@ def _select(event: Event, parts: tuple[tuple[str, tuple[Asked, ...]], ...]) -> d
     return found
 
 
-def _part(event: Event, top: str) -> Any:
+def _part(event: LoggedEvent, top: str) -> Any:
     value = getattr(event, top)
     if isinstance(value, msgspec.Raw):
         return None if value is NONE else msgspec.json.decode(value)
-    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else value
+    return {"amount": value.amount, "currency": value.currency} if isinstance(value, LoggedMoney) else value
 
 
 def is_kind(value: Any, kind: Kind) -> bool:

@@ -69,7 +69,7 @@ def event(reader: Reader, node: Node, *, short: str, envelope: Envelope, people:
     if len(reader.findings) > mistakes:
         return None
     try:
-        return codec.decode_event(codec.encode(wire))
+        return codec.decode(codec.encode(wire), Event)
     except codec.Undecodable as error:
         reader.note("wrong_shape", node, f"this is no event: {error}")
         return None

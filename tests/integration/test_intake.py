@@ -26,6 +26,7 @@ from schemas import codec
 from schemas.command import Clock
 from schemas.control import APPENDED_AT_HEADER, END_KEY, WATERMARK_KEY, Watermark
 from schemas.dead_letter import DeadLetter
+from schemas.event import Event
 from schemas.instants import to_wire
 from schemas.limits import PROPERTIES_MAX
 from schemas.topics import Topics, topics
@@ -125,7 +126,7 @@ async def test_each_bad_record_is_a_dead_letter_and_the_good_ones_around_it_go_t
     forwarded = await records(kafka, live.profile_log)
     assert {json.loads(record.value)["id"] for record in forwarded} == {f"good-{n}" for n in range(len(BAD))} | {"last"}
     for record in forwarded:
-        canonical = codec.decode_event(record.value)
+        canonical = codec.decode(record.value, Event)
         assert canonical.received_at is not None
         assert record.key.startswith(b"acme/")
 

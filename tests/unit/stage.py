@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas import codec
 from schemas.catalog import BY_SHORT
@@ -20,7 +21,7 @@ from schemas.command import Clock, Command
 from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
-from schemas.event import Event
+from schemas.event import Event, LoggedEvent
 from schemas.flow import Condition, EventMatch, ExitRule, Flow, Gate, Reentry, Send, Settle, Step, Stop, Wait
 from schemas.identity import Identity
 from schemas.instants import EPOCH, from_datetime, to_wire
@@ -92,6 +93,11 @@ def event(
         properties=msgspec.Raw(json.dumps(properties).encode() if properties else b"null"),
         context=msgspec.Raw(b"null" if channel_id is None else json.dumps({"channel_id": channel_id}).encode()),
     )
+
+
+def logged(event: Event) -> LoggedEvent:
+    """As the core reads it back from the profile log."""
+    return codec.decode_event(codec.encode(event))
 
 
 def checkout(time: str, **more: Any) -> Event:
@@ -278,7 +284,7 @@ class Stage:
 
     def append(self, *records: Record) -> Stage:
         """One unit of work; the records get the next offsets of the log."""
-        numbered = [record._replace(offset=len(self.log) + index) for index, record in enumerate(records)]
+        numbered = [replace(record, offset=len(self.log) + index) for index, record in enumerate(records)]
         self.log += numbered
         self.outputs.append(work(self.partition, numbered))
         self.store.update(self.outputs[-1].states)

@@ -42,7 +42,12 @@ def test_the_plain_loop_orders_what_the_reference_orders(kind: Kind, size: int) 
     ordered: Counter[tuple[bytes, str]] = Counter()
     states: dict[bytes, bytes] = {}
     for start in range(0, len(log), size):
-        loop.take([Fetched(*record[:4]) for record in log[start : start + size]])
+        loop.take(
+            [
+                Fetched(record.offset, record.appended_at, record.key, record.value)
+                for record in log[start : start + size]
+            ]
+        )
         commands, changed = loop.flush()
         ordered.update((key, msgspec.json.decode(value)["checkout_id"]) for key, value in commands)
         states.update(changed)

@@ -15,6 +15,7 @@ from schemas import codec
 from schemas.catalog import is_known_type
 from schemas.command import Command
 from schemas.control import TICK_KEY, Tick
+from schemas.event import Event
 from schemas.identity import profile_id, profile_key, strongest
 from schemas.instants import to_wire
 from streams.partition import Partition, Record
@@ -39,7 +40,7 @@ def test_traffic_is_canonical_and_as_mixed_and_large_as_it_says(kind: Kind) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_event_stands_under_the_key_that_intake_would_give_it(kind: Kind) -> None:
     for draft in islice(drafts(seed=3, kind=kind), 500):
-        event = codec.decode_event(draft.at(AT))
+        event = codec.decode(draft.at(AT), Event)
         who = strongest(event.identity)
         assert who is not None
         profile = profile_id(tenant=event.tenant, kind=who[0], value=who[1])

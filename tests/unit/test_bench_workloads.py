@@ -17,6 +17,7 @@ from benchmarks.workloads.people import HOT_SHARE, anybody_of, hot_person, perso
 from benchmarks.workloads.results import Measured
 from benchmarks.workloads.seeding import HOUR_MS, Maker, Seeded, due_of, due_word, evenly
 from schemas import codec
+from schemas.event import Event
 
 NOW = 1_790_000_000_000
 EVENTS = 5_000
@@ -35,7 +36,7 @@ class TestPeople:
 
     def test_events_say_whom_they_are_about(self) -> None:
         draft = next(anybody_of(1, drafts(seed=1, kind="uniform")))
-        event = codec.decode_event(draft.at(NOW))
+        event = codec.decode(draft.at(NOW), Event)
         assert draft.key == person(0).key
         assert (event.tenant, event.identity.external_id) == ("shop1", "shopper-0")
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from schemas import codec
 from schemas.control import END_KEY, TICK_KEY, WATERMARK_KEY, Tick, Watermark
@@ -48,7 +49,7 @@ def with_part(part: str, value: bytes) -> Record:
     """A checkout with one part of it replaced by these bytes, as somebody who is not intake could have written it."""
     whole = event_record(checkout("10:00"), at=at("10:00"))
     without = whole.value.replace(b'"' + part.encode() + b'"', b'"before"')
-    return whole._replace(value=without.replace(b'"type"', b'"' + part.encode() + b'":' + value + b',"type"'))
+    return replace(whole, value=without.replace(b'"type"', b'"' + part.encode() + b'":' + value + b',"type"'))
 
 
 def assert_only_this_record_is_lost(stage: Stage) -> None:
@@ -184,6 +185,35 @@ class TestWhatIdentifiesNobody:
         stage.event(checkout("10:00", identity=Identity(external_id="1", email="ann@example.com")))
         stage.event(event("product_viewed", "10:05", identity=Identity(external_id="1", email=nobody))).finish()
         assert [one.addresses for one in stage.commands] == [{"email": "ann@example.com"}]
+
+
+class TestOfTwoAddresses:
+    """Semantics 11.4."""
+
+    @staticmethod
+    def view(time: str, email: str, *, came: str) -> Record:
+        who = Identity(external_id="1", email=email)
+        return event_record(event("product_viewed", time, id=f"{time}{email}", identity=who), at=at(came))
+
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            ([("10:00", "a@x.org"), ("10:10", "b@x.org")], "b@x.org"),
+            ([("10:10", "b@x.org"), ("10:00", "a@x.org")], "b@x.org"),
+            ([("10:00", "a@x.org"), ("10:20", "a@x.org"), ("10:10", "b@x.org")], "a@x.org"),
+            ([("10:20", "a@x.org"), ("10:10", "b@x.org"), ("10:15", "b@x.org"), ("10:30", "b@x.org")], "b@x.org"),
+            ([("10:00", " A@x.org"), ("10:20", " A@x.org"), ("10:10", "b@x.org")], "a@x.org"),
+        ],
+    )
+    def test_the_later_one_stays(self, said: list[tuple[str, str]], expected: str) -> None:
+        stage = Stage(flow())
+        for minute, (time, email) in enumerate(said):
+            stage.append(self.view(time, email, came=f"11:{minute:02}"))
+        ((key, state),) = stage.store.items()
+        assert codec.unpack_profile(state, key=key).identifiers["email"].value == expected
+        in_one_unit = Stage(flow())
+        in_one_unit.append(*(self.view(time, email, came=f"11:{n:02}") for n, (time, email) in enumerate(said)))
+        assert in_one_unit.store == stage.store
 
 
 class TestStateStaysWithinItsBound:

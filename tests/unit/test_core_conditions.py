@@ -10,8 +10,8 @@ from msgspec import Raw
 from schemas.catalog import Kind
 from schemas.flow import All, AnyOf, Compare, Condition, Not, Operator
 from streams.conditions import judge, words_used
-from streams.words import all_words, is_kind
-from tests.unit.stage import at, checkout, event
+from streams.words import by_part, is_kind, select
+from tests.unit.stage import at, checkout, event, logged
 
 
 def compare(word: str, kind: Kind, operator: Operator, operand: Any = None) -> Compare:
@@ -104,9 +104,9 @@ def test_the_words_a_condition_asks_for() -> None:
 
 def test_words_are_declared_typed_and_where_the_catalog_says() -> None:
     """Semantics 10.4: words are declared per event type; ids are text."""
-    found = all_words(
-        checkout("10:00", total="80.00", channel_id="2", checkout_id="C1", coupon=5, secret="x"),
-        type_="checkout_started",
+    found = select(
+        logged(checkout("10:00", total="80.00", channel_id="2", checkout_id="C1", coupon=5, secret="x")),
+        by_part("checkout_started"),
     )
     assert found == {"checkout_id": "C1", "total": {"amount": "80.00", "currency": "USD"}, "channel_id": "2"}
 
@@ -115,7 +115,7 @@ def test_a_part_of_another_shape_leaves_its_words_unknown() -> None:
     odd = event("product_viewed", "10:00")
     odd.properties = Raw(b'["product_id"]')
     odd.context = Raw(b'{"channel_id": 2, "store": "two"}')
-    assert all_words(odd, type_="checkout_started") == {"store": "two"}
+    assert select(logged(odd), by_part("checkout_started")) == {"store": "two"}
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,18 @@ import pytest
 from schemas.event import Event
 from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 from streams import dedupe
-from tests.unit.stage import Stage, at, checkout, event, flow, order
+from tests.unit.stage import Stage, at, checkout, event, flow, logged, order
 
 START = at("00:00")
 
 
 def remember(seen: bytes, one: Event, now: int = START) -> tuple[bytes, int]:
-    key, body = dedupe.fingerprint(one)
+    key, body = dedupe.fingerprint(logged(one))
     return dedupe.remember(seen, key=key, body=body, now=now)
 
 
 def look_up(seen: bytes, one: Event, now: int = START) -> str:
-    key, body = dedupe.fingerprint(one)
+    key, body = dedupe.fingerprint(logged(one))
     return dedupe.look_up(seen, key=key, body=body, now=now)
 
 

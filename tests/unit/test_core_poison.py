@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from schemas import codec
@@ -88,7 +89,7 @@ class TestAProfileIsHeld:
 
     def test_a_replay_that_is_unreadable_again_holds_it_on(self) -> None:
         stage = live().event(checkout("10:00")).append(poison("10:05")).tick("10:20")
-        stage.append(poison("10:30")._replace(attempt=2), resolution("10:30", 1)).tick("10:31")
+        stage.append(msgspec.structs.replace(poison("10:30"), attempt=2), resolution("10:30", 1)).tick("10:31")
         assert stage.sent == []
         assert [letter.attempt for letter in stage.dead_letters] == [1, 2]
         assert stage.append(resolution("10:40", 3)).tick("10:41").sent == ["10:41 remind"]
@@ -167,7 +168,7 @@ def test_the_reason_is_the_one_that_intake_would_give(value: bytes, reason: str)
 )
 def test_a_record_of_another_clock_is_poison_too(clock: str, reason: str) -> None:
     stage = Stage(flow(), clock=clock)  # type: ignore[arg-type]
-    stage.append(event_record(order("10:00"), at=0)._replace(appended_at=NO_TIME))
+    stage.append(msgspec.structs.replace(event_record(order("10:00"), at=0), appended_at=NO_TIME))
     assert [letter.reason for letter in stage.dead_letters] == [reason]
     assert stage.profile().poison == [(0, "messages")]
 
@@ -215,7 +216,7 @@ class TestTheProgramFails:
 
     def test_the_repaired_program_takes_it_when_it_is_replayed(self) -> None:
         stage = live(self.AT_EVENTS).append(*self.records()).tick("10:20").restart(build([self.SOUND]))
-        again = stage.log[2]._replace(appended_at=at("10:30"))
+        again = msgspec.structs.replace(stage.log[2], appended_at=at("10:30"))
         stage.append(again, resolution("10:30", 2)).tick("10:31")
         assert stage.sent == ["10:20 remind", "10:31 remind"]
         assert stage.append(again, resolution("10:40", 2)).tick("10:50").sent == ["10:20 remind", "10:31 remind"]
@@ -325,7 +326,7 @@ class TestTooMuchPoison:
             found.append(Record(len(found), at("10:00"), b"acme/p%d" % number, b"{"))
             for _ in range(good_between):
                 view = event("product_viewed", "10:00", who="bob", id=str(len(found)))
-                found.append(event_record(view, at=at("10:00"))._replace(offset=len(found)))
+                found.append(msgspec.structs.replace(event_record(view, at=at("10:00")), offset=len(found)))
         return found
 
     @pytest.mark.parametrize("unit", [1, 7, 2_000])

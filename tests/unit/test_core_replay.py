@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from schemas import codec
 from schemas.command import Clock
@@ -79,7 +80,7 @@ def happenings(seed: int, *, count: int) -> Iterable[Record]:
         else:
             happening = order(time, who=who, checkout_id=cart, id=identity, total=str(dice.randrange(2)))
         record = event_record(happening, at=now)
-        yield record._replace(value=b"{poison") if dice.randrange(25) == 0 else record
+        yield replace(record, value=b"{poison") if dice.randrange(25) == 0 else record
 
 
 def marks(at_: int, dice: random.Random) -> list[Watermark]:
@@ -116,7 +117,7 @@ def carried_log(seed: int, *, count: int = 220) -> list[Record]:
         if dice.randrange(6) == 0:
             log += [watermark_record(mark, at=record.appended_at) for mark in marks(record.appended_at, dice)]
     log.append(Record(0, log[-1].appended_at, END_KEY, b"{}"))
-    return [record._replace(offset=offset) for offset, record in enumerate(log)]
+    return [replace(record, offset=offset) for offset, record in enumerate(log)]
 
 
 def log_of(clock: Clock, seed: int) -> list[Record]:
@@ -141,7 +142,7 @@ class Owner:
             self.partition.restore(key, state)
 
     def append(self, record: Record, store: dict[bytes, bytes], log: list[Record]) -> None:
-        log.append(record._replace(offset=len(log)))
+        log.append(replace(record, offset=len(log)))
         self.store.update(work(self.partition, log[-1:]).states)
 
     def run(self, records: Sequence[Record], *, batch: int) -> list[Unit]:
@@ -280,9 +281,9 @@ def test_a_profile_that_is_ahead_of_a_tick_keeps_its_timer() -> None:
     """Armed in the very millisecond of the tick before it; dropped by that tick, it would be a command lost."""
     program = build([flow(send())])
     tick = Record(0, START, TICK_KEY, codec.encode(_tick("10:00")))
-    trigger = event_record(checkout("10:00"), at=START)._replace(offset=1)
+    trigger = replace(event_record(checkout("10:00"), at=START), offset=1)
     owner = Owner(program, "live")
-    before = owner.run([tick._replace(value=codec.encode(_tick("09:00")))], batch=1)[0]
+    before = owner.run([replace(tick, value=codec.encode(_tick("09:00")))], batch=1)[0]
     ahead = owner.run([tick, trigger], batch=2)[0]
     successor = Owner(program, "live", codec.unpack_partition(before.partition_record), dict(ahead.states))
     assert [unit.commands for unit in successor.run([tick, trigger], batch=1)] == [[], []]
@@ -303,7 +304,7 @@ def test_a_record_that_releases_somebody_ahead_still_moves_time_and_releases_the
         event_record(event("product_viewed", "10:20", who="ann"), at=at("10:20")),
         Record(0, at("10:20"), END_KEY, b"{}"),
     ]
-    log = [record._replace(offset=offset) for offset, record in enumerate(log)]
+    log = [replace(record, offset=offset) for offset, record in enumerate(log)]
     reference = straight_of(program, log)
     owner = Owner(program, "carried")
     before = owner.run(log[:2], batch=2)
@@ -333,7 +334,7 @@ def test_a_time_after_the_end_mark_is_the_same_after_a_crash() -> None:
         event_record(checkout("11:00", who="bob"), at=at("11:00")),
         event_record(checkout("11:30", who="ann"), at=at("11:30")),
     ]
-    log = [record._replace(offset=offset) for offset, record in enumerate(log)]
+    log = [replace(record, offset=offset) for offset, record in enumerate(log)]
     reference = straight_of(program, log)
     owner = Owner(program, "carried")
     before = owner.run(log[:1], batch=1)

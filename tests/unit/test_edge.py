@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import edge, identity
 from schemas.catalog import TYPES
-from schemas.codec import decode_event
+from schemas.codec import decode_event, decode_identity
 from schemas.examples import EVENTS
 from schemas.instants import from_wire
 from schemas.limits import (
@@ -176,7 +176,7 @@ def test_the_key_is_that_of_the_strongest_identifier() -> None:
     accepted = edge.accept_event(event(identity={"anonymous_id": "b7", "external_id": "x"}), received_at=None)
     expected = identity.profile_id(tenant="acme", kind="external_id", value="x")
     assert accepted.key == f"acme/{expected}".encode()
-    assert identity.strongest(decode_event(accepted.value).identity) == ("external_id", "x")
+    assert identity.strongest(decode_identity(decode_event(accepted.value).identity)) == ("external_id", "x")
 
 
 def test_unknown_fields_move_under_extra_which_keeps_its_own() -> None:
