@@ -20,25 +20,19 @@ from schemas.instants import to_wire
 from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
 from schemas.profile import Enrollment, Past, Profile, Seen
 from streams import ids
-from streams.conditions import judge
 from streams.dedupe import lasting_bytes
-from streams.exits import comes_from, first_held, held_by
+from streams.exits import first_held, held_by
 from streams.verdict import Note, Trigger, Verdict
-
-NOTHING = Verdict(None, ())
-WHERE_FALSE = Verdict(None, (Note(outcome="where_false", reason="where"),))
 
 
 def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Verdict:
-    """What a trigger does to a profile: a new enrollment, a live one begun anew or counted upon, or a refusal."""
-    if not comes_from(trigger.event.source, flow.trigger.sources):
-        return NOTHING
-    words = trigger.words
-    if flow.trigger.where is not None and judge(flow.trigger.where, words) is not True:
-        return WHERE_FALSE
+    """What a trigger does to a profile: a new enrollment, a live one begun anew or counted upon, or a refusal.
+
+    It comes from a source, and satisfies the condition, that the flow wants: `streams.interest` has seen to that.
+    """
     if flow.addressed and not is_known(decode_identity(trigger.event.identity)):
         return _refused("anonymous", {})
-    key = "" if flow.key is None else words.get(flow.key)
+    key = "" if flow.key is None else trigger.words.get(flow.key)
     if not isinstance(key, str):
         return _refused("key_missing", {"key": f"trigger.{flow.key}"})
     if len(key) > KEY_LENGTH_MAX:

@@ -211,7 +211,7 @@ class Partition:
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, trigger.occurred_at)
-                if trigger.type in self._program.parts:
+                if trigger.type in self._program.interests:
                     person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
                     self._touch(key, profile, record.offset)
                     return
@@ -352,7 +352,8 @@ class Partition:
         profile = anew._profiles.of(key)
         self._profiles.replace(key, profile)
         self._schedule.index(key, profile, now=self.now_at)
-        self._refuse(record, "evaluate", f"{type(error).__name__}: {error}", profile=key)
+        reason = "invalid_field" if isinstance(error, codec.Undecodable) else "evaluate"
+        self._refuse(record, reason, f"{type(error).__name__}: {error}", profile=key)
 
     # --- profiles ------------------------------------------------------------------------------------
 

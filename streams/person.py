@@ -15,9 +15,10 @@ from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
 from streams import dedupe, weight
 from streams.decide import decide
-from streams.entry import WHERE_FALSE, past_name, step_of
+from streams.entry import past_name, step_of
 from streams.holds import Hold
 from streams.program import Program
+from streams.reading import read_whole
 from streams.recorder import Recorder
 from streams.verdict import Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
@@ -57,16 +58,21 @@ def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at
 
 def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     """Apply one new event that a flow looks at: exits, entries, history, in this order. Backfill never enrolls."""
-    event, type_, words = trigger.event, trigger.type, trigger.words
+    interest, event, words = program.interests[trigger.type], trigger.event, trigger.words
     seen = None
-    if type_ in program.by_exit:
-        asked = {name: words[name] for name in program.exit_words[type_] if name in words}
+    if interest.ends:
+        asked = {name: words[name] for name in interest.exit_words if name in words}
         seen = Seen(
-            type=type_, source=event.source, occurred_at=trigger.occurred_at, offset=trigger.offset, words=asked
+            type=trigger.type, source=event.source, occurred_at=trigger.occurred_at, offset=trigger.offset, words=asked
         )
         _judge_exits(program, profile, seen, now=now, out=out)
     if not event.backfill:
-        for flow in program.by_trigger.get(type_, ()):
+        begun, passed = interest.begins(event.source, words)
+        if passed:
+            out.tallies[("where_false", trigger.type)] += passed
+        if begun:
+            read_whole(trigger, interest)
+        for flow in begun:
             _judge_entry(flow, profile, trigger, now=now, out=out)
     if seen is not None:
         _keep_history(profile, seen, out)
@@ -118,7 +124,7 @@ def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
 
 
 def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, out: Recorder) -> None:
-    concerned = program.by_exit[seen.type]
+    concerned = program.interests[seen.type].ends
     for enrollment in list(profile.enrollments):
         if enrollment.flow in concerned:
             flow = program.flows[enrollment.flow]
@@ -130,9 +136,6 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
 
 def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
-    if verdict is WHERE_FALSE:  # what most flows say to most events
-        out.tallies[("where_false", flow.name)] += 1
-        return
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
     _carry_out(flow, profile, verdict, now=now, out=out)

@@ -3,8 +3,8 @@
 For example:
 
     a view, and no flow looks at views      -> who, when, and what to know its copies by; its words stay undecoded
-    a checkout, and a flow begins with it   -> all its words, because messages may repeat any of them
-    an order, and flows only end with it    -> the words that their exit rules ask for
+    an order, and flows end with it         -> the words that their exit rules ask for
+    a checkout that begins a flow           -> all its words, because messages may repeat any of them
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from schemas import codec
 from schemas.catalog import short_name
 from schemas.instants import from_datetime
 from schemas.limits import RECORD_BYTES_MAX
+from streams.interest import Interest
 from streams.program import Program
 from streams.unit import Record
 from streams.verdict import Trigger
@@ -20,7 +21,7 @@ from streams.words import select
 
 
 def read(program: Program, record: Record) -> Trigger:
-    """The event, with its own time. Raises Undecodable for what is no event, or has words that no state can hold."""
+    """The event, its own time, and the words that tell what to do with it. Raises Undecodable for what is no event."""
     value = record.value
     if len(value) > RECORD_BYTES_MAX:
         raise codec.Undecodable(f"the record has {len(value)} bytes")
@@ -30,8 +31,12 @@ def read(program: Program, record: Record) -> Trigger:
         occurred_at = from_datetime(event.time)
     except OverflowError as error:
         raise codec.Undecodable(str(error)) from error
-    parts = program.parts.get(type_)
-    if parts is None:
-        return Trigger(event, type_, occurred_at, record.offset)
-    words = select(event, parts)
-    return Trigger(event, type_, occurred_at, record.offset, words, codec.packed_size(words))
+    interest = program.interests.get(type_)
+    words = {} if interest is None else select(event, interest.asked)
+    return Trigger(event, type_, occurred_at, record.offset, words)
+
+
+def read_whole(trigger: Trigger, interest: Interest) -> None:
+    """All words of an event that begins something. Raises Undecodable."""
+    trigger.words = select(trigger.event, interest.whole)
+    trigger.words_bytes = codec.packed_size(trigger.words)

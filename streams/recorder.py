@@ -18,7 +18,7 @@ from streams.steps.send import ADDRESS_OF_CHANNEL
 from streams.unit import NO_TIME, Record
 from streams.verdict import Note
 
-COUNTED_ONLY = frozenset({"ignored", "where_false"})
+COUNTED_ONLY = frozenset({"ignored"})
 
 
 class Recorder:

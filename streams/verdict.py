@@ -14,9 +14,9 @@ from streams.watermarks import Gates
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing that was decided, and why. `ignored` and `where_false` are only counted."""
+    """One thing that was decided, and why. `ignored` is only counted."""
 
-    outcome: Outcome | Literal["ignored", "where_false"]
+    outcome: Outcome | Literal["ignored"]
     reason: str
     step: str = ""
     values: dict[str, Any] = {}
@@ -46,8 +46,8 @@ class Trigger(msgspec.Struct, gc=False):
     type: str  # short name
     occurred_at: int
     offset: int
-    words: dict[str, Any] = {}  # those that flows ask for
-    words_bytes: int = 0  # what they take in state
+    words: dict[str, Any]  # those that conditions ask for, and once it begins something, all
+    words_bytes: int = 0  # what all of them take in state
 
 
 class Wakeup(NamedTuple):

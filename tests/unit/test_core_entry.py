@@ -36,7 +36,7 @@ class TestTheOrderOfTheQuestions:
     def test_another_source_is_not_this_trigger_and_leaves_no_trace(self) -> None:
         """(a)"""
         stage = Stage(flow(sources=("magento1",), where=LARGE)).event(checkout("10:00"))
-        assert (stage.story, stage.tallies["where_false", "reminder"]) == ([], 0)
+        assert (stage.story, stage.tallies["where_false", "checkout_started"]) == ([], 0)
         stage.event(checkout("10:01", source="magento1/default", total="60"))
         assert stage.story == ["10:01 entered triggered"]
 
@@ -45,7 +45,7 @@ class TestTheOrderOfTheQuestions:
         """(b), before any other question."""
         stage = Stage(flow(send(channel="email"), where=LARGE, key=KEY))
         stage.event(checkout("08:00", total=total, identity=BROWSER), "+3 10:00")
-        assert (stage.story, stage.tallies["where_false", "reminder"]) == ([], 1)
+        assert (stage.story, stage.tallies["where_false", "checkout_started"]) == ([], 1)
 
     def test_a_browser_is_refused_by_a_flow_with_an_address(self) -> None:
         """(c): before key, re-entry and freshness."""

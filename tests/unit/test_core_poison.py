@@ -252,7 +252,9 @@ class TestTheProgramFails:
             def __iter__(self) -> Iterator[Flow]:
                 raise MemoryError
 
-        exhausted = replace(build([self.SOUND]), by_trigger={"checkout_started": Exhausted()})
+        program = build([self.SOUND])
+        interest = replace(program.interests["checkout_started"], one_by_one=Exhausted())
+        exhausted = replace(program, interests={"checkout_started": interest})
         stage = live(self.SOUND).event(event("product_viewed", "09:00")).restart(exhausted)
         with pytest.raises(MemoryError):
             stage.event(checkout("10:00"))
