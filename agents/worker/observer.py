@@ -18,8 +18,8 @@ from streams.partition import Partition
 
 LOOK_SECONDS = 1.0
 RECOVERY_LINE_SECONDS = 5.0
-#: Counting those that are overdue goes through them all; of one partition this many, in some milliseconds.
-OVERDUE_MAX = 20_000
+#: Counting ends here in each partition: it goes through them one by one, once a second, and two ticks release so many.
+OVERDUE_MAX = 1_000
 
 log = logging.getLogger("cartwheel.worker")
 
