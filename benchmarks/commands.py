@@ -16,7 +16,7 @@ from agents.settings import Settings
 from benchmarks import core, page
 from benchmarks.comparison import compare
 from benchmarks.gates import FAILING, judged
-from benchmarks.results import FOLDER, LATEST, OURS, PEER, Config, Results, read, save
+from benchmarks.results import FOLDER, LATEST, OURS, PEER, Config, Results, joined, read, save
 from benchmarks.systems import SYSTEMS
 from benchmarks.table import core_table, results_table
 from benchmarks.traffic import KINDS, Kind
@@ -72,7 +72,7 @@ def benchmarks(
 ) -> None:
     """Measure the worker beside its peers: other programs that do the same job, on one log and one core.
 
-    Results go to benchmarks/results; latest.json is replaced by a full run only.
+    Results go to benchmarks/results, those of a full run to latest.json as well, which keeps the other traffic.
     """
     if context.invoked_subcommand is not None:
         return
@@ -94,7 +94,7 @@ def benchmarks(
     results = compare(config, _settings(), console=console, must_have_all=bool(systems))
     save(results, FOLDER / f"{results.begun_at.replace(':', '')}.json")
     if not quick:
-        save(results, LATEST)
+        save(joined(read(LATEST), results) if LATEST.exists() else results, LATEST)
     console.result({}, results_table(results))
     judge(results, gates=gates)
     if results.left_out:

@@ -47,7 +47,7 @@ def measured(results: Results) -> str:
         *remarks(results),
         "",
         *(f"- `{name}`: {about}{_versions(results, name)}" for name, about in results.systems.items()),
-        f"- {_machine(results.machine)}; measured {results.begun_at}",
+        f"- {_machine(results.machine)}; measured {_begun(results)}",
     ]
     return "\n".join(lines)
 
@@ -62,6 +62,10 @@ def _versions(results: Results, name: str) -> str:
     found = results.versions.get(name, {})
     shown = ", ".join(f"{package} {found[package]}" for package in NAMED if package in found)
     return f" ({shown})" if shown else ""
+
+
+def _begun(results: Results) -> str:
+    return "".join([results.begun_at, *(f", {traffic} {at}" for traffic, at in results.earlier.items())])
 
 
 def _machine(machine: dict[str, Any]) -> str:

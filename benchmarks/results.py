@@ -8,10 +8,11 @@ from statistics import median
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from benchmarks.machine import Calibration
 from benchmarks.slot import Slot
-from benchmarks.traffic import Kind
+from benchmarks.traffic import KINDS, Kind
 
 OURS = "cartwheel"
 PEER = "faust-tuned"  # the one without which a run says nothing
@@ -94,6 +95,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """Of the systems that live in environments of their own."""
     left_out: dict[str, str] = {}
     """Systems that could not be set up here, and why."""
+    earlier: dict[Kind, str] = {}
+    """Traffics whose turns are those of a run before, and when it was begun."""
 
     def rows(self) -> list[Row]:
         """The table: every system that has a number, in the order in which they were asked for."""
@@ -128,6 +131,24 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
             for one in self.played
             if one.traffic == traffic and one.system == system and one.slot is not None
         }
+
+
+def joined(before: Results, after: Results) -> Results:
+    """A new run, with the turns of those traffics that only the one before it has played, on the same machine, by the
+    same settings and versions. Each traffic is compared with itself, so that they need not be played in one go.
+    """
+    missing = [traffic for traffic in before.config.traffics if traffic not in after.config.traffics]
+    told = [(replace(one.config, traffics=()), one.machine, one.versions, one.systems) for one in (before, after)]
+    if not missing or told[0] != told[1]:
+        return after
+    return replace(
+        after,
+        config=replace(
+            after.config, traffics=tuple(kind for kind in KINDS if kind in {*missing, *after.config.traffics})
+        ),
+        played=(*(one for one in before.played if one.traffic in missing), *after.played),
+        earlier={traffic: before.earlier.get(traffic, before.begun_at) for traffic in missing},
+    )
 
 
 def save(results: Results, path: Path) -> None:

@@ -14,7 +14,7 @@ from benchmarks.commands import FULL, judge
 from benchmarks.gates import GATES, Gate, judged
 from benchmarks.machine import Calibration
 from benchmarks.plot import bars
-from benchmarks.results import Played, Results, Spread, read, save
+from benchmarks.results import Played, Results, Spread, joined, read, save
 from benchmarks.slot import Slot
 
 SPIN = Calibration(ns_per_turn=40.0, cpu_share=1.0)
@@ -65,6 +65,30 @@ def test_a_ratio_is_taken_within_a_round_and_its_median_over_rounds() -> None:
     assert ours.us_per_event == Spread(median=20.0, low=20.0, high=25.0)
     assert ours.events_per_core_second == Spread(median=50_000.0, low=40_000.0, high=50_000.0)
     assert peer.ratio == Spread(median=9.0, low=8.0, high=10.0)
+
+
+def of_uniform(run: Results) -> Results:
+    """The same turns under the other traffic, an hour later."""
+    turns = tuple(replace(one, traffic="uniform") for one in run.played)
+    config = replace(run.config, traffics=("uniform",))
+    return replace(run, played=turns, config=config, begun_at="2026-11-21T11:00:00+00:00")
+
+
+def test_a_run_of_one_traffic_keeps_the_other() -> None:
+    both = joined(THREE, of_uniform(THREE))
+    assert [(row.traffic, row.system) for row in both.rows()] == [
+        (traffic, system) for traffic in ("session", "uniform") for system in ("cartwheel", "faust-tuned")
+    ]
+    assert (both.begun_at, both.earlier) == ("2026-11-21T11:00:00+00:00", {"session": THREE.begun_at})
+    assert joined(both, THREE).earlier == {"uniform": both.begun_at}
+    assert joined(THREE, THREE) == THREE
+
+
+def test_but_not_what_was_told_or_made_otherwise() -> None:
+    slower = replace(THREE, config=replace(THREE.config, rounds=3))
+    assert joined(slower, of_uniform(THREE)) == of_uniform(THREE)
+    older = replace(THREE, versions={"faust-tuned": {"java": "21", "other": "1"}})
+    assert joined(older, of_uniform(THREE)) == of_uniform(THREE)
 
 
 def test_a_round_in_which_somebody_was_wrong_gives_no_ratio() -> None:
