@@ -22,8 +22,9 @@ def to_datetime(instant: int) -> datetime:
     return EPOCH + instant * MILLISECOND
 
 
+@lru_cache(maxsize=1024)
 def to_wire(instant: int) -> str:
-    """`2026-11-21T10:00:00.000Z`."""
+    """`2026-11-21T10:00:00.000Z`. What is written at one time is mostly of the same few instants."""
     seconds, milliseconds = divmod(instant, 1000)
     return f"{_second(seconds)}.{milliseconds:03}Z"
 

@@ -2,6 +2,7 @@
 
 Packed: a fixed header that can be read without decoding, then msgpack of typed structs. Fields are only ever added at
 the end of a struct, with a default; anything else is a new schema version, lifted at the door by `schemas.codec`.
+A profile is a tree: `gc=False` spares the collector from looking through a hundred thousand of them for circles.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
 NOTHING_STATED = Raw()
 
 
-class Enrollment(msgspec.Struct, kw_only=True, array_like=True):
+class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """One profile inside one flow, once. Instants are milliseconds UTC."""
 
     enrollment_id: str
@@ -44,7 +45,7 @@ class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     ended_at: int | None = None  # the latest end; None: none has ended yet
 
 
-class Seen(msgspec.Struct, kw_only=True, array_like=True):
+class Seen(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """A past event that an exit rule may ask for."""
 
     type: str
@@ -73,7 +74,7 @@ class Fact(msgspec.Struct, array_like=True, gc=False):
 Poison = Literal["messages", "moments"]
 
 
-class Profile(msgspec.Struct, kw_only=True, array_like=True):
+class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """Everything known about a person. The order of fields is that of state version 1, so it stays."""
 
     tenant: str
@@ -118,7 +119,7 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True):
         return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
 
 
-class Body(msgspec.Struct, array_like=True):
+class Body(msgspec.Struct, array_like=True, gc=False):
     """`Profile.body` as it is read back."""
 
     identifiers: dict[str, Fact]

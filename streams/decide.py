@@ -12,7 +12,7 @@ from schemas.flow import Flow, Wait
 from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
 from streams import exits, steps
-from streams.entry import arm, ended_by, judge_entry, step_of
+from streams.entry import arm, ended_by, judge_entry
 from streams.steps.passage import End, Hold, Passage
 from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
@@ -50,10 +50,10 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, no
     """Run steps until one waits, holds or ends: at most len(steps) turns, as no way leads back without a wait."""
     passage = Passage(flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=gates, now=now)
     own = passage.enrollment
-    waiting = step_of(flow, own)
-    if waiting is None:
+    step = _place_of(flow, own.step)
+    if step is None:
         return Verdict(None, (_ended("step_removed", own),), own)
-    step = flow.steps.index(waiting)
+    waiting = flow.steps[step]
     if isinstance(waiting, Wait):
         step = waiting.next
         own.waited, own.due_at = True, own.wakeup_at  # complete at its moment, however late we were woken
@@ -75,6 +75,13 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, no
         step = move.step
         if move.completed_at is not None:
             own.due_at = move.completed_at
+
+
+def _place_of(flow: Flow, label: str) -> int | None:
+    for place, step in enumerate(flow.steps):
+        if step.label == label:
+            return place
+    return None
 
 
 def _ended(reason: str, enrollment: Enrollment) -> Note:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from hashlib import blake2b
 
 
-def _hash(*parts: str) -> str:
-    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
+def _hash(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def enrollment_id(*, tenant: str, profile_id: str, flow: str, key: str, trigger_type: str, trigger_id: str) -> str:
     """Of one run of a flow: what began it, not when we saw it. `trigger_id` is the trigger's dedupe identity."""
-    return _hash(tenant, profile_id, flow, key, trigger_type, trigger_id)
+    return _hash(f"{tenant}\x1f{profile_id}\x1f{flow}\x1f{key}\x1f{trigger_type}\x1f{trigger_id}")
 
 
 def command_id(*, enrollment_id: str, step: str, visit: int) -> str:
     """Of one message: `visit` grows each time the enrollment goes through its steps anew."""
-    return _hash(enrollment_id, step, str(visit))
+    return _hash(f"{enrollment_id}\x1f{step}\x1f{visit}")
 
 
 def decision_id(*, subject: str, flow: str, step: str, outcome: str, reason: str, cause: str) -> str:
     """Of one decision: about whom or what, and the record that caused it."""
-    return _hash("decision", subject, flow, step, outcome, reason, cause)
+    return _hash(f"decision\x1f{subject}\x1f{flow}\x1f{step}\x1f{outcome}\x1f{reason}\x1f{cause}")

@@ -120,8 +120,8 @@ class Partition:
         if self._new:
             out.tallies[("event", "new")], self._new = self._new, 0
         return Outputs(
-            commands=out.encoded_commands(),
-            decisions=out.encoded_decisions(),
+            commands=out.commands,
+            decisions=out.decisions,
             dead_letters=[(key, codec.encode(letter)) for key, letter in out.dead_letters],
             tallies=out.tallies,
             latenesses=out.latenesses,

@@ -149,11 +149,13 @@ def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out:
     about = verdict.about
     if about is not None:
         _put(profile, about.enrollment_id, verdict.enrollment)
+    entered = False
     for note in verdict.notes:
         out.note(flow, profile, about, note, now=now)
+        entered |= note.outcome == "entered"
     if about is None:
         return
-    if any(note.outcome == "entered" for note in verdict.notes):
+    if entered:
         past = _past(flow, profile, about, out)
         past.started_at = max(past.started_at, about.anchor_at)
     if verdict.enrollment is None:

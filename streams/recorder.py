@@ -26,17 +26,17 @@ class Recorder:
 
     def __init__(self, *, topic: str, partition: int, clock: Clock, version: str) -> None:
         self._topic, self._partition, self._clock, self._version = topic, partition, clock, version
-        self.commands: list[Command] = []
-        self.decisions: list[Decision] = []
+        self.commands: list[tuple[bytes, bytes]] = []  # by profile key, encoded
+        self.decisions: list[tuple[bytes, bytes]] = []
         self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
         self.tallies: Counter[tuple[str, ...]] = Counter()
         self.latenesses: defaultdict[str, list[int]] = defaultdict(list)
-        self._offset = -1
-        self._event_id: str | None = None
+        self.caused_by(-1)
 
     def caused_by(self, offset: int, event_id: str | None = None) -> None:
         """From now on, decisions are the doing of this record."""
-        self._offset, self._event_id = offset, event_id
+        self._cause = Cause(topic=self._topic, partition=self._partition, offset=offset, event_id=event_id)
+        self._began = len(self.commands), len(self.decisions)
 
     def note(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, *, now: int) -> None:
         """Count one note, and write it down unless it is of a kind that is only counted or repeats itself.
@@ -75,23 +75,8 @@ class Recorder:
 
     def take_back(self, key: bytes) -> None:
         """Forget what this record has decided about a profile. Counts stay: they are not exact over failures."""
-        about = [one for one in self.decisions if self._is_of_this_record(one, key)]
-        gone = {one.command_id for one in about if one.command_id}
-        self.decisions = [one for one in self.decisions if one not in about]
-        self.commands = [one for one in self.commands if one.command_id not in gone]
-
-    def _is_of_this_record(self, decision: Decision, key: bytes) -> bool:
-        cause = decision.cause
-        same = (cause.offset, cause.event_id) == (self._offset, self._event_id)
-        return same and profile_key(tenant=decision.tenant, profile_id=decision.profile_id) == key
-
-    def encoded_commands(self) -> list[tuple[bytes, bytes]]:
-        """For the commands topic."""
-        return [(profile_key(tenant=c.tenant, profile_id=c.profile_id), codec.encode(c)) for c in self.commands]
-
-    def encoded_decisions(self) -> list[tuple[bytes, bytes]]:
-        """For the decisions topic."""
-        return [(profile_key(tenant=d.tenant, profile_id=d.profile_id), codec.encode(d)) for d in self.decisions]
+        for some, began in zip((self.commands, self.decisions), self._began, strict=True):
+            some[began:] = [one for one in some[began:] if one[0] != key]
 
     def _is_new_refusal(self, flow: Flow, profile: Profile, note: Note, now: int) -> bool:
         last = profile.refusals.get(flow.name)
@@ -104,34 +89,34 @@ class Recorder:
     def _write(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, now: int) -> None:
         subject = enrollment.enrollment_id if enrollment else f"{profile.tenant}/{profile.profile_id}"
         visit = note.visit or (enrollment.visit if enrollment else 0)
+        key = profile_key(tenant=profile.tenant, profile_id=profile.profile_id)
         decision_id = ids.decision_id(
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
-            cause=f"{self._partition}/{self._offset}",
+            cause=f"{self._partition}/{self._cause.offset}",
         )  # fmt: skip
         command = None
         if note.order is not None and enrollment is not None:
             command = self._command(flow, profile, enrollment, note, note.order, decision_id, now)
-            self.commands.append(command)
+            self.commands.append((key, codec.encode(command)))
             self.tallies[("command", flow.name, command.channel)] += 1
-        self.decisions.append(
-            Decision(
-                decision_id=decision_id,
-                tenant=profile.tenant,
-                profile_id=profile.profile_id,
-                flow=flow.name,
-                flow_version=flow.version,
-                enrollment_id=enrollment.enrollment_id if enrollment else None,
-                step=note.step or None,
-                outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
-                reason=note.reason,
-                values=note.values,
-                cause=Cause(topic=self._topic, partition=self._partition, offset=self._offset, event_id=self._event_id),
-                decided_at=to_wire(now),
-                clock=self._clock,
-                command_id=command.command_id if command else None,
-                ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
-            )
+        decision = Decision(
+            decision_id=decision_id,
+            tenant=profile.tenant,
+            profile_id=profile.profile_id,
+            flow=flow.name,
+            flow_version=flow.version,
+            enrollment_id=enrollment.enrollment_id if enrollment else None,
+            step=note.step or None,
+            outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
+            reason=note.reason,
+            values=note.values,
+            cause=self._cause,
+            decided_at=to_wire(now),
+            clock=self._clock,
+            command_id=command.command_id if command else None,
+            ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
         )
+        self.decisions.append((key, codec.encode(decision)))
 
     def _command(
         self, flow: Flow, profile: Profile, enrollment: Enrollment, note: Note, order: Send, decision_id: str, now: int

@@ -1,6 +1,7 @@
 """The timers of one partition: an index over profile states, derived from them and kept nowhere else.
 
 A heap of (wakeup, profile key) with lazy cancellation: an entry counts only while it is the profile's current wakeup.
+The earliest are taken off the heap once, when somebody asks for them, and then lie in a row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, bytes]] = []
+        self._row: list[tuple[int, bytes]] = []  # the earliest last; what has been set since may be earlier still
         self._current: dict[bytes, int] = {}
         self.holds = Holds()
 
@@ -32,7 +34,7 @@ class Timers:
             heapq.heappush(self._heap, (wakeup_at, key))
         # Entries that no longer count stay in the heap until it has grown too much by them.
         if len(self._heap) > 2 * len(self._current) + 1024:
-            self._heap = [(at, profile) for profile, at in self._current.items()]
+            self._heap, self._row = [(at, profile) for profile, at in self._current.items()], []
             heapq.heapify(self._heap)
 
     def drop(self, key: bytes) -> None:
@@ -43,35 +45,31 @@ class Timers:
 
     def next_at(self) -> int:
         """The earliest wakeup, NEVER if there is none."""
-        self._drop_stale()
-        return self._heap[0][0] if self._heap else NEVER
+        entry = self._earliest()
+        return NEVER if entry is None else entry[0]
 
     def pop(self, through: tuple[int, bytes]) -> tuple[int, bytes] | None:
         """Take out the earliest (wakeup, key) that is not above `through`."""
-        self._drop_stale()
-        if not self._heap or self._heap[0] > through:
+        entry = self._earliest()
+        if entry is None or entry > through:
             return None
-        wakeup_at, key = heapq.heappop(self._heap)
-        del self._current[key]
-        return wakeup_at, key
+        self._take(entry)
+        del self._current[entry[1]]
+        return entry
 
     def first(self, limit: int, *, through: tuple[int, bytes]) -> list[tuple[int, bytes]]:
         """The earliest (wakeup, key) not above `through`, at most `limit` of them; nothing is taken out."""
         found: list[tuple[int, bytes]] = []
-        while len(found) < limit:
-            self._drop_stale()
-            if not self._heap or self._heap[0] > through:
-                break
-            if not found or found[-1] != self._heap[0]:
-                found.append(self._heap[0])
-            heapq.heappop(self._heap)
-        for entry in found:
-            heapq.heappush(self._heap, entry)
+        while len(found) < limit and (entry := self._earliest()) is not None and entry <= through:
+            self._take(entry)
+            if not found or found[-1] != entry:
+                found.append(entry)
+        self._row += reversed(found)
         return found
 
     def overdue(self, now: int, *, limit: int) -> int:
         """How many profiles have a wakeup before an instant, counted up to `limit`. Looks at no other."""
-        due: set[bytes] = set()
+        due = {key for at, key in self._row if at < now and self._current.get(key) == at}
         places = [0]
         while places and len(due) < limit:
             place = places.pop()
@@ -82,6 +80,20 @@ class Timers:
                 places += (2 * place + 1, 2 * place + 2)
         return len(due)
 
-    def _drop_stale(self) -> None:
-        while self._heap and self._current.get(self._heap[0][1]) != self._heap[0][0]:
+    def _earliest(self) -> tuple[int, bytes] | None:
+        """The first entry that counts. Those before it are gone."""
+        row, heap, current = self._row, self._heap, self._current
+        while row and current.get(row[-1][1]) != row[-1][0]:
+            row.pop()
+        while heap and current.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        if row and not (heap and heap[0] < row[-1]):
+            return row[-1]
+        return heap[0] if heap else None
+
+    def _take(self, entry: tuple[int, bytes]) -> None:
+        """Take the first entry out."""
+        if self._row and self._row[-1] == entry:
+            self._row.pop()
+        else:
             heapq.heappop(self._heap)

@@ -25,7 +25,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     degraded: bool = False
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """The answer."""
 
     enrollment: Enrollment | None  # as it is from now on; None: there is none, or it has ended
@@ -33,7 +33,7 @@ class Verdict(NamedTuple):
     about: Enrollment | None = None  # the one the notes speak of, also when it has ended
 
 
-class Passing(NamedTuple):
+class Passing(msgspec.Struct, frozen=True):
     """Input: an event passes by a live enrollment and may be a reason to end it."""
 
     seen: Seen
@@ -50,7 +50,7 @@ class Trigger(msgspec.Struct, gc=False):
     words_bytes: int = 0  # what all of them take in state
 
 
-class Wakeup(NamedTuple):
+class Wakeup(msgspec.Struct, frozen=True):
     """Input: the enrollment's moment has come, or the gate it is held at has opened."""
 
     gates: Gates

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from schemas import instants
 from schemas.control import Watermark
@@ -50,7 +51,7 @@ class Watermarks:
         )
 
 
-class Gates(NamedTuple):
+class Gates(msgspec.Struct, frozen=True):
     """The watermarks as one tenant's enrollments see them."""
 
     watermarks: Watermarks

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import msgspec
 
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
@@ -11,20 +10,20 @@ from streams.verdict import Note
 from streams.watermarks import Gates
 
 
-class Go(NamedTuple):
+class Go(msgspec.Struct, frozen=True, gc=False):
     """Go on at this step. `completed_at`: when the step was completed, if that is later than it was reached."""
 
     step: int
     completed_at: int | None = None
 
 
-class Hold(NamedTuple):
+class Hold(msgspec.Struct, frozen=True, gc=False):
     """Stay here, held, until the gate opens or this instant has come."""
 
     until_at: int
 
 
-class End(NamedTuple):
+class End(msgspec.Struct, frozen=True, gc=False):
     """The enrollment is over."""
 
     reason: str
@@ -33,8 +32,7 @@ class End(NamedTuple):
 Move = Go | Hold | End
 
 
-@dataclass
-class Passage:
+class Passage(msgspec.Struct, kw_only=True):
     """What a step may look at. `enrollment` is this passage's own copy."""
 
     flow: Flow
@@ -42,4 +40,4 @@ class Passage:
     profile: Profile
     gates: Gates
     now: int
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Note] = []
