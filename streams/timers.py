@@ -69,16 +69,14 @@ class Timers:
 
     def overdue(self, now: int, *, limit: int) -> int:
         """How many profiles have a wakeup before an instant, counted up to `limit`. Looks at no other."""
-        due = {key for at, key in self._row if at < now and self._current.get(key) == at}
-        places = [0]
-        while places and len(due) < limit:
-            place = places.pop()
-            if place < len(self._heap) and self._heap[place][0] < now:
-                wakeup_at, key = self._heap[place]
-                if self._current.get(key) == wakeup_at:
-                    due.add(key)
-                places += (2 * place + 1, 2 * place + 2)
-        return len(due)
+        heap, current = self._heap, self._current
+        due = {key for at, key in self._row if at < now and current.get(key) == at}
+        level = [0]  # of the heap, which has the children of a place at 2p + 1 and 2p + 2, none of them earlier
+        while level and len(due) < limit:
+            found = [place for place in level if place < len(heap) and heap[place][0] < now]
+            due.update(key for at, key in map(heap.__getitem__, found) if current.get(key) == at)
+            level = [child for place in found for child in (2 * place + 1, 2 * place + 2)]
+        return min(len(due), limit)
 
     def _earliest(self) -> tuple[int, bytes] | None:
         """The first entry that counts. Those before it are gone."""
