@@ -32,8 +32,8 @@ class Timers:
         if self._current.get(key) != wakeup_at:
             self._current[key] = wakeup_at
             heapq.heappush(self._heap, (wakeup_at, key))
-        # Entries that no longer count stay in the heap until it has grown too much by them.
-        if len(self._heap) > 2 * len(self._current) + 1024:
+        # Entries that no longer count stay until there are too many of them.
+        if len(self._heap) + len(self._row) > 2 * len(self._current) + 1024:
             self._heap, self._row = [(at, profile) for profile, at in self._current.items()], []
             heapq.heapify(self._heap)
 
@@ -45,23 +45,19 @@ class Timers:
 
     def next_at(self) -> int:
         """The earliest wakeup, NEVER if there is none."""
-        entry = self._earliest()
-        return NEVER if entry is None else entry[0]
+        return next((wakeup_at for wakeup_at, _ in self.first(1, through=(NEVER, b""))), NEVER)
 
     def pop(self, through: tuple[int, bytes]) -> tuple[int, bytes] | None:
         """Take out the earliest (wakeup, key) that is not above `through`."""
-        entry = self._earliest()
-        if entry is None or entry > through:
-            return None
-        self._take(entry)
-        del self._current[entry[1]]
+        entry = self._take(through)
+        if entry is not None:
+            del self._current[entry[1]]
         return entry
 
     def first(self, limit: int, *, through: tuple[int, bytes]) -> list[tuple[int, bytes]]:
         """The earliest (wakeup, key) not above `through`, at most `limit` of them; nothing is taken out."""
         found: list[tuple[int, bytes]] = []
-        while len(found) < limit and (entry := self._earliest()) is not None and entry <= through:
-            self._take(entry)
+        while len(found) < limit and (entry := self._take(through)) is not None:
             if not found or found[-1] != entry:
                 found.append(entry)
         self._row += reversed(found)
@@ -78,20 +74,18 @@ class Timers:
             level = [child for place in found for child in (2 * place + 1, 2 * place + 2)]
         return min(len(due), limit)
 
-    def _earliest(self) -> tuple[int, bytes] | None:
-        """The first entry that counts. Those before it are gone."""
+    def _take(self, through: tuple[int, bytes]) -> tuple[int, bytes] | None:
+        """Take out the first entry that counts, if it is not above `through`; those before it are gone."""
         row, heap, current = self._row, self._heap, self._current
-        while row and current.get(row[-1][1]) != row[-1][0]:
-            row.pop()
-        while heap and current.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)
-        if row and not (heap and heap[0] < row[-1]):
-            return row[-1]
-        return heap[0] if heap else None
-
-    def _take(self, entry: tuple[int, bytes]) -> None:
-        """Take the first entry out."""
-        if self._row and self._row[-1] == entry:
-            self._row.pop()
-        else:
-            heapq.heappop(self._heap)
+        while row or heap:
+            in_row = bool(row) and not (heap and heap[0] < row[-1])
+            entry = row[-1] if in_row else heap[0]
+            if entry > through:
+                return None
+            if in_row:
+                row.pop()
+            else:
+                heapq.heappop(heap)
+            if current.get(entry[1]) == entry[0]:
+                return entry
+        return None

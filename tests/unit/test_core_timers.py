@@ -82,7 +82,16 @@ def test_the_overdue_are_those_that_counting_all_would_find() -> None:
         made.set(key, wakeup_at)
         current[key] = wakeup_at
     for now in (0, 1, 300, 1001):
+        made.first(100, through=(now, LAST))  # lie in a row from here on
         assert made.overdue(now, limit=1000) == sum(one < now for one in current.values())
+
+
+def test_what_no_longer_counts_does_not_pile_up() -> None:
+    made = Timers()
+    for wakeup_at in range(10_000, 0, -1):
+        made.set(b"a", wakeup_at)
+        assert made.next_at() == wakeup_at
+    assert len(made._heap) + len(made._row) < 2_000
 
 
 def test_who_is_held_is_found_by_source_until_let_go() -> None:
