@@ -12,6 +12,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.damage import opening
+from agents.faust_engine.database import opener
 from agents.faust_engine.duties import Delivery, Duties
 from agents.faust_engine.ending import end_process
 from agents.faust_engine.expectations import Expectations
@@ -108,11 +109,8 @@ def build(options: EngineOptions) -> EngineApp:
     app.lease = Lease(session_seconds=options.session_seconds)
     app.transport = EngineTransport(app.conf.broker_consumer, app)
     app.producer_transport = EngineTransport(app.conf.broker_producer, app)
-    table = app.Table(
-        TABLE, key_type=bytes, value_type=bytes, partitions=options.partitions, options=options.store_options()
-    )
-    databases = cast(Any, table.data).rocksdb_options
-    databases.open = opening(databases.open, end=end_process)
+    table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=options.partitions)
+    cast(Any, table.data).rocksdb_options.open = opening(opener(options.partitions), end=end_process)
     app.store = LocalStore(table)
     table.on_recover(_rebuilder(app))
     app.agent(app.topic(options.log_topic, schema=BatchSchema()), name="profile-log")(_taker(app))

@@ -2,11 +2,15 @@
 
 It holds what the changelog holds up to a position kept beside it, and is only a faster copy: without it everything
 comes back from the changelog.
+
+A recovery writes past RocksDB's own log. A process that dies in it loses the last of these writes, and with them the
+position that goes with them. So nothing may be written to that log before they are in a table: it would be read back
+without them, and say that they are there. `settle` sees to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import rocksdict
@@ -18,9 +22,11 @@ from schemas import codec
 class LocalStore:
     """Never ask for a partition that this process does not own: asking opens, and so locks, its database."""
 
-    def __init__(self, table: Any) -> None:
-        self._table = table
+    def __init__(self, table: Any, *, slots: int = 1 << 19) -> None:
+        """`slots`: bytes for each partition in which a recovery notes what it has written."""
+        self._table, self._slots = table, slots
         self._stale: dict[int, dict[bytes, int]] = {}  # profile key: offset of the older record that stands last
+        self._unsettled: dict[int, bytearray | None] = {}  # under recovery: where a key that it holds has its mark
 
     def load(self, partition: int, key: bytes) -> bytes | None:
         """The state under a key, or None."""
@@ -48,6 +54,7 @@ class LocalStore:
 
         `changelog_offset` None leaves the kept one as it is.
         """
+        self.settle(partition)
         batch = self._new_batch()
         for key, value in items:
             batch.put(key, value)
@@ -63,36 +70,64 @@ class LocalStore:
         Raises `Undecodable` for state of a schema version that this program does not know.
         """
         database = self._database(partition)
-        batch = self._new_batch()
         stale = self._stale.setdefault(partition, {})
+        held = self._held(partition, records)
         newest: dict[bytes, bytes | None] = {}
         for record in records:
             key, value = record.key, record.value
             if key == codec.CLAIM_KEY:
                 continue
             if value is not None:
-                known = newest[key] if key in newest else database.get(key)
+                known = newest[key] if key in newest else held.get(key)
                 if known is not None and codec.rank(key, value) < codec.rank(key, known):
                     if key != codec.PARTITION_KEY:  # which whoever owns the partition writes again anyway
                         stale.setdefault(key, record.offset)
                     continue
-            stale.pop(key, None)
+            if stale:
+                stale.pop(key, None)
             newest[key] = value
-        for key, value in newest.items():
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
         # Who dies before those are written again must come upon them again.
         known_through = min(stale.values(), default=records[-1].offset + 1) - 1
-        batch.put(self._table.data.offset_key, str(known_through).encode())
-        database.write(batch)
+        database.write_unlogged(self._changes(partition, newest, known_through=known_through))
+
+    def settle(self, partition: int) -> None:
+        """Whatever a recovery has written outlives this process from here on."""
+        if partition in self._unsettled:
+            self._database(partition).flush()
+            del self._unsettled[partition]
 
     def take_stale(self, partition: int) -> list[bytes]:
         """The profiles whose last record in the changelog is older than their state. Compaction would keep that
         record, so whoever owns the partition has to write their states again.
         """
         return list(self._stale.pop(partition, ()))
+
+    def _held(self, partition: int, records: Sequence[Any]) -> dict[bytes, bytes | None]:
+        """What the database has under the keys of these records, as far as it can have anything.
+
+        Asking takes longer than writing. While a database that was empty is being filled, most keys are new to it.
+        """
+        database = self._database(partition)
+        if partition not in self._unsettled:
+            self._unsettled[partition] = bytearray(self._slots) if database.is_empty() else None
+        marks, slots = self._unsettled[partition], self._slots
+        keys = {record.key for record in records if record.value is not None}
+        if marks is not None:
+            keys = {key for key in keys if marks[hash(key) % slots]}
+        return database.get_many(keys) if keys else {}
+
+    def _changes(self, partition: int, newest: Mapping[bytes, bytes | None], *, known_through: int) -> Any:
+        batch, marks, slots = self._new_batch(), self._unsettled[partition], self._slots
+        for key, value in newest.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(self._table.data.offset_key, str(known_through).encode())
+        if marks is not None:
+            for key in newest:
+                marks[hash(key) % slots] = 1
+        return batch
 
     def _new_batch(self) -> Any:
         return rocksdict.WriteBatch(raw_mode=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
-import rocksdict
 
+from agents.faust_engine.damage import opening
+from agents.faust_engine.database import opener
 from agents.faust_engine.store import LocalStore
 from schemas import codec
 from schemas.profile import PartitionRecord, Profile
@@ -30,22 +31,34 @@ class Table:
     offset_key = OFFSET_KEY
 
     def __init__(self, folder: Path) -> None:
-        self.databases = {7: rocksdict.Rdict(str(folder), options=rocksdict.Options(raw_mode=True))}
+        self.databases = {7: open_database(folder)}
 
     @property
     def data(self) -> Table:
         """The table's store."""
         return self
 
-    def _db_for_partition(self, partition: int) -> rocksdict.Rdict:
+    def _db_for_partition(self, partition: int) -> Any:
         return self.databases[partition]
 
 
+def _end(error: BaseException) -> NoReturn:
+    raise error
+
+
+open_database = opening(opener(1), end=_end)
+
+
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[Table]:
-    made = Table(tmp_path / "7.db")
-    yield made
-    made.databases[7].close()
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path / "7.db")
+
+
+def killed(tmp_path: Path) -> Table:
+    """What the next process finds if this one is killed now."""
+    left = tmp_path / "left"
+    shutil.copytree(tmp_path / "7.db", left, ignore=shutil.ignore_patterns("LOCK"))
+    return Table(left)
 
 
 def state(applied_offset: int, *, conflicts: int = 0) -> bytes:
@@ -134,3 +147,36 @@ def test_state_of_an_unknown_version_is_not_taken(table: Table) -> None:
     with pytest.raises(codec.Undecodable, match="version"):
         store.restore(7, [Record(1, b"a", b"\xff" + state(11)[1:])])
     assert store.load(7, b"a") == state(10)
+
+
+def test_who_is_killed_in_a_recovery_keeps_no_more_than_it_says(table: Table, tmp_path: Path) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(1))])
+    table.databases[7].flush()
+    store.restore(7, [Record(1, b"b", state(2))])
+    left = killed(tmp_path)
+    assert (kept_offset(left), list(LocalStore(left).scan(7))) == (0, [(b"a", state(1))])
+
+
+def test_what_was_recovered_outlives_whoever_writes_after_it(table: Table, tmp_path: Path) -> None:
+    store = LocalStore(table)
+    store.restore(7, [Record(0, b"a", state(1)), Record(1, b"b", state(2))])
+    store.write(7, [(b"b", state(3))], changelog_offset=2)
+    left = killed(tmp_path)
+    assert (kept_offset(left), list(LocalStore(left).scan(7))) == (2, [(b"a", state(1)), (b"b", state(3))])
+
+
+def test_a_store_that_is_not_new_is_asked_for_all_it_has(table: Table) -> None:
+    store = LocalStore(table)
+    store.write(7, [(b"a", state(10)), (b"b", state(10))], changelog_offset=None)
+    store.restore(7, [Record(0, b"a", state(9)), Record(1, b"b", state(11)), Record(2, b"c", state(1))])
+    assert [store.load(7, key) for key in (b"a", b"b", b"c")] == [state(10), state(11), state(1)]
+
+
+@pytest.mark.parametrize("slots", [1, 64, 1 << 19])
+def test_few_marks_cost_time_and_nothing_else(table: Table, slots: int) -> None:
+    store, keys = LocalStore(table, slots=slots), [b"%d" % number for number in range(500)]
+    for applied_offset in (2, 1, 3):
+        store.restore(7, [Record(at, key, state(applied_offset + at)) for at, key in enumerate(keys)])
+        expected = max(2, applied_offset)
+        assert all(store.load(7, key) == state(expected + at) for at, key in enumerate(keys))

@@ -177,6 +177,22 @@ class LastOneWins(Store):
         self._disk.database(partition).write(batch)
 
 
+class NeverSettles(Store):
+    """Writes to the log of its database what comes after a recovery, and never to a table what the recovery wrote."""
+
+    def settle(self, partition: int) -> None:
+        """Trusts that it is there."""
+        self._unsettled.pop(partition, None)
+
+
+class BelievesMarks(Store):
+    """Takes no key for known that it has not marked, though its database was not empty."""
+
+    def _held(self, partition: int, records: Sequence[Any]) -> dict[bytes, bytes | None]:
+        self._unsettled.setdefault(partition, bytearray(1 << 16))
+        return super()._held(partition, records)
+
+
 class ForgetsOldStates(Store):
     """Does not tell the owner what has to be written again."""
 
@@ -217,4 +233,6 @@ CURES: dict[str, tuple[Parts, str]] = {
         "older state",
     ),
     "the last record of a key is recovered": (Parts(store=LastOneWins), " in "),
+    "what a recovery wrote reaches no table before the log is used": (Parts(store=NeverSettles), " in "),
+    "a store that held something is taken for an empty one": (Parts(store=BelievesMarks), " in "),
 }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
 from agents.faust_engine.store import LocalStore
 
 OFFSET_KEY = b"\xffoffset"
-UNDO_MAX = 16
+UNTABLED_MAX = 16
+SLOTS = 7  # so few that keys share them
 
 
 class Batch:
@@ -28,15 +29,26 @@ class Batch:
 
 
 class Database:
-    """One partition's. Batches not yet synced may be lost with the machine, the last ones first."""
+    """One partition's. What has not reached a table by the end of a process is gone, unless it was logged; and of the
+    last writes, logged or not, a power cut may take any number.
+    """
 
     def __init__(self) -> None:
+        self._tables: dict[bytes, bytes] = {}
+        self._since: list[tuple[dict[bytes, bytes | None], bool]] = []  # changes, and whether they were logged
         self._content: dict[bytes, bytes] = {}
-        self._undo: list[dict[bytes, bytes | None]] = []
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
+        """Several values."""
+        return {key: self._content.get(key) for key in keys}
 
     def get(self, key: bytes) -> bytes | None:
         """One value."""
         return self._content.get(key)
+
+    def is_empty(self) -> bool:
+        """Nothing in it."""
+        return not self._content
 
     def items(self) -> list[tuple[bytes, bytes]]:
         """All of them, in key order."""
@@ -44,21 +56,44 @@ class Database:
 
     def write(self, batch: Batch) -> None:
         """All of a batch."""
-        self._undo.append({key: self._content.get(key) for key in batch.changes})
-        del self._undo[:-UNDO_MAX]
-        self._apply(batch.changes)
+        self._write(batch.changes, logged=True)
+
+    def write_unlogged(self, batch: Batch) -> None:
+        """The same, without a log."""
+        self._write(batch.changes, logged=False)
+
+    def flush(self) -> None:
+        """Write everything to tables."""
+        self._tables, self._since = dict(self._content), []
 
     def lose(self, writes: int) -> None:
         """The last writes never reached the disk."""
-        for _ in range(min(writes, len(self._undo))):
-            self._apply(self._undo.pop())
+        del self._since[len(self._since) - min(writes, len(self._since)) :]
+        self._read()
 
-    def _apply(self, changes: dict[bytes, bytes | None]) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self._content.pop(key, None)
-            else:
-                self._content[key] = value
+    def reopen(self) -> None:
+        """Another process opens it."""
+        self._since = [(changes, logged) for changes, logged in self._since if logged]
+        self._read()
+
+    def _write(self, changes: dict[bytes, bytes | None], *, logged: bool) -> None:
+        self._since.append((changes, logged))
+        _apply(changes, self._content)
+        if len(self._since) > UNTABLED_MAX:
+            _apply(self._since.pop(0)[0], self._tables)
+
+    def _read(self) -> None:
+        self._content = dict(self._tables)
+        for changes, _ in self._since:
+            _apply(changes, self._content)
+
+
+def _apply(changes: dict[bytes, bytes | None], content: dict[bytes, bytes]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            content.pop(key, None)
+        else:
+            content[key] = value
 
 
 class Disk:
@@ -70,6 +105,11 @@ class Disk:
     def database(self, partition: int) -> Database:
         """Opened, or made."""
         return self._databases.setdefault(partition, Database())
+
+    def reopen(self) -> None:
+        """A process begins on it."""
+        for database in self._databases.values():
+            database.reopen()
 
     def lose(self, writes: int) -> None:
         """Power was cut."""
@@ -89,7 +129,7 @@ class Store(LocalStore):
     """The engine's local store on such a disk. `effect` is told before and after every write."""
 
     def __init__(self, disk: Disk, *, effect: Callable[[str], None]) -> None:
-        super().__init__(SimpleNamespace(data=SimpleNamespace(offset_key=OFFSET_KEY)))
+        super().__init__(SimpleNamespace(data=SimpleNamespace(offset_key=OFFSET_KEY)), slots=SLOTS)
         self._disk, self._effect = disk, effect
 
     def kept_offset(self, partition: int) -> int | None:
@@ -112,6 +152,13 @@ class Store(LocalStore):
         self._effect("restore")
         super().restore(partition, records)
         self._effect("restored")
+
+    def settle(self, partition: int) -> None:
+        """The same."""
+        if partition in self._unsettled:
+            self._effect("settle")
+            super().settle(partition)
+            self._effect("settled")
 
     def _new_batch(self) -> Any:
         return Batch()

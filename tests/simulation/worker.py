@@ -76,6 +76,7 @@ class Worker:
     def __init__(self, around: Surroundings, *, name: str, disk: Disk, dice: Random, dies_at: int | None) -> None:
         self._around, self._dice, self._disk = around, dice, disk
         self.life = Life(around.loop, name, dies_at=dies_at)
+        disk.reopen()
         self.skew_ms = 0
         self.ready = 0
         self.ticked: list[tuple[int, float]] = []
