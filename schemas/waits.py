@@ -69,7 +69,7 @@ def flows_of(state: bytes) -> list[str]:
     if state[_WAKEUP] == _NEVER and not state[1] & FLAG_HELD:
         return []
     try:
-        return [one.flow for one in _flows.decode(memoryview(state)[HEADER.size :]).enrollments]
+        return [one.flow for one in _flows.decode(state[HEADER.size :]).enrollments]
     except msgspec.MsgspecError as error:
         raise Undecodable(f"profile state: {error}") from error
 

@@ -103,7 +103,7 @@ class Partition:
         _, wakeup_at, held = codec.peek(state)
         if held:
             self._schedule.index(key, codec.unpack_profile(state, key=key), now=self.now_at)
-        else:
+        elif wakeup_at != NEVER:
             self._timers.set(key, wakeup_at)
 
     # --- one unit of work --------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from agents.faust_engine.expectations import Expectations
 from agents.faust_engine.lease import Lease
 from agents.faust_engine.options import EngineOptions
 from agents.faust_engine.producer import EngineProducer
-from agents.faust_engine.store import LocalStore
+from agents.faust_engine.store import MARKS_BYTES, LocalStore
 
 TABLE = "profiles"
 
@@ -111,7 +111,7 @@ def build(options: EngineOptions) -> EngineApp:
     app.producer_transport = EngineTransport(app.conf.broker_producer, app)
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=options.partitions)
     cast(Any, table.data).rocksdb_options.open = opening(opener(options.partitions), end=end_process)
-    app.store = LocalStore(table)
+    app.store = LocalStore(table, slots=MARKS_BYTES // options.partitions)
     table.on_recover(_rebuilder(app))
     app.agent(app.topic(options.log_topic, schema=BatchSchema()), name="profile-log")(_taker(app))
     return app

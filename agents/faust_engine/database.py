@@ -19,6 +19,8 @@ _WRITE_BUFFER_BYTES = 256 * _MIB
 _WRITE_BUFFERS = 2
 _OPEN_FILES = 8192
 _BLOOM_BITS = 10
+#: New tables that are merged into the old ones at once. RocksDB's four write the old ones anew three times as often.
+_TABLES_MERGED = 12
 
 
 def opener(partitions: int) -> Callable[[Path], Any]:
@@ -39,6 +41,7 @@ def _options(cache: Any, partitions: int) -> Any:
     options.create_if_missing(True)
     options.set_block_based_table_factory(tables)
     options.set_compression_type(rocksdict.DBCompressionType.none())
+    options.set_level_zero_file_num_compaction_trigger(_TABLES_MERGED)
     options.set_max_open_files(_share(_OPEN_FILES, partitions, low=32, high=1024))
     options.set_max_write_buffer_number(_WRITE_BUFFERS)
     options.set_write_buffer_size(

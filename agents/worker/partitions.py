@@ -111,7 +111,7 @@ class Partitions:
     async def _rebuild(self, numbers: frozenset[int], wanted: Callable[[], bool]) -> None:
         rebuilt = []
         for number in sorted(numbers):
-            self._engine.store.settle(number)
+            self._engine.store.settle(number)  # this is when there is time for it
             core, population = self._new_core(number, assigned=len(numbers)), Population()
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
                 core.restore(key, state)

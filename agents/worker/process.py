@@ -77,6 +77,7 @@ async def run(options: WorkerOptions) -> None:
 
 
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
+    gc.set_threshold(*GC_THRESHOLDS)
     engine = Engine(_engine_options(options, folder))
     metrics = Metrics(options.registry, flows=options.work.program.flows)
     topics = options.topics
@@ -221,7 +222,6 @@ def _say_ready(numbers: list[int]) -> None:
     # What there is now lives long: looking through it again and again for garbage costs a tenth of all time.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     log.info("READY with partitions %s", ",".join(map(str, numbers)) or "none")
 
 

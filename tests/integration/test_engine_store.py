@@ -79,7 +79,7 @@ def kept_offset(table: Table) -> int:
 
 
 def test_the_highest_applied_offset_wins_wherever_it_stands(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(10)), Record(1, b"b", state(11)), Record(2, b"a", state(5))])
     store.restore(7, [Record(3, b"a", state(9)), Record(4, b"b", state(20))])
     assert store.load(7, b"a") == state(10), "a worker that had lost the partition wrote after the one that owns it"
@@ -90,7 +90,7 @@ def test_the_highest_applied_offset_wins_wherever_it_stands(table: Table) -> Non
 
 
 def test_an_older_state_that_is_followed_by_the_right_one_needs_no_repair(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(10)), Record(1, b"a", state(5))])
     store.restore(7, [Record(2, b"a", state(10)), Record(3, b"b", state(1))])
     assert store.take_stale(7) == []
@@ -98,14 +98,14 @@ def test_an_older_state_that_is_followed_by_the_right_one_needs_no_repair(table:
 
 
 def test_a_claim_is_no_state(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, codec.CLAIM_KEY, b"{}"), Record(1, b"a", state(5))])
     assert list(store.scan(7)) == [(b"a", state(5))]
     assert kept_offset(table) == 1
 
 
 def test_of_two_partition_records_the_one_of_the_later_epoch_stays(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     later, older = partition_record(60, epoch=5), partition_record(100, epoch=1)
     store.restore(7, [Record(0, codec.PARTITION_KEY, later), Record(1, codec.PARTITION_KEY, older)])
     assert store.load(7, codec.PARTITION_KEY) == later
@@ -113,13 +113,13 @@ def test_of_two_partition_records_the_one_of_the_later_epoch_stays(table: Table)
 
 
 def test_of_two_with_one_offset_the_later_one_stays(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(10)), Record(1, b"a", state(10, conflicts=1))])
     assert store.load(7, b"a") == state(10, conflicts=1)
 
 
 def test_a_tombstone_is_taken(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(10)), Record(1, b"a", None), Record(2, b"b", state(1))])
     store.restore(7, [Record(3, b"b", None), Record(4, b"a", state(3))])
     assert store.load(7, b"a") == state(3)
@@ -127,14 +127,14 @@ def test_a_tombstone_is_taken(table: Table) -> None:
 
 
 def test_a_scan_shows_states_and_nothing_else(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.write(7, [(b"b", state(2)), (b"a", state(1))], changelog_offset=17)
     assert list(store.scan(7)) == [(b"a", state(1)), (b"b", state(2))]
     assert kept_offset(table) == 17
 
 
 def test_the_kept_offset_stays_when_nothing_new_can_be_said(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.write(7, [(b"a", state(1))], changelog_offset=17)
     store.write(7, [(b"a", state(2))], changelog_offset=None)
     assert store.load(7, b"a") == state(2)
@@ -142,7 +142,7 @@ def test_the_kept_offset_stays_when_nothing_new_can_be_said(table: Table) -> Non
 
 
 def test_state_of_an_unknown_version_is_not_taken(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(10))])
     with pytest.raises(codec.Undecodable, match="version"):
         store.restore(7, [Record(1, b"a", b"\xff" + state(11)[1:])])
@@ -150,24 +150,24 @@ def test_state_of_an_unknown_version_is_not_taken(table: Table) -> None:
 
 
 def test_who_is_killed_in_a_recovery_keeps_no_more_than_it_says(table: Table, tmp_path: Path) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(1))])
     table.databases[7].flush()
     store.restore(7, [Record(1, b"b", state(2))])
     left = killed(tmp_path)
-    assert (kept_offset(left), list(LocalStore(left).scan(7))) == (0, [(b"a", state(1))])
+    assert (kept_offset(left), list(LocalStore(left, slots=64).scan(7))) == (0, [(b"a", state(1))])
 
 
 def test_what_was_recovered_outlives_whoever_writes_after_it(table: Table, tmp_path: Path) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(1)), Record(1, b"b", state(2))])
     store.write(7, [(b"b", state(3))], changelog_offset=2)
     left = killed(tmp_path)
-    assert (kept_offset(left), list(LocalStore(left).scan(7))) == (2, [(b"a", state(1)), (b"b", state(3))])
+    assert (kept_offset(left), list(LocalStore(left, slots=64).scan(7))) == (2, [(b"a", state(1)), (b"b", state(3))])
 
 
 def test_a_store_that_is_not_new_is_asked_for_all_it_has(table: Table) -> None:
-    store = LocalStore(table)
+    store = LocalStore(table, slots=64)
     store.write(7, [(b"a", state(10)), (b"b", state(10))], changelog_offset=None)
     store.restore(7, [Record(0, b"a", state(9)), Record(1, b"b", state(11)), Record(2, b"c", state(1))])
     assert [store.load(7, key) for key in (b"a", b"b", b"c")] == [state(10), state(11), state(1)]

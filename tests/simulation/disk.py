@@ -50,9 +50,9 @@ class Database:
         """Nothing in it."""
         return not self._content
 
-    def items(self) -> list[tuple[bytes, bytes]]:
-        """All of them, in key order."""
-        return sorted(self._content.items())
+    def items(self, *, from_key: bytes) -> list[tuple[bytes, bytes]]:
+        """All of them from a key on, in key order."""
+        return sorted(item for item in self._content.items() if item[0] >= from_key)
 
     def write(self, batch: Batch) -> None:
         """All of a batch."""

@@ -122,8 +122,9 @@ class FaustSide(FaustConsumer):  # type: ignore[misc]
         self._acked_to: dict[int, int] = {}
         self.fetch_max = dice.choice((1, 3, 10, 50, 1_000))
         self._answer = "ok"
-        # Where the engine looks for the client's own coordinator, whose heartbeats it watches.
-        self._thread = SimpleNamespace(_consumer=SimpleNamespace(_coordinator=self))
+        # Where the engine looks for the client's own coordinator, whose heartbeats it watches, and its fetcher.
+        fetcher = SimpleNamespace(_proc_fetch_request=None)
+        self._thread = SimpleNamespace(_consumer=SimpleNamespace(_coordinator=self, _fetcher=fetcher))
 
     async def _trip(self) -> None:
         await pause(self.dice.uniform(0, self.seconds))
