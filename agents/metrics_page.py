@@ -1,10 +1,12 @@
-"""The page that Prometheus reads, one of each process, on loopback; and beside it what else a process tells of itself.
+"""The page that Prometheus reads, one of each process; and beside it what else a process tells of itself.
 
 A thread of its own serves it, so that it answers also while the process does nothing else.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import orjson
 from prometheus_client import CollectorRegistry, disable_created_metrics, make_wsgi_app
 
 from agents.errors import Misconfigured
-from agents.settings import LOOPBACK, Port, choose_port
+from agents.settings import LOOPBACK, Port, choose_port, family_of
 
 PORT_ATTEMPTS = 20
 
@@ -37,6 +39,10 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Silent(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         """Nobody reads who asked."""
@@ -44,17 +50,19 @@ class _Silent(WSGIRequestHandler):
 
 @contextmanager
 def metrics_page(registry: CollectorRegistry, *, port: Port, pages: Mapping[str, Page] | None = None) -> Iterator[str]:
-    """`/metrics` on loopback while the body runs, and `pages` by their path. Yields the URL of the former.
+    """`/metrics` while the body runs, and `pages` by their path. Yields the URL of the former, as this machine has it.
 
-    Raises `Misconfigured` if no port is to be had.
+    Raises `Misconfigured` if no port is to be had, or the address is not one of this machine.
     """
+    _require_address(port.host)
     # Or each counter would have a second series, which only tells when the process began.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     app = _with_pages(make_wsgi_app(registry), pages or {})
+    kind = _Server6 if family_of(port.host) == socket.AF_INET6 else _Server
     for _ in range(PORT_ATTEMPTS):
         number = choose_port(port)
         try:
-            server = make_server(LOOPBACK, number, app, _Server, handler_class=_Silent)
+            server = make_server(port.host, number, app, kind, handler_class=_Silent)
         except OSError:
             continue  # another process that starts now was faster
         break
@@ -63,11 +71,29 @@ def metrics_page(registry: CollectorRegistry, *, port: Port, pages: Mapping[str,
     thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     try:
-        yield f"http://{LOOPBACK}:{number}/metrics"
+        yield f"http://{_reached_at(port.host)}:{number}/metrics"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _require_address(host: str) -> None:
+    try:
+        with socket.socket(family_of(host), socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        raise Misconfigured(
+            f"CARTWHEEL_METRICS_BIND is {host}, which cannot be listened at ({error.strerror})",
+            next_step=f"set it to an address of this machine, to 0.0.0.0 for all of them, or unset it for {LOOPBACK}",
+        ) from error
+
+
+def _reached_at(host: str) -> str:
+    """From this machine: what listens everywhere listens on loopback, too."""
+    if ipaddress.ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else LOOPBACK
+    return f"[{host}]" if ":" in host else host
 
 
 def _with_pages(metrics: Callable[..., Iterable[bytes]], pages: Mapping[str, Page]) -> Callable[..., Iterable[bytes]]:

@@ -5,6 +5,7 @@ Nothing else looks at the environment. A command reads it once, here, and hands 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 from collections.abc import Callable, Mapping
@@ -25,11 +26,12 @@ _Default = TypeVar("_Default")
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port on loopback: the default, and what `variable` configured instead, if anything."""
+    """A port to listen on: the default, what `variable` configured instead, if anything, and at which address."""
 
     variable: str
     default: int
     configured: int | None = None
+    host: str = LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Settings:
     """Of the state that a worker writes (`CARTWHEEL_STATE_VERSION`, default the newest); the one before it while
     programs that know no newer one may still take over."""
     intake_metrics: Port
+    """Of its page (`CARTWHEEL_METRICS_PORT_INTAKE`), at the address `CARTWHEEL_METRICS_BIND`, default 127.0.0.1."""
     worker_metrics: Port
     dispatcher_metrics: Port
     smtp_host: str
@@ -67,6 +70,7 @@ class Settings:
         Raises `Misconfigured`, naming the variable, what it was and what is allowed.
         """
         read = _Reader(environ)
+        bind = read("CARTWHEEL_METRICS_BIND", _address, LOOPBACK)
         smtp_host, smtp_port = read("CARTWHEEL_SMTP", _host_and_port, (LOOPBACK, None))
         return cls(
             home=read("CARTWHEEL_HOME", _folder, _folder(".local")),
@@ -76,9 +80,9 @@ class Settings:
             postgres=read("CARTWHEEL_POSTGRES", _dsn, None),
             partitions=read("CARTWHEEL_PARTITIONS", _partitions, 32),
             state_version=read("CARTWHEEL_STATE_VERSION", _state_version, STATE_VERSION),
-            intake_metrics=read.port("CARTWHEEL_METRICS_PORT_INTAKE", 9101),
-            worker_metrics=read.port("CARTWHEEL_METRICS_PORT_WORKER", 9102),
-            dispatcher_metrics=read.port("CARTWHEEL_METRICS_PORT_DISPATCHER", 9103),
+            intake_metrics=read.port("CARTWHEEL_METRICS_PORT_INTAKE", 9101, host=bind),
+            worker_metrics=read.port("CARTWHEEL_METRICS_PORT_WORKER", 9102, host=bind),
+            dispatcher_metrics=read.port("CARTWHEEL_METRICS_PORT_DISPATCHER", 9103, host=bind),
             smtp_host=smtp_host,
             smtp=Port("CARTWHEEL_SMTP", 1025, smtp_port),
             mailbox=read.port("CARTWHEEL_MAILBOX_PORT", 8025),
@@ -88,18 +92,18 @@ class Settings:
 def choose_port(port: Port) -> int:
     """The port to listen on: the configured one, else the default or the next free one after it.
 
-    The probe binds on loopback and lets go again, so it is no reservation: whoever listens must still be ready for
+    The probe binds and lets go again, so it is no reservation: whoever listens must still be ready for
     the port to be gone. Raises `Misconfigured` if a configured port is taken or no port near the default is free.
     """
     if port.configured is not None:
-        if is_free(port.configured):
+        if is_free(port.configured, host=port.host):
             return port.configured
         raise Misconfigured(
             f"{port.variable} asks for port {port.configured}, and another program listens there",
             next_step=f"stop that program, choose another port, or unset {port.variable} to take the next free one",
         )
     for candidate in range(port.default, port.default + PORTS_TRIED):
-        if is_free(candidate):
+        if is_free(candidate, host=port.host):
             return candidate
     raise Misconfigured(
         f"no port from {port.default} to {port.default + PORTS_TRIED - 1} is free",
@@ -118,16 +122,21 @@ def choose_ports(*ports: Port) -> list[int]:
     return chosen
 
 
-def is_free(number: int) -> bool:
-    """Whether a listener could bind this port on loopback right now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+def is_free(number: int, *, host: str = LOOPBACK) -> bool:
+    """Whether a listener could bind this port right now."""
+    with socket.socket(family_of(host), socket.SOCK_STREAM) as probe:
         # Servers set this too; without it a port whose last connections linger would look taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, number))
+            probe.bind((host, number))
         except OSError:
             return False
     return True
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """Of an address in numbers."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class _Reader:
@@ -148,8 +157,8 @@ class _Reader:
                 next_step=f"correct {variable} or unset it for the default",
             ) from None
 
-    def port(self, variable: str, default: int) -> Port:
-        return Port(variable, default, self(variable, _port, None))
+    def port(self, variable: str, default: int, *, host: str = LOOPBACK) -> Port:
+        return Port(variable, default, self(variable, _port, None), host)
 
 
 def _folder(text: str) -> Path:
@@ -164,6 +173,13 @@ def _whole_number(text: str, *, low: int, high: int, what: str) -> int:
 
 def _port(text: str) -> int:
     return _whole_number(text, low=1, high=65535, what="a port")
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("an IP address of this machine, or 0.0.0.0 for all of them") from None
 
 
 def _partitions(text: str) -> int:

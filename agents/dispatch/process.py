@@ -14,6 +14,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from agents import topics_admin
+from agents.dead_letters.waiting import Waiting, follow
 from agents.dispatch import connections
 from agents.dispatch.database import connected
 from agents.dispatch.leases import Leases
@@ -154,13 +155,16 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
             finished=finished,
         )
         receipts = Receipts(producer=producer, topic=names.receipts.name, database=database, finished=finished)
+        waiting = Waiting(kept_ms=names.dead_letters.retention_ms or 0)
+        metrics.registry.register(waiting)
+        following = follow(waiting, kafka=options.kafka, topic=names.dead_letters, stop=stop)
         measuring = measure(database, metrics=metrics, reading=reading, stop=stop)
         say(f"dispatcher: READY, metrics at {metrics_url}")
         consuming = connections.consuming(
             options.kafka, topic=names.commands.name, group=f"{options.namespace}.dispatcher"
         )
         await _together(
-            [reading.run(consuming, stop), sending.run(stop), receipts.run(stop), measuring],
+            [reading.run(consuming, stop), sending.run(stop), receipts.run(stop), measuring, following],
             stop=stop,
             last=receipts.publish,
         )

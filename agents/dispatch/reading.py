@@ -72,6 +72,8 @@ class Reading:
     async def _take(self, batches: Mapping[Any, Sequence[Any]]) -> None:
         orders: list[Order] = []
         for record in (record for records in batches.values() for record in records):
+            if record.headers and attempt_of(record.headers) > 1:
+                self._metrics.replayed.inc()
             try:
                 orders.append(order(record.value or b""))
             except codec.Undecodable as error:

@@ -36,6 +36,8 @@ class Forwarding:
 
     def take(self, record: Any, *, out: Outgoing, marks: Mapping[int, LowWater]) -> None:
         """Forward one raw record, or refuse it."""
+        if record.headers and attempt_of(record.headers) > 1:
+            self._metrics.replayed.inc()
         try:
             self._forward(record, out, marks[record.partition])
         except Refused as refused:

@@ -20,6 +20,12 @@ class Metrics:
         self.dead_letters = Counter(
             "cartwheel_dead_letters", "Records that could not be taken.", ["stage", "reason"], registry=registry
         )
+        self.replayed = Counter(
+            "cartwheel_dead_letters_replayed",
+            "Records taken that an operator had written again.",
+            ["stage"],
+            registry=registry,
+        ).labels("intake")
         self.event_age = Histogram(
             "cartwheel_intake_event_age_seconds",
             "From when an event happened to when it was appended to the raw topic.",

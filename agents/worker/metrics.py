@@ -78,6 +78,12 @@ class Metrics:
             ["stage", "reason"],
             _pairs(["worker"], REASONS),
         )
+        self._replayed = Totals(
+            "cartwheel_dead_letters_replayed",
+            "Records taken that an operator had written again.",
+            ["stage"],
+            [("worker",)],
+        )
         self._age = Histogram(
             "cartwheel_event_age_seconds", "From the append of a record to its evaluation.", AGE_SECONDS
         )
@@ -151,6 +157,10 @@ class Metrics:
         if fetched:
             self._age.observe_ms([evaluated_at - record.timestamp for record in fetched])
         self._evaluation.observe(seconds)
+
+    def replayed(self) -> None:
+        """A record has come that was a dead letter before."""
+        self._replayed.add(1, ("worker",))
 
     def settled(self, states: Sequence[tuple[bytes, bytes]], *, foreign: int, repaired: int) -> None:
         """A snapshot is stored; what other writers made of its partition since the one before."""

@@ -164,7 +164,7 @@ class OwnedPartition:
 
     def _work_off(self, delivery: Delivery) -> None:
         began = time.perf_counter()
-        outputs = self.core.process(arrivals(delivery.records, clock=self._clock))
+        outputs = self.core.process(arrivals(delivery.records, clock=self._clock, replayed=self._metrics.replayed))
         self._unsettled.append(delivery)
         if self.core.stopped is not None:
             self._waiting.clear()

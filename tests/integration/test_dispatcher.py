@@ -16,6 +16,7 @@ from agents.dispatch.receipts import receipt_id
 from agents.errors import Halted, Misconfigured, Unavailable
 from agents.mailbox import Mailbox
 from agents.settings import LOOPBACK, Settings
+from tests.e2e.processes import cartwheel
 from tests.integration.dispatch_stage import NOBODY_LISTENS, FaultySmtp, Stage, ago, command, opened
 
 ACCEPTED = ("accepted", None)
@@ -127,6 +128,36 @@ async def test_what_is_no_command_becomes_a_dead_letter_and_the_rest_goes_on(sta
     assert {letter.value for letter in letters} >= set(poison)
     assert all(letter.detail and letter.key for letter in letters)
     assert mailbox.store.per_command() == {command(1).command_id: 1}
+
+
+async def test_the_metrics_tell_which_dead_letters_wait_and_what_came_again(stage: Stage) -> None:
+    environ = {
+        "CARTWHEEL_HOME": str(stage.settings.home),
+        "CARTWHEEL_KAFKA": stage.kafka,
+        "CARTWHEEL_NAMESPACE": stage.settings.namespace,
+        "CARTWHEEL_PARTITIONS": str(stage.settings.partitions),
+    }
+
+    async def told(*, waiting: int, replayed: int) -> str:
+        lines = (
+            f"cartwheel_dead_letters_open {waiting}.0\n",
+            f'cartwheel_dead_letters_replayed_total{{stage="dispatcher"}} {replayed}.0\n',
+        )
+        return await stage.metrics(lambda page: all(line in page for line in lines))
+
+    async with stage.dispatching():
+        page = await told(waiting=0, replayed=0)
+        assert "cartwheel_dead_letters_oldest_seconds 0.0" in page
+        await stage.put((b"acme/profile-1", b"{"), (b"acme/profile-2", b"["))
+        page = await told(waiting=2, replayed=0)
+        assert "cartwheel_dead_letters_oldest_seconds 0.0\n" not in page
+        assert "acme" not in page
+        replayed = await cartwheel("dead-letters", "replay", "--key", "acme/profile-1", environ=environ)
+        assert replayed.code == 0, replayed
+        await told(waiting=2, replayed=1)  # it was refused again
+    assert (await cartwheel("dead-letters", "dismiss", "--key", "acme/profile-1", environ=environ)).code == 0
+    async with stage.dispatching():
+        await told(waiting=1, replayed=0)  # another life has read the topic from its beginning
 
 
 async def test_what_comes_too_late_expires(stage: Stage) -> None:

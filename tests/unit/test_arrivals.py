@@ -54,5 +54,9 @@ def test_what_is_absent_is_empty_and_for_the_core_to_refuse() -> None:
 
 @pytest.mark.parametrize(("said", "attempt"), [(b"3", 3), (b"", 1), (b"-1", 1), (b"soon", 1), (b"0", 1), (b"9" * 9, 1)])
 def test_a_record_that_was_replayed_says_which_attempt_it_is(said: bytes, attempt: int) -> None:
-    found = arrivals([Fetched(3, (("attempt", said),))], clock="live")
-    assert [(one.appended_at, one.attempt) for one in found] == [(5_000, attempt)]
+    replayed: list[bool] = []
+    found = arrivals(
+        [Fetched(3, (("attempt", said),)), Fetched(4)], clock="live", replayed=lambda: replayed.append(True)
+    )
+    assert [(one.appended_at, one.attempt) for one in found] == [(5_000, attempt), (5_000, 1)]
+    assert len(replayed) == (attempt > 1)

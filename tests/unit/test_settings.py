@@ -22,7 +22,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (settings.smtp_host, settings.smtp.default, settings.mailbox.default) == (LOOPBACK, 1025, 8025)
     metrics = (settings.intake_metrics, settings.worker_metrics, settings.dispatcher_metrics)
     assert [port.default for port in metrics] == [9101, 9102, 9103]
-    assert all(port.configured is None for port in metrics)
+    assert all((port.configured, port.host) == (None, LOOPBACK) for port in metrics)
 
 
 def test_every_variable_is_read() -> None:
@@ -34,6 +34,7 @@ def test_every_variable_is_read() -> None:
             "CARTWHEEL_KAFKA": "one:9092, two:9093",
             "CARTWHEEL_POSTGRES": "postgresql://me:secret@db:5432/ledger",
             "CARTWHEEL_PARTITIONS": "8",
+            "CARTWHEEL_METRICS_BIND": "0.0.0.0",
             "CARTWHEEL_METRICS_PORT_INTAKE": "9201",
             "CARTWHEEL_METRICS_PORT_WORKER": "9202",
             "CARTWHEEL_METRICS_PORT_DISPATCHER": "9203",
@@ -50,6 +51,8 @@ def test_every_variable_is_read() -> None:
     assert settings.intake_metrics.configured == 9201
     assert settings.worker_metrics.configured == 9202
     assert settings.dispatcher_metrics.configured == 9203
+    assert settings.worker_metrics.host == settings.intake_metrics.host == settings.dispatcher_metrics.host == "0.0.0.0"
+    assert settings.mailbox.host == LOOPBACK
     assert (settings.smtp_host, settings.smtp.configured) == ("mail.example", 25)
     assert settings.mailbox.configured == 8080
 
@@ -63,6 +66,7 @@ def test_every_variable_is_read() -> None:
         ("CARTWHEEL_PARTITIONS", "0", "1 to 1024"),
         ("CARTWHEEL_PARTITIONS", "many", "1 to 1024"),
         ("CARTWHEEL_METRICS_PORT_WORKER", "70000", "1 to 65535"),
+        ("CARTWHEEL_METRICS_BIND", "localhost", "an IP address"),
         ("CARTWHEEL_MAILBOX_PORT", "-1", "1 to 65535"),
         ("CARTWHEEL_SMTP", "1025", "host:port"),
         ("CARTWHEEL_NAMESPACE", "a.b", "letters, digits"),

@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import CollectorRegistry
 
+from agents.errors import Misconfigured
 from agents.metrics_page import Answer, metrics_page
 from agents.settings import Port
 from agents.worker.health import Health, Watch
@@ -210,6 +211,23 @@ def test_a_page_answers_with_its_status_and_the_metrics_stay_where_they_were() -
             assert (error.code, json.load(error)) == (503, {"live": False, "why": ["it hangs"]})
         with urlopen(url) as answer:
             assert "text/plain" in answer.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("127.0.0.2", "127.0.0.2")]
+)
+def test_a_page_may_be_at_another_address_and_tells_where_this_machine_reaches_it(host: str, reached_at: str) -> None:
+    with metrics_page(CollectorRegistry(), port=Port("NONE", 9180, host=host)) as url, urlopen(url) as answer:
+        assert answer.status == 200
+        assert url.startswith(f"http://{reached_at}:")
+
+
+def test_an_address_that_is_not_of_this_machine_is_named() -> None:
+    with (
+        pytest.raises(Misconfigured, match=r"CARTWHEEL_METRICS_BIND is 192\.0\.2\.1, which cannot be listened at"),
+        metrics_page(CollectorRegistry(), port=Port("NONE", 9180, host="192.0.2.1")),
+    ):
+        pass
 
 
 # --- what the log says -----------------------------------------------------------------------------------------
