@@ -1,4 +1,4 @@
-"""What several commands take: the settings, `--namespace` and `--json`."""
+"""What several commands take: the settings, `--namespace`, `--json` and `--resume-stopped`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,27 @@ import click
 
 from agents.console import Console
 from agents.settings import Settings
+
+
+class Stop(click.ParamType):
+    """A partition and the offset at which it stopped."""
+
+    name = "PARTITION@OFFSET"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Both as numbers."""
+        partition, _, offset = str(value).partition("@")
+        if not (partition.isdigit() and offset.isdigit()):
+            self.fail(f"{value!r} is not like 3@120440", param, ctx)
+        return int(partition), int(offset)
+
+
+takes_stops = click.option(
+    "--resume-stopped",
+    type=Stop(),
+    multiple=True,
+    help="Go on with a partition that has stopped for too much poison, as its log line says; may be repeated.",
+)
 
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ import click
 from rich.markup import escape
 
 from agents import resources, stack, topics_admin
-from agents.cli.options import takes_settings
+from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
 from agents.errors import Halted
 from agents.mailbox import Mailbox
@@ -28,17 +28,26 @@ COLORS = {"intake": "cyan", "worker": "magenta", "dispatcher": "green"}
 @click.command()
 @click.option("--flows", type=click.Path(exists=True, path_type=Path), help="A flow file, or a folder [the recipes].")
 @click.option("--adopt-flows", is_flag=True, help="Go on with these flows where other ones have made the state.")
+@takes_stops
 @click.option("--clock", type=click.Choice(["live", "carried"]), default="live", show_default=True)
 @takes_settings
-def command(*, settings: Settings, flows: Path | None, adopt_flows: bool, clock: Clock) -> None:
+def command(
+    *,
+    settings: Settings,
+    flows: Path | None,
+    adopt_flows: bool,
+    resume_stopped: tuple[tuple[int, int], ...],
+    clock: Clock,
+) -> None:
     """Run intake, worker and dispatcher together until Ctrl-C; when one of them ends, all are stopped.
 
     Creates the topics if they are not there. Unless CARTWHEEL_SMTP names a server, messages go to a local mailbox,
     which shows them and delivers them to nobody. A log with a carried clock is for replays: see `cartwheel feed`.
     """
+    worker = ["worker", "--flows", str(flows or resources.flows()), *(["--adopt-flows"] if adopt_flows else [])]
     arguments = {
         "intake": ["intake"],
-        "worker": ["worker", "--flows", str(flows or resources.flows()), *(["--adopt-flows"] if adopt_flows else [])],
+        "worker": [*worker, *(f"--resume-stopped={partition}@{offset}" for partition, offset in resume_stopped)],
         "dispatcher": ["dispatcher", *(["--carried"] if clock == "carried" else [])],
     }
     asyncio.run(_run(settings, stack.resolve(settings), arguments, clock=clock))

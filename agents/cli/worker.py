@@ -7,14 +7,13 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Any
 
 import click
 import uvloop
 from prometheus_client import CollectorRegistry
 
 from agents import kill_points, stack, topics_admin
-from agents.cli.options import takes_settings
+from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
 from agents.faust_engine import end_process
 from agents.flow_files import load_flows
@@ -27,19 +26,6 @@ from schemas.topics import topics
 from streams.program import Program, build
 
 
-class Stop(click.ParamType):
-    """A partition and the offset at which it stopped."""
-
-    name = "PARTITION@OFFSET"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Both as numbers."""
-        partition, _, offset = str(value).partition("@")
-        if not (partition.isdigit() and offset.isdigit()):
-            self.fail(f"{value!r} is not like 3@120440", param, ctx)
-        return int(partition), int(offset)
-
-
 @click.command()
 @click.option(
     "--flows",
@@ -49,12 +35,7 @@ class Stop(click.ParamType):
     help="A flow file, or a folder of flow files.",
 )
 @click.option("--adopt-flows", is_flag=True, help="Go on with these flows where other ones have made the state.")
-@click.option(
-    "--resume-stopped",
-    type=Stop(),
-    multiple=True,
-    help="Go on with a partition that has stopped for too much poison, as its log line says.",
-)
+@takes_stops
 @click.option(
     "--instance",
     metavar="NAME",

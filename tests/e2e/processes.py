@@ -21,7 +21,13 @@ from agents.settings import is_free
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120.0
 #: What a process says when it does its work.
-READY = {"intake": "intake: running", "worker": " READY ", "dispatcher": "dispatcher: READY", "demo": '{"records":'}
+READY = {
+    "intake": "intake: running",
+    "worker": " READY ",
+    "dispatcher": "dispatcher: READY",
+    "run": " READY with partitions",
+    "demo": '{"records":',
+}
 #: Below the ports that the kernel hands out by itself, above those that Cartwheel takes by default.
 PORTS = range(15_000, 32_000)
 

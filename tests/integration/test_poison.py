@@ -294,10 +294,18 @@ async def test_a_partition_with_too_much_poison_stops_and_the_others_go_on(
         assert any(flag in line for line in again.lines)
         assert len(await sent(made)) == len(well)
         await again.stop()
-        await made.worker("one", *flag.split())
-        async with asyncio.timeout(60):
-            while made.tail.positions[sick] == POISON_IN_WINDOW_MAX + 1:
-                await asyncio.sleep(0.1)
+        # `run` hands it on to its worker.
+        environ = {**made.environ, "CARTWHEEL_POSTGRES": stack.postgres}
+        run = await Process.start(
+            "run", "--clock", "carried", "--flows", str(made.flows), *flag.split(), environ=environ
+        )
+        try:
+            async with asyncio.timeout(60):
+                while made.tail.positions[sick] == POISON_IN_WINDOW_MAX + 1:
+                    await asyncio.sleep(0.1)
+        finally:
+            code = await run.stop()
+        assert code == 0, run.last_words()
 
 
 async def _limit(made: Rig, topic: Topic, max_message_bytes: int) -> None:
