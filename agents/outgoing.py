@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, NotLeaderForPartitionError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 
+from agents.topics_admin import removed
 from schemas.topics import MAX_MESSAGE_BYTES
 
 BATCH_BYTES_MAX = 512 * 1024
 OUTAGE_MS_MAX = 30_000  # a record that is not acknowledged for so long is an error
 CLOSE_SECONDS_MAX = 5.0
 Headers = list[tuple[str, bytes]]
+#: What a client is told, or tells itself, of a partition that nobody knows.
+UNKNOWN = (NotLeaderForPartitionError, UnknownTopicOrPartitionError)
 
 
 def new_producer(kafka: str) -> Any:
@@ -46,6 +52,42 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch that every in-sync replica has. `appended_at` is the broker's append time in milliseconds."""
+
+    base_offset: int
+    """Of its first record; -1 if a retry was told that the batch is there already, but not where."""
+    count: int
+    appended_at: int
+
+
+async def send(producer: Any, topic: str, partition: int, batch: Any) -> Awaitable[Written]:
+    """Hand a batch to the client, in the order of calls per partition. The result is there when it is written.
+
+    Both raise `KafkaError`, and `Misconfigured` for a topic that is not there any more.
+    """
+    try:
+        written = await producer.send_batch(batch, topic, partition=partition)
+    except UNKNOWN as error:
+        raise await _told(producer, topic, error) from error
+    return _acknowledged(written, producer, topic, batch.record_count())
+
+
+async def _acknowledged(written: Awaitable[Any], producer: Any, topic: str, count: int) -> Written:
+    try:
+        metadata = await written
+    except UNKNOWN as error:
+        raise await _told(producer, topic, error) from error
+    return Written(metadata.offset, count, metadata.timestamp)
+
+
+async def _told(producer: Any, topic: str, error: KafkaError) -> Exception:
+    """Its own words, unless the cluster says that the topic is gone."""
+    cluster = await producer.client.fetch_all_metadata()
+    return error if topic in cluster.topics() else removed(topic)
+
+
 class Outgoing:
     """Records on their way out, in the order in which they were added to each partition."""
 
@@ -63,12 +105,12 @@ class Outgoing:
         batches.append(self._producer.create_batch())
         batches[-1].append(timestamp=None, key=key, value=value, headers=headers or [])
 
-    async def hand_over(self) -> list[Any]:
-        """Give all to the client. A future is done when every in-sync replica has its batch, or raises `KafkaError`."""
+    async def hand_over(self) -> list[Awaitable[Written]]:
+        """Give all to the client, as `send` does."""
         handed = []
         while self._batches:
             for (topic, partition), batches in list(self._batches.items()):
-                handed.append(await self._producer.send_batch(batches.popleft(), topic, partition=partition))
+                handed.append(await send(self._producer, topic, partition, batches.popleft()))
                 if not batches:
                     del self._batches[topic, partition]
         return handed

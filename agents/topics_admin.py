@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from agents.errors import CheckFailed, Unavailable
+from agents.errors import CheckFailed, Misconfigured, Unavailable
 from schemas import codec
 from schemas.command import Clock
 from schemas.topics import Topic, Topics
@@ -27,6 +27,7 @@ from schemas.topics import Topic, Topics
 LOG_KEY = b"log"
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
+ANSWER_SECONDS = 5.0
 MOST_REPLICAS = 3
 
 
@@ -98,6 +99,26 @@ def refusal(differences: Sequence[Difference]) -> CheckFailed:
         next_step="`cartwheel topics apply` creates what is missing; correct the rest by hand, or use another namespace"
         " (--namespace). Neither partitions nor clock can be changed under a log that is in use",
     )
+
+
+def removed(*names: str) -> Misconfigured:
+    """The error of a process that was using topics which are not there any more."""
+    return Misconfigured(
+        f"the broker does not know {', '.join(names)} any more: removed while this process was using it",
+        next_step="find out who did it; `cartwheel topics apply` makes it anew, empty; then start again: what was not"
+        " acknowledged is written again (deploy/runbooks/topic-removed.md)",
+    )
+
+
+async def removed_since(kafka: str, topics: Topics) -> Misconfigured | None:
+    """The same, if the cluster answers at once and some topic is not there."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), _admin(kafka) as admin:
+            present = {found["topic"] for found in await admin.describe_topics()}
+    except (TimeoutError, Unavailable):
+        return None
+    missing = [topic.name for topic in topics if topic.name not in present]
+    return removed(*missing) if missing else None
 
 
 async def read_log_identity(kafka: str, topics: Topics) -> LogIdentity | None:

@@ -111,7 +111,7 @@ class Desk:
             )
             out.add(letter.topic, letter.partition, key=RESOLUTION_KEY, value=codec.encode(said), headers=carried)
         written = await asyncio.gather(*await out.hand_over())
-        written_at = written[0].offset if again is not None else None
+        written_at = written[0].base_offset if again is not None else None
         action = DeadLetterAction(
             action=order.how, topic=letter.topic, partition=letter.partition, offset=letter.offset,
             profile=letter.profile, attempt=letter.attempt, by=order.by, note=order.note, written_at=written_at,

@@ -68,7 +68,7 @@ async def run(options: Options, *, stop: asyncio.Event, say: Say) -> None:
     try:
         await _dispatch(options, stop=stop, say=say)
     except KafkaError as error:
-        raise Unavailable(
+        raise await topics_admin.removed_since(options.kafka, topics(options.namespace)) or Unavailable(
             f"Kafka at {options.kafka} failed ({str(error) or type(error).__name__})",
             next_step="see whether it is healthy, then start the dispatcher again; nothing is lost",
         ) from error

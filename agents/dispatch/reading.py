@@ -16,6 +16,7 @@ from agents.dispatch.database import Database
 from agents.dispatch.ledger import BATCH_MAX, Order, order, take
 from agents.dispatch.metrics import Metrics
 from agents.kill_points import reached
+from agents.topics_admin import removed
 from agents.version import program_version
 from schemas import codec
 from schemas.dead_letter import attempt_of, letter
@@ -122,6 +123,8 @@ class Reading:
     async def _report_lag(self) -> None:
         assigned = self._consumer.assignment()
         ends = await self._consumer.end_offsets(assigned) if assigned else {}
+        if not assigned and (gone := self._consumer.subscription() - await self._consumer.topics()):
+            raise removed(*gone)
         if set(ends) != self._reported:
             self._metrics.lag.clear()
             self._reported = set(ends)

@@ -9,6 +9,7 @@ from agents.faust_engine.duties import Delivery, Duties
 from agents.faust_engine.ending import end_process
 from agents.faust_engine.engine import Engine
 from agents.faust_engine.options import EngineOptions
-from agents.faust_engine.producer import Batches, Written
+from agents.faust_engine.producer import Batches
+from agents.outgoing import Written
 
 __all__ = ["Batches", "Delivery", "Duties", "Engine", "EngineOptions", "Written", "end_process"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,21 +13,12 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.transport.drivers import aiokafka as driver
 
 from agents.faust_engine.lease import guard_writes
+from agents.outgoing import Written, send
 
 Item = tuple[bytes | None, bytes]
 
 #: Of zstd. aiokafka takes 3, which takes half as long again and makes records like ours no smaller.
 ZSTD_LEVEL = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A batch that every in-sync replica has. `appended_at` is the broker's append time in milliseconds."""
-
-    base_offset: int
-    """Of its first record; -1 if a retry was told that the batch is there already, but not where."""
-    count: int
-    appended_at: int
 
 
 class EngineProducer(driver.Producer):
@@ -77,16 +67,10 @@ class Batches:
         return batches
 
     async def send(self, topic: str, partition: int, batch: Any) -> Awaitable[Written]:
-        """Hand a batch to the client, in the order of calls per partition. The result is there when it is written."""
+        """As `agents.outgoing.send` does, and again while the broker is away."""
         while True:
             try:
-                written = await self._producer().send_batch(batch, topic, partition=partition)
+                return await send(self._producer(), topic, partition, batch)
             except KafkaTimeoutError:
                 # The batch before it in this partition still waits for the broker; so this one has not been taken.
                 continue
-            return _acknowledged(written, batch.record_count())
-
-
-async def _acknowledged(written: Awaitable[Any], count: int) -> Written:
-    metadata = await written
-    return Written(metadata.offset, count, metadata.timestamp)

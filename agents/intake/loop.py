@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, KafkaError
 
+from agents.errors import CartwheelError
 from agents.intake.forwarding import Forwarding
 from agents.intake.low_water import LowWater
 from agents.intake.metrics import Metrics
@@ -86,7 +87,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self._busy:
             try:
                 await self._report()
-            except KafkaError as error:
+            except (KafkaError, CartwheelError) as error:
                 self._failure = error
             self._marks, self._positions = {}, {}
             self._metrics.low_water_mark_lag.clear()
@@ -148,7 +149,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             key = str(partition.partition).encode()
             out.add(self._topics.progress.name, 0, key=key, value=encode(mark.progress(position)))
         # The earliest of the append times, if there was more than one batch; -1 if a retry was told none.
-        written_at = min(written.timestamp for written in await asyncio.gather(*await out.hand_over()))
+        written_at = min(written.appended_at for written in await asyncio.gather(*await out.hand_over()))
         reached("progress_written")
         if written_at > 0:
             ends = await self._asker.end_offsets(list(self._positions))

@@ -14,6 +14,7 @@ from agents.intake.forwarding import Forwarding
 from agents.intake.loop import Loop
 from agents.intake.metrics import Metrics
 from agents.outgoing import OUTAGE_MS_MAX, close, new_producer
+from agents.topics_admin import removed_since
 from schemas.command import Clock
 from schemas.topics import topics
 
@@ -27,7 +28,8 @@ async def run(
 ) -> None:
     """Run until `stop`. Progress is written every `report_seconds`, which bounds how late it may be.
 
-    Raises `Unavailable` if Kafka does not acknowledge in time, `Halted` if it refuses a record for good.
+    Raises `Unavailable` if Kafka does not acknowledge in time, `Misconfigured` if a topic is removed, `Halted` if it
+    refuses a record for good.
     """
     names = topics(namespace)
     consumer = AIOKafkaConsumer(
@@ -59,7 +61,7 @@ async def run(
         await consumer.start()
         await _until(stop, loop.run(stop, report_seconds=report_seconds), _watch(asker, names.raw.name))
     except KafkaError as error:
-        raise _ending(kafka, error) from error
+        raise await removed_since(kafka, names) or _ending(kafka, error) from error
     finally:
         await close(consumer, asker, producer)
 

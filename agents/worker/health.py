@@ -16,6 +16,7 @@ import msgspec
 
 from agents.errors import Halted
 from agents.metrics_page import Answer, Page
+from agents.topics_admin import removed
 from agents.worker.heart import Heart
 from agents.worker.log_ends import LogEnds
 from agents.worker.report import WorkerReport
@@ -121,6 +122,8 @@ class Watch:
         ends = await self._ends.ends([one.number for one in owned] or [0])
         if ends is None:
             self._unanswered()
+            if missing := await self._ends.missing():
+                self._fail(removed(*missing))
         # Those given up while we were asking are nobody's concern any more.
         owned = [one for one in owned if one in self._owned()]
         self._stalls.look(

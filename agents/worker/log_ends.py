@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,8 +15,9 @@ ANSWER_SECONDS = 5.0
 class LogEnds:
     """Connects when it is first asked. `None` for an answer means that the broker gave none in time."""
 
-    def __init__(self, *, kafka: str, topic: str) -> None:
-        self._kafka, self._topic = kafka, topic
+    def __init__(self, *, kafka: str, topic: str, beside: Sequence[str] = ()) -> None:
+        """`beside` are topics that must be there as well for an answer."""
+        self._kafka, self._topic, self._beside = kafka, topic, beside
         self._consumer: Any = None
 
     async def ends(self, numbers: Collection[int]) -> dict[int, int] | None:
@@ -25,10 +26,19 @@ class LogEnds:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 consumer = await self._connected()
-                ends = await consumer.end_offsets(partitions) if partitions else {}
+                ends = await consumer.end_offsets([*partitions, *(TopicPartition(name, 0) for name in self._beside)])
         except (TimeoutError, KafkaError):
             return None
-        return {one.partition: end for one, end in ends.items()}
+        return {one.partition: ends[one] for one in partitions}
+
+    async def missing(self) -> list[str]:
+        """Those of the topics that the cluster does not know; none if it does not answer."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                known = await (await self._connected()).topics()
+        except (TimeoutError, KafkaError):
+            return []
+        return [name for name in (self._topic, *self._beside) if name not in known]
 
     async def appended_at(self, number: int, offset: int) -> int | None:
         """The append time of the first record from an offset on."""

@@ -131,7 +131,7 @@ def _observing(
     health = options.health
     watch = Watch(
         health,
-        ends=LogEnds(kafka=options.kafka, topic=options.topics.profile_log.name),
+        ends=LogEnds(kafka=options.kafka, topic=options.topics.profile_log.name, beside=[options.topics.progress.name]),
         owned=partitions.started,
         unanswered=engine.excuse,
         fail=end_process,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.dispatch import ledger, measuring, reading
 from agents.dispatch.database import connected
@@ -128,6 +130,28 @@ async def test_what_is_no_command_becomes_a_dead_letter_and_the_rest_goes_on(sta
     assert {letter.value for letter in letters} >= set(poison)
     assert all(letter.detail and letter.key for letter in letters)
     assert mailbox.store.per_command() == {command(1).command_id: 1}
+
+
+async def test_a_commands_topic_that_is_removed_ends_the_dispatcher(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "EVERY_SECONDS", 0.1)
+    topic = stage.topics.commands.name
+
+    async def dispatch_until_it_is_removed() -> None:
+        async with stage.dispatching() as task:
+            await stage.order(command(1, channel="log"))
+            await stage.settled(1)
+            admin = AIOKafkaAdminClient(bootstrap_servers=stage.kafka)
+            await admin.start()
+            await admin.delete_topics([topic])
+            await admin.close()
+            await asyncio.wait([task], timeout=60)
+            assert task.done()
+
+    with pytest.raises(Misconfigured, match=f"does not know {topic} any more") as refused:
+        await dispatch_until_it_is_removed()
+    assert "cartwheel topics apply" in refused.value.next_step
 
 
 async def test_the_metrics_tell_which_dead_letters_wait_and_what_came_again(stage: Stage) -> None:

@@ -336,24 +336,35 @@ async def test_poison_a_worker_that_cannot_write_a_letter_exits_and_nothing_is_l
         assert len(await sent(made)) == 1
 
 
-async def test_poison_a_worker_whose_letters_have_no_topic_exits_and_nothing_is_lost(
-    stack: Addresses, home: Path, namespace: str
+@pytest.mark.parametrize("which", ["dead_letters", "commands", "decisions"])
+async def test_poison_a_worker_whose_topic_is_removed_names_it_and_nothing_is_lost(
+    stack: Addresses, home: Path, namespace: str, which: str
 ) -> None:
     async with a_rig(stack, home, namespace) as made:
         worker = await made.worker()
         await worker.until_ready()
+        topic = getattr(made.topics, which).name
         admin = AIOKafkaAdminClient(bootstrap_servers=made.kafka)
         await admin.start()
-        await admin.delete_topics([made.topics.dead_letters.name])
+        await admin.delete_topics([topic])
         await admin.close()
-        await write(made, [Line(START, "bob", b"{"), good("ann", CHECKOUT, START)])
-        assert await worker.ended() in (69, 70)
+        later = START + 20 * 60_000  # when the wait of the flow is over
+        bad = Line(START, "bob", b"{")
+        await write(made, [bad, good("ann", CHECKOUT, START), good("ann", CHECKOUT, later)])
+        assert await worker.ended() == 78, worker.last_words()
+        assert worker.lines[-1].startswith(f"error: the broker does not know {topic} any more: removed while"), (
+            worker.lines
+        )
+        assert "next: find out who did it; `cartwheel topics apply`" in worker.lines[-1]
+        refused = await made.worker()
+        assert await refused.ended() == 1, refused.last_words()
 
         await topics_admin.apply(made.kafka, made.topics, clock="carried")
         await made.worker()
         await end(made)
         assert [one.reason for one in await letters(made)] == ["broken_json"]
         assert len(await sent(made)) == 1
+        assert [one for some in await read(made.kafka, made.topics.decisions) for one in some]
 
 
 async def test_poison_an_intake_that_cannot_write_a_letter_exits_and_nothing_is_lost(

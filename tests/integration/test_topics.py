@@ -73,6 +73,22 @@ async def test_the_check_names_what_is_missing(settings: Settings, declared: Top
     ]
 
 
+async def test_a_topic_that_was_removed_is_named_while_the_cluster_answers(
+    settings: Settings, declared: Topics
+) -> None:
+    kafka = address(settings)
+    await topics_admin.apply(kafka, declared, clock="live")
+    assert await topics_admin.removed_since(kafka, declared) is None
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.delete_topics([declared.raw.name, declared.receipts.name])
+    await admin.close()
+    removed = await topics_admin.removed_since(kafka, declared)
+    assert removed is not None
+    assert f"the broker does not know {declared.raw.name}, {declared.receipts.name} any more" in removed.message
+    assert await topics_admin.removed_since("127.0.0.1:9", declared) is None
+
+
 async def test_a_log_without_identity_is_refused_and_named(settings: Settings, declared: Topics) -> None:
     kafka = address(settings)
     await create(kafka, NewTopic(declared.definitions.name, 1, 1, topic_configs=dict(declared.definitions.config())))

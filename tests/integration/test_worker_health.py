@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents import stack as local_stack
 from agents.console import Console
@@ -209,6 +210,23 @@ async def test_a_broker_that_is_away_is_no_hang(broken: Addresses, own_stack: Se
         assert "was not written within" in worker.process.lines[-1]
 
 
+@pytest.mark.parametrize("which", ["profile_log", "progress"])
+async def test_a_topic_that_is_read_and_is_removed_ends_the_process(
+    stack: Addresses, home: Path, namespace: str, which: str
+) -> None:
+    """Nothing fails there by itself: the client asks for it again and again."""
+    async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
+        worker = await Probed.start(made)
+        await worker.until("/ready", lambda status, _: status == 200)
+        topic = getattr(made.topics, which).name
+        admin = AIOKafkaAdminClient(bootstrap_servers=made.kafka)
+        await admin.start()
+        await admin.delete_topics([topic])
+        await admin.close()
+        assert await worker.process.ended(WAIT_SECONDS) == 78, worker.process.last_words()
+        assert f"the broker does not know {topic} any more" in worker.process.lines[-1]
+
+
 async def test_the_broker_says_where_the_log_ends_and_when_a_record_was_appended(
     stack: Addresses, home: Path, namespace: str
 ) -> None:
@@ -222,6 +240,7 @@ async def test_the_broker_says_where_the_log_ends_and_when_a_record_was_appended
                 assert await ends.appended_at(number, 0) == records[0].timestamp
                 assert await ends.appended_at(number, len(records) - 1) == records[-1].timestamp
             assert (await ends.ends([2])) == {2: len(log[2])}
+            assert await ends.missing() == []
         finally:
             await ends.close()
 
@@ -230,6 +249,7 @@ async def test_a_broker_that_is_not_there_says_nothing() -> None:
     ends = LogEnds(kafka="127.0.0.1:9", topic="log")
     assert await ends.ends([0]) is None
     assert await ends.appended_at(0, 0) is None
+    assert await ends.missing() == []
     await ends.close()
 
 
