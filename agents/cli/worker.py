@@ -22,6 +22,7 @@ from agents.settings import Settings
 from agents.worker import process
 from agents.worker.health import STALL_SECONDS_MAX, Health
 from agents.worker.partitions import Work
+from agents.worker.repeats import Repeats
 from schemas.topics import topics
 from streams.program import Program, build
 
@@ -77,6 +78,8 @@ def command(
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     program = build(load_flows(flows_path))
     # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
