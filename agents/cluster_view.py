@@ -16,6 +16,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from agents.errors import Unavailable
 from agents.topic_reader import read_stretches
+from agents.topics_admin import require_log
 from schemas import codec
 from schemas.codec import PARTITION_KEY
 from schemas.instants import to_wire
@@ -49,7 +50,8 @@ class Offsets(NamedTuple):
 
 
 async def look_at_cluster(kafka: str, topics: Topics, *, group: str) -> list[PartitionInCluster]:
-    """Every partition of the log. Raises Unavailable when the broker does not answer."""
+    """Every partition of the log. Raises Unavailable if the broker does not answer, CheckFailed without a log."""
+    await require_log(kafka, topics)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     try:

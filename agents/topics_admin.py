@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,7 @@ LOG_KEY = b"log"
 PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
+NAMESPACES_SHOWN = 5
 MOST_REPLICAS = 3
 
 
@@ -154,15 +155,42 @@ async def read_log_identity(kafka: str, topics: Topics) -> LogIdentity | None:
 async def require_log_identity(kafka: str, topics: Topics) -> LogIdentity:
     """The identity of the log. Raises `CheckFailed` if `cartwheel topics apply` has not been run."""
     async with _admin(kafka) as admin:
-        present = {found["topic"] for found in await admin.describe_topics()}
+        present = [found["topic"] for found in await admin.describe_topics()]
     if topics.definitions.name not in present:
-        raise CheckFailed(f"the topic {topics.definitions.name} is not there", next_step="run `cartwheel topics apply`")
+        raise _absent(topics.definitions, present)
     identity = await read_log_identity(kafka, topics)
     if identity is None:
         raise CheckFailed(
             f"{topics.definitions.name} holds no identity of the log", next_step="run `cartwheel topics apply`"
         )
     return identity
+
+
+async def require_log(kafka: str, topics: Topics) -> None:
+    """Raise `CheckFailed` if there is no such log, or it has another count of partitions than we were told."""
+    async with _admin(kafka) as admin:
+        counts = {found["topic"]: len(found["partitions"]) for found in await admin.describe_topics()}
+    log = topics.profile_log
+    if log.name not in counts:
+        raise _absent(log, counts)
+    if counts[log.name] != log.partitions:
+        raise CheckFailed(
+            f"{log.name} has {counts[log.name]} partitions, and we are told {log.partitions}",
+            next_step=f"set CARTWHEEL_PARTITIONS to {counts[log.name]}, as for the processes that work on it",
+        )
+
+
+def _absent(topic: Topic, present: Iterable[str]) -> CheckFailed:
+    """The error for a topic that is not there, with the namespaces that are."""
+    word = topic.name[topic.name.index(".") :]
+    others = sorted(name.removesuffix(word) for name in present if name.endswith(word))
+    if not others:
+        return CheckFailed(f"the topic {topic.name} is not there", next_step="run `cartwheel topics apply`")
+    shown = ", ".join(others[:NAMESPACES_SHOWN]) + (", ..." if len(others) > NAMESPACES_SHOWN else "")
+    return CheckFailed(
+        f"the topic {topic.name} is not there, but those of other namespaces: {shown}",
+        next_step="name the one you mean with --namespace, or run `cartwheel topics apply`",
+    )
 
 
 @asynccontextmanager

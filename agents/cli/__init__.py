@@ -103,6 +103,9 @@ def _run(words: list[str]) -> int:
     except CartwheelError as error:
         console.fail(error.message, next_step=error.next_step)
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         usage = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "cartwheel"
         console.fail(error.format_message(), next_step=f"`{usage} --help` shows what is allowed")

@@ -7,13 +7,15 @@ import functools
 import getpass
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import click
 import msgspec
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from agents import stack
 from agents.cli.options import takes_console, takes_settings
@@ -31,6 +33,7 @@ from schemas.topics import Topics, topics
 
 SHOWN_MAX = 100
 DETAIL_SHOWN = 90
+WHOLE = frozenset({"name", "state", "reason", "refused"})  # columns that a narrow terminal must not cut
 VALUE_SHOWN = 4_000
 PER_SECOND = 100.0
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -101,14 +104,24 @@ def list_(*, settings: Settings, console: Console, filters: Filters, limit: int)
     _, declared = _where(settings)
     found = [entry for entry in asyncio.run(_read(settings, console)) if filters.admits(entry)]
     shown = found[-limit:]
-    table = Table("name", "state", "reason", "who", "refused", "detail", box=None, pad_edge=False)
-    for entry in shown:
+    meant = "letters" if filters.dealt_with else "open letters"
+    count = f"{len(shown)} of {len(found)} {meant} on {declared.dead_letters.name}"
+    if not filters.dealt_with:
+        count += "; --any shows also those that are dealt with"
+    data = {"count": len(found), "letters": [_as_json(entry) for entry in shown]}
+    console.result(data, Group(_listed(shown), "", count) if shown else count)
+
+
+def _listed(entries: Iterable[Entry]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "state", "reason", "who", "refused", "detail"):
+        table.add_column(title, no_wrap=title in WHOLE)
+    for entry in entries:
         letter = entry.letter
-        table.add_row(
-            entry.name, entry.state, letter.reason, _who(letter), letter.refused_at, letter.detail[:DETAIL_SHOWN]
-        )
-    table.caption = f"{len(shown)} of {len(found)} letters on {declared.dead_letters.name}"
-    console.result({"count": len(found), "letters": [_as_json(entry) for entry in shown]}, table)
+        refused = letter.refused_at[:16].replace("T", " ") + " UTC"
+        words = (entry.name, entry.state, letter.reason, _who(letter), refused, letter.detail[:DETAIL_SHOWN])
+        table.add_row(*map(Text, words))  # as it stands: some of it comes from outside
+    return table
 
 
 @command.command()
@@ -139,7 +152,7 @@ def show(*, settings: Settings, console: Console, name: str) -> None:
         data.append(said)
         for field, value in said.items():
             if field != "value":
-                table.add_row(field, str(value))
+                table.add_row(field, Text(str(value)))
         table.add_section()
     console.result({"letters": data}, table)
 
@@ -180,6 +193,8 @@ def _carry_out(
     lines = [f"{one.entry.name}: left as it is: {one.left}" for one in left]
     lines += [f"{one.entry.name}: {one.forecast}" for one in done if dry_run]
     lines.append(f"{len(done)} {'would be ' if dry_run else ''}{how}, {len(left)} left as they are")
+    if not outcomes:
+        lines = ["no open letter is meant by this; `cartwheel dead-letters list --any` shows all"]
     data = {
         "dry_run": dry_run,
         "done": [_outcome(one, forecast=one.forecast) for one in done],

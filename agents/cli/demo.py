@@ -39,7 +39,7 @@ async def _play(settings: Settings, addresses: Addresses, *, console: Console, k
     async with play(settings, addresses, seed=seed, console=console) as played:
         console.result(played.as_data())
         if not console.as_json:
-            _show(played, console, keep=keep)
+            _show(played, console, settings, keep=keep)
         if played.story.broken or played.messages != played.commands:
             raise CheckFailed(
                 f"{len(played.story.broken)} reminders to people who had bought; {played.commands} commands became "
@@ -50,7 +50,7 @@ async def _play(settings: Settings, addresses: Addresses, *, console: Console, k
             await _until_interrupted()
 
 
-def _show(played: Played, console: Console, *, keep: bool) -> None:
+def _show(played: Played, console: Console, settings: Settings, *, keep: bool) -> None:
     out = console.out
     out.print(table(played.story))
     out.print(
@@ -64,7 +64,9 @@ def _show(played: Played, console: Console, *, keep: bool) -> None:
         out.print(f"Metrics   {url}  ({name})")
     out.print(f"Messages  [bold]{played.mailbox_url}[/]")
     if keep:
-        out.print("\nEverything is left running; Ctrl-C ends it.")
+        own = f"CARTWHEEL_HOME={settings.home} CARTWHEEL_NAMESPACE={settings.namespace}"
+        out.print("\nEverything is left running; Ctrl-C ends it. To look at it from another terminal:")
+        out.print(f"{own} CARTWHEEL_PARTITIONS={settings.partitions} cartwheel status --cluster")
     else:
         out.print("\nThey end with this command: `make demo KEEP=1` leaves the page and the metrics open.")
 

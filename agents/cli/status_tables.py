@@ -31,7 +31,7 @@ def draw(
     parts: list[RenderableType] = [_processes(services, members)]
     parts += [part for worker in workers for part in _worker(worker)]
     if cluster is not None:
-        parts += ["", _cluster(cluster, now=time.time())]
+        parts += ["", "all partitions, as Kafka has them", _cluster(cluster, now=time.time())]
     return Group(*parts)
 
 

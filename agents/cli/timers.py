@@ -52,6 +52,7 @@ def forecast(*, settings: Settings, console: Console) -> None:
 
 async def _forecast(kafka: str, declared: Topics, *, console: Console) -> Forecast:
     await stack.wait_for_kafka(kafka, say=console.say)
+    await topics_admin.require_log(kafka, declared)
     identity = await topics_admin.require_log_identity(kafka, declared)
     topic = declared.profile_state
     offsets = await offsets_of(kafka, topic)

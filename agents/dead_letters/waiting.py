@@ -17,7 +17,6 @@ from prometheus_client.registry import Collector
 
 from agents.dead_letters.shelf import decoded
 from schemas.dead_letter import DeadLetter, DeadLetterAction
-from schemas.instants import from_wire
 from schemas.topics import Topic
 
 #: Open letters that are remembered; some 30 MB.
@@ -45,17 +44,17 @@ class Waiting(Collector):
     ) -> None:
         """`kept_ms` is how long the topic keeps a letter."""
         self._kept_ms, self._open_max, self._clock_ms = kept_ms, open_max, clock_ms
-        self._open: dict[Name, int] = {}  # when each was refused
+        self._open: dict[Name, int] = {}  # when each was written, by the broker's clock
         self._dealt_with: OrderedDict[Name, None] = OrderedDict()
         self._passed_over: int | None = None  # offset of the first of them
         self.is_known = False
         """Whether the topic has been read to its end."""
 
-    def take(self, value: bytes, *, offset: int) -> None:
+    def take(self, value: bytes, *, offset: int, written_at: int) -> None:
         """A record of the topic, in the order of offsets. What is neither letter nor action is passed over."""
         found = decoded(value)
         if isinstance(found, DeadLetter):
-            self._wait(_name(found), from_wire(found.refused_at), offset=offset)
+            self._wait(_name(found), written_at, offset=offset)
         elif found is not None:
             self._open.pop(_name(found), None)
             self._dealt_with[_name(found)] = None
@@ -109,7 +108,7 @@ async def follow(waiting: Waiting, *, kafka: str, topic: Topic, stop: asyncio.Ev
         while not stop.is_set():
             found = await consumer.getmany(partition, timeout_ms=POLL_MS, max_records=POLL_RECORDS_MAX)
             for record in found.get(partition, ()):
-                waiting.take(record.value or b"", offset=record.offset)
+                waiting.take(record.value or b"", offset=record.offset, written_at=record.timestamp)
             if (again := waiting.read_again_from()) is not None:
                 consumer.seek(partition, again)
             end = consumer.highwater(partition)

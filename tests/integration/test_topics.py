@@ -89,6 +89,22 @@ async def test_a_topic_that_was_removed_is_named_while_the_cluster_answers(
     assert await topics_admin.removed_since("127.0.0.1:9", declared) is None
 
 
+async def test_another_namespace_or_count_of_partitions_is_named_before_anything_is_asked_for(
+    settings: Settings, declared: Topics
+) -> None:
+    kafka = address(settings)
+    await topics_admin.apply(kafka, declared, clock="live")
+    await topics_admin.require_log(kafka, declared)
+    other = topics(settings.namespace + "-other", partitions=settings.partitions)
+    for require in (topics_admin.require_log, topics_admin.require_log_identity):
+        with pytest.raises(CheckFailed, match=r"-other\.\S+ is not there, but those of other namespaces: ") as refused:
+            await require(kafka, other)
+        assert "--namespace" in refused.value.next_step
+    with pytest.raises(CheckFailed, match=r"has 4 partitions, and we are told 7") as refused:
+        await topics_admin.require_log(kafka, topics(settings.namespace, partitions=7))
+    assert "CARTWHEEL_PARTITIONS to 4" in refused.value.next_step
+
+
 async def test_a_log_without_identity_is_refused_and_named(settings: Settings, declared: Topics) -> None:
     kafka = address(settings)
     await create(kafka, NewTopic(declared.definitions.name, 1, 1, topic_configs=dict(declared.definitions.config())))

@@ -19,13 +19,13 @@ class Topic:
     def __init__(self, **bounds: int) -> None:
         self.now = 0
         self.waiting = Waiting(kept_ms=KEPT_MS, **bounds, clock_ms=lambda: self.now)
-        self.records: list[bytes] = []
+        self.records: list[tuple[bytes, int]] = []
 
     def refuse(self, offset: int, *, profile: str | None = "acme/ann") -> None:
         self._append(
             letter(
                 reason="broken_json", detail="d", stage="worker", topic="log", partition=3, offset=offset, key=b"k",
-                value=b"{", refused_at=self.now, profile=profile,
+                value=b"{", refused_at=0, profile=profile,
             )
         )  # fmt: skip
 
@@ -47,12 +47,13 @@ class Topic:
         return values[OPEN], values[OLDEST]
 
     def _append(self, record: Any) -> None:
-        self.records.append(codec.encode(record))
+        self.records.append((codec.encode(record), self.now))
         self._read(len(self.records) - 1)
 
     def _read(self, first: int) -> None:
         for offset in range(first, len(self.records)):
-            self.waiting.take(self.records[offset], offset=offset)
+            value, written_at = self.records[offset]
+            self.waiting.take(value, offset=offset, written_at=written_at)
         self.waiting.is_known = True
 
 
@@ -105,7 +106,7 @@ def test_a_letter_that_its_topic_keeps_no_longer_waits_no_longer() -> None:
 
 def test_what_is_no_letter_is_passed_over() -> None:
     topic = Topic()
-    topic.waiting.take(b"{", offset=0)
+    topic.waiting.take(b"{", offset=0, written_at=0)
     assert topic.told() == (0, 0)
 
 
