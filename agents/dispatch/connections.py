@@ -9,12 +9,12 @@ from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 
 from agents.dispatch.senders import LogSender, Sender
 from agents.dispatch.smtp import SmtpSender
 from agents.dispatch.templates import Templates
-from schemas.topics import MAX_MESSAGE_BYTES
+from agents.outgoing import new_producer
 
 SMTP_LANES = 8
 
@@ -22,9 +22,7 @@ SMTP_LANES = 8
 @asynccontextmanager
 async def producing(kafka: str) -> AsyncIterator[Any]:
     """A producer whose acknowledgements mean: written by all replicas, once."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, acks="all", enable_idempotence=True, max_request_size=MAX_MESSAGE_BYTES
-    )
+    producer = new_producer(kafka)
     async with _started(producer):
         yield producer
 
