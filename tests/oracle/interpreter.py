@@ -5,8 +5,8 @@ what comes next and what time it is. Every question is answered by looking at ev
 all events ever taken, all entries ever made.
 
 Two times are kept apart. *now* is the time of the record being processed, and the time of a decision. The *moment* of
-a step is when it was entered, which a late worker does not move: a wait completes at its wakeup, a gate at the record
-that opened it or at its time limit, everything else at once.
+a step is when it was entered, which a late worker does not move: a wait completes at its wakeup, a gate at *now* if it
+is open then and at its time limit if it is not, everything else at once.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class Profile:
 class Enrollment:
     """One run through the flow. ``wake_at`` is when it goes on by itself; ``held_through`` is set at a settle gate.
 
-    ``stuck`` is set at a message that waits for an operator.
+    ``opened_at`` is set, on a carried clock, while that gate is open. ``stuck`` is set at a message that waits for an
+    operator.
     """
 
     def __init__(self, *, enrollment_id: str, key: str, trigger: Event) -> None:
@@ -107,9 +108,15 @@ class Enrollment:
         self.unsettled = False
         self.gate_passed = False
         self.held_through: int | None = None
+        self.opened_at: int | None = None
         self.stuck = False
         self.due = trigger.appended_at
         self.wake_at = trigger.appended_at
+
+    @property
+    def moment(self) -> int:
+        """When it goes on: by itself, or through its open gate."""
+        return self.wake_at if self.opened_at is None else self.opened_at
 
 
 class Run:
@@ -245,6 +252,9 @@ class Run:
     def wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
         """A wait is over, a gate has opened, or a gate was closed for too long."""
         step = self.flow.steps[enrollment.step]
+        is_open = self.gate_open(enrollment)
+        if is_open:
+            moment = now
         if not enrollment.stuck:
             enrollment.due = moment
         if enrollment.stuck:
@@ -255,8 +265,8 @@ class Run:
             enrollment.step += 1
         elif enrollment.held_through is not None:
             assert step.gate is not None
-            enrollment.unsettled = not self.gate_open(enrollment) and step.gate.on_timeout == "skip"
-            enrollment.held_through = None
+            enrollment.unsettled = not is_open and step.gate.on_timeout == "skip"
+            enrollment.held_through, enrollment.opened_at = None, None
             enrollment.gate_passed = True
         self._go(enrollment, moment=moment, now=now)
 

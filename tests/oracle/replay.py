@@ -96,17 +96,16 @@ class Replay:
     def release(self, *, before: int | None) -> None:
         """On a carried clock: wake what has its moment before an instant, or at last everything, in order."""
         for run in self.runs:
-            while due := [one for one in run.live() if one.wake_at < (NEVER if before is None else before)]:
-                first = min(due, key=lambda one: (one.wake_at, one.enrollment_id))
-                run.wake(first, moment=first.wake_at, now=first.wake_at)
+            while due := [one for one in run.live() if one.moment < (NEVER if before is None else before)]:
+                first = min(due, key=lambda one: (one.moment, one.enrollment_id))
+                run.wake(first, moment=first.moment, now=first.moment)
 
     def hear(self, mark: Mark) -> None:
-        """On a carried clock: a gate that this watermark opens lets go at the watermark's own time."""
+        """On a carried clock: a gate that this one opens lets go at its time, if no other of that time shuts it."""
         self.marks.hear(mark.watermark)
         for run in self.runs:
             for enrollment in run.live():
-                if run.gate_open(enrollment):
-                    enrollment.wake_at = mark.appended_at
+                enrollment.opened_at = mark.appended_at if run.gate_open(enrollment) else None
 
     def tick(self, tick: Tick) -> None:
         """On a live clock: open gates first, then release timers, as far as a chain of them reaches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from schemas import codec
@@ -10,7 +11,7 @@ from schemas.instants import to_wire
 from schemas.limits import RELEASED_PER_TICK_MAX
 from schemas.profile import NEVER, Profile
 from streams.partition import Record
-from tests.unit.stage import Stage, at, checkout, clock_of, flow, mark, order, send, settle, wait
+from tests.unit.stage import MINUTE, Stage, at, checkout, clock_of, flow, mark, order, send, settle, wait
 
 SETTLED = flow(wait(15), settle(), send())
 MANY = RELEASED_PER_TICK_MAX + 60
@@ -130,6 +131,23 @@ def test_a_bound_names_the_last_one_who_goes() -> None:
     assert sorted(one.profile_id for one in stage.commands) == sorted(
         key.decode().partition("/")[2] for _, key in keys[:4]
     )
+
+
+def test_a_gate_that_shuts_again_before_its_tick_lets_go_keeps_everybody() -> None:
+    """Semantics 6.5: open at 10:30 for more than one tick may release, shut at 10:31 by a second shop's first word."""
+    stage = tick(tick(held(), "10:30", mark("10:30")), "10:31", mark("10:05", shop="two"))
+    assert released(stage) == [RELEASED_PER_TICK_MAX]
+    assert released(tick(stage, "10:32", mark("10:32", shop="two"))) == [RELEASED_PER_TICK_MAX, 60]
+
+
+def test_who_is_woken_by_the_end_of_holding_goes_through_an_open_gate_now() -> None:
+    """Semantics 6.6: not named by the tick, and held for longer than max_lateness; yet time at a gate is not late."""
+    strict = msgspec.structs.replace(send(), max_lateness_ms=5 * MINUTE, when_late="skip")
+    stage = Stage(flow(wait(15), settle(hold=10), strict, wait(20, label="w"), send("next")), clock="live")
+    stage.event(checkout("10:00")).tick("10:15")
+    unnamed = Tick(through=to_wire(at("11:00")), watermarks=(mark("10:30"),), gates_through=to_wire(at("10:10")))
+    stage.append(Record(0, at("11:00"), TICK_KEY, codec.encode(unnamed))).tick("11:19:59.999").tick("11:20")
+    assert stage.story[1:] == ["10:15 held settle", "11:00 sent due", "11:20 sent due", "11:20 ended done"]
 
 
 @pytest.mark.parametrize("gates_through", ["soon", "2026-13-45T00:00:00.000Z"])

@@ -73,6 +73,12 @@ class TestSettle:
         stage.watermark(mark("10:30"), "10:30").event(order("10:12"), "10:30").finish()
         assert stage.sent == []
 
+    def test_a_gate_that_a_record_opens_and_another_of_the_instant_shuts_again_stays_shut(self) -> None:
+        """Semantics 6.5: the second shop of the source was never heard of before."""
+        stage = Stage(SETTLED).event(checkout("10:00")).watermark(mark("10:20", shop="one"), "10:20")
+        stage.watermark(mark("10:05", shop="two"), "10:20").watermark(mark("10:30", shop="two"), "10:40").finish()
+        assert stage.story[1:] == ["10:15 held settle", "10:40 sent due", "10:40 ended done"]
+
     def test_on_timeout_skip(self) -> None:
         """Semantics 6.3: the default."""
         stage = Stage(SETTLED).event(checkout("10:00")).finish()

@@ -335,6 +335,14 @@ def test_every_shop_that_reports_a_source_must_be_complete_and_no_promise_is_tak
     assert decided(run_carried([flow(*SETTLED)], lines)) == [("remind", "11:00:00.000")]
 
 
+@pytest.mark.parametrize("on_timeout", ["skip", "send"])
+def test_a_gate_that_one_of_the_instant_opens_and_another_shuts_has_not_been_open(on_timeout: str) -> None:
+    one, two = complete("10:30", shop="one"), complete("10:00", arrives="10:30", shop="two")
+    steps: list[Raw] = [{"wait": {"for": "15m"}}, {"settle": GATE | {"on_timeout": on_timeout}}, REMIND]
+    lines = [checkout("10:00"), one, two, complete("10:40", shop="two")]
+    assert decided(run_carried([flow(*steps)], lines)) == [("remind", "10:40:00.000")]
+
+
 @pytest.mark.parametrize(("tenant", "opens"), [("shop", True), ("other", False), (None, True)])
 def test_a_promise_is_made_to_one_tenant_or_without_a_name_to_all(tenant: str | None, opens: bool) -> None:
     promise = complete("10:30") if tenant is None else complete("10:30", tenant=tenant)

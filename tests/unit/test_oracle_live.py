@@ -15,6 +15,7 @@ from tests.oracle.timeline import (
     REMIND,
     SEND,
     Raw,
+    at,
     checkout,
     complete,
     counts,
@@ -79,6 +80,14 @@ def test_after_a_gate_the_next_wait_counts_from_the_tick_that_opened_it() -> Non
     held = [("10:00", checkout("10:00")), ("10:15:01", tick("10:15")), ("10:30", tick("10:29", complete("10:15")))]
     log = live(*held, ("11:31", tick("11:29:59.999")), ("11:32", tick("11:30")))
     assert decided(run_live([flow(*follow_up)], log)) == [("remind", "10:30:00.000"), ("again", "11:32:00.000")]
+
+
+def test_who_is_woken_by_the_end_of_holding_goes_through_an_open_gate_at_the_tick() -> None:
+    strict: Raw = {"label": "remind", "send": SEND | {"max_lateness": "5m", "when_late": "skip"}}
+    steps: list[Raw] = [{"wait": {"for": "15m"}}, {"settle": GATE}, strict]
+    unnamed = tick("13:00", complete("12:00")) | {"gates_through": at("10:10")}
+    log = live(("10:00", checkout("10:00")), ("10:15", tick("10:15")), ("13:00", unnamed))
+    assert decided(run_live([flow(*steps)], log)) == [("remind", "13:00:00.000")]
 
 
 # -- random scenarios
