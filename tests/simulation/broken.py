@@ -79,6 +79,23 @@ class _LeavesOldStates(UnitOfWork[Any]):
         return {}
 
 
+class _PassesOverWhoIsAhead(UnitOfWork[Any]):
+    """Says that its store knows the changelog, though a state there is ahead of the one in the store."""
+
+    def _judge_state(self, key: bytes, *, theirs: Any, ours: Any, ours_follows: bool) -> None:
+        super()._judge_state(key, theirs=theirs, ours=ours, ours_follows=ours_follows)
+        self._ahead.clear()
+
+
+class _LooksIntoTheStoreOnly(UnitOfWork[Any]):
+    """Compares foreign states with those in the store, and not with those that it is about to write."""
+
+    def _judge(self, foreign: Sequence[Any], *, claims_are_fine: bool) -> None:
+        being_written, self._states = self._states, ()
+        super()._judge(foreign, claims_are_fine=claims_are_fine)
+        self._states = being_written
+
+
 def _with_unit(unit: type[UnitOfWork[Any]]) -> type[Partitions]:
     class WithUnit(Partitions):
         def _own(self, core: Partition, population: Population, **how: Any) -> OwnedPartition:
@@ -230,6 +247,14 @@ CURES: dict[str, tuple[Parts, str]] = {
     "timers wait for no mark": (Parts(marks=NoMarks), "overtakes"),
     "states of an older owner are left standing": (
         Parts(partitions=_with_unit(_LeavesOldStates), store=ForgetsOldStates),
+        "older state",
+    ),
+    "the store passes over foreign states that are ahead of ours": (
+        Parts(partitions=_with_unit(_PassesOverWhoIsAhead)),
+        " in ",
+    ),
+    "older states between our own batches are not seen": (
+        Parts(partitions=_with_unit(_LooksIntoTheStoreOnly)),
         "older state",
     ),
     "the last record of a key is recovered": (Parts(store=LastOneWins), " in "),

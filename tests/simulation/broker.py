@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from operator import attrgetter
 from typing import NamedTuple
@@ -67,6 +67,7 @@ class Broker:
         self._loop = loop
         self._logs: dict[tuple[str, int], Log] = {}
         self._waiting: list[asyncio.Future[None]] = []
+        self._after: dict[tuple[str, int], list[Callable[[Sequence[Item]], bool]]] = {}
         self._trace = blake2b(digest_size=16)
 
     @property
@@ -99,7 +100,14 @@ class Broker:
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+        for callback in self._after.pop((topic, partition), ()):
+            if not callback(items):
+                self.after_next(topic, partition, callback)
         return base, at
+
+    def after_next(self, topic: str, partition: int, callback: Callable[[Sequence[Item]], bool]) -> None:
+        """Call back right behind a batch, before anything else is appended; the next one, if it says false."""
+        self._after.setdefault((topic, partition), []).append(callback)
 
     def note(self, text: str, *values: bytes) -> None:
         """Put something into the trace."""

@@ -44,6 +44,7 @@ class Coordinator:
     static: bool
     generation: int = 0
     joining: bool = False
+    moving: int = -1
     committed: dict[int, int] = field(default_factory=dict)
     _members: dict[str, Member] = field(default_factory=dict)
     _numbers: int = 0
@@ -74,8 +75,11 @@ class Coordinator:
         self._maybe_complete()
         return member.joined
 
-    def rebalance(self) -> None:
-        """Tell everybody with the next heartbeat; who has not joined within two sessions is out."""
+    def rebalance(self, moving: int = -1) -> None:
+        """Tell everybody with the next heartbeat; who has not joined within two sessions is out. A partition that is
+        `moving` gets another owner, if there is another member.
+        """
+        self.moving = max(self.moving, moving)
         if not self.joining:
             self.joining = True
             self.broker.note("rebalance begins")
@@ -142,12 +146,15 @@ class Coordinator:
                 joined.set_result(Assigned(self.generation, member.partitions))
 
     def _deal(self) -> None:
-        """Mostly as it was, sometimes all anew."""
+        """Mostly as it was, sometimes all anew, and moved where that is asked for."""
         members = [self._members[name] for name in sorted(self._members)]
         if not members:
             return
         if self.dice.random() < 0.5:
             self.dice.shuffle(members)
+        if self.moving in members[self.moving % len(members)].partitions:
+            members = [*members[1:], members[0]]
+        self.moving = -1
         numbers = list(range(self.partitions))
         for at, member in enumerate(members):
             member.partitions = frozenset(numbers[at :: len(members)])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from agents.kill_points import WORKER_POINTS
-from schemas.codec import CLAIM_KEY
+from tests.simulation import ghosts
+from tests.simulation.broker import Item
 from tests.simulation.clockwork import pause
 from tests.simulation.disk import Disk
 from tests.simulation.producing import Network
@@ -17,8 +19,10 @@ from tests.simulation.worker import Deaths, Worker
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-#: In every so manyth seed everything goes wrong at once, and most of all what leaves states half written.
+#: In every so manyth seed is a storm: everything goes wrong at once, and most of all what leaves states half written.
 STORM_EVERY = 8
+#: Every so manyth is haunted instead: owners of before are ahead of the present ones, and nothing else disturbs that.
+HAUNTED_EVERY = 16
 #: Longer than it takes an owner to write again what an older one wrote over.
 COMPACTION_LAG_MS = 20_000
 POISON = ((b"shop/nobody", b"no json"), (b"shop/nobody", b"\xff"), (b"nobody", b"{}"), (b"\x00what", b"{}"))
@@ -27,7 +31,7 @@ CLOCKS_MS = (0, -900, 900, 15_000, -15_000, 45_000, -45_000)
 RATES = {
     "kill": 0.6, "stop": 0.3, "freeze": 0.4, "rebalance": 0.5, "compact": 0.5, "owner clock": 0.2,
     "broker clock": 0.3, "intake": 0.3, "poison": 0.4, "amnesia": 0.1,
-    "ghost": 0.5,
+    "ghost": 0.5, "zombie": 0.3,
 }  # fmt: skip
 STORMY_RATES = {
     "kill": 1.0, "freeze": 0.7, "rebalance": 0.5, "broker clock": 0.7, "owner clock": 0.7, "compact": 0.3, "ghost": 2.0,
@@ -47,12 +51,16 @@ class Slot:
 class Misfortunes:
     """Drawn from dice of their own; what they do, they do to a world."""
 
-    def __init__(self, dice: Random, *, is_storm: bool) -> None:
-        self._dice, self._is_storm = dice, is_storm
+    def __init__(self, dice: Random, *, seed: int) -> None:
+        self._dice, self.is_haunted = dice, seed % HAUNTED_EVERY == 0
+        self._is_storm = seed % STORM_EVERY == 0 and not self.is_haunted
         self.deaths, self.network = self._draw_deaths(), self._draw_network()
-        most = STORMY_RATES if is_storm else RATES
+        most = STORMY_RATES if self._is_storm else RATES
         self.rates = {name: dice.uniform(0, rate) for name, rate in most.items() if self._on(0.35)}
         self._dies_early = self._often(0.3)
+        if self.is_haunted:
+            self.rates, self._dies_early = {"zombie": 2.0}, False
+            self.deaths, self.network = Deaths(points={}), Network(seconds=0.25)
         self.is_over = False
         self._intake_stops = 0
         self._world: World
@@ -91,6 +99,8 @@ class Misfortunes:
         """A process has ended: in how many seconds the next one begins, and with what is left of its disk."""
         if self.is_over:
             return 0.5
+        if slot.worker is not None and slot.worker.is_cut_off:
+            return self._dice.uniform(2.5, 4)
         fate = self._dice.random()
         if fate < (0.5 if self._is_storm else 0.15):
             slot.disk.wipe()
@@ -160,15 +170,32 @@ class Misfortunes:
             broker.log(topic.name, number).compact(older_than=broker.now_at - COMPACTION_LAG_MS)
 
     def _ghost(self) -> None:
-        """A state that an owner of before had made arrives only now, long after newer ones."""
+        """A state that an owner of before had made arrives only now: long after newer ones, or right behind one."""
         number = self._dice.randrange(self._world.topics.profile_state.partitions)
-        topic = self._world.topics.profile_state.name
-        records = self._world.broker.log(topic, number).records
-        claims = [record.offset for record in records if record.key == CLAIM_KEY]
-        old = [one for one in records if claims and one.offset < claims[-1] and (one.key or b"\x00")[:1] != b"\x00"]
-        if old:
-            ghost = self._dice.choice(old)
-            self._world.broker.append(topic, number, [(ghost.key, ghost.value)])
+        if self._often(0.5):
+            ghosts.old_state(self._world, self._dice, number)
+        else:
+            topic = self._world.topics.profile_state.name
+            self._world.broker.after_next(topic, number, partial(ghosts.state_behind, self._world, number))
+
+    def _zombie(self) -> None:
+        """An owner of before, who has not noticed, is ahead of the present one. That one dies when it has written what it
+        is about to, and comes back with its disk after somebody else has had the partition.
+        """
+        world, number = self._world, self._dice.randrange(self._world.topics.profile_state.partitions)
+
+        def strikes(behind: Sequence[Item]) -> bool:
+            for _, worker in running(world.slots):
+                positions = {one.number: one.position for one in worker.owned()}
+                if number in positions and ghosts.states_ahead(
+                    world, self._dice, number, behind, position=positions[number]
+                ):
+                    worker.is_cut_off = True
+                    world.loop.later(self._dice.uniform(4.5, 6), world.coordinator.rebalance, number)
+                    return True
+            return self.is_over
+
+        world.broker.after_next(world.topics.profile_state.name, number, strikes)
 
     def _owner_clock(self) -> None:
         slot = self._dice.choice(self._world.slots)

@@ -79,6 +79,8 @@ class Worker:
         disk.reopen()
         self.skew_ms = 0
         self.ready = 0
+        self.is_cut_off = False
+        """Dies when it has written to its disk next."""
         self.ticked: list[tuple[int, float]] = []
         self.partitions: Partitions
         self._consumer: SimulatedConsumer
@@ -193,7 +195,8 @@ class Worker:
     def _reached(self, point: str) -> None:
         self.life.check()
         chance = self._around.deaths.points.get(point, 0.0)
-        if chance and self._dice.random() < chance:
+        is_last = point == "local_store_written" and self.is_cut_off
+        if is_last or (chance and self._dice.random() < chance):
             self.life.die(f"killed at {point}")
 
     def _effect(self, name: str) -> None:

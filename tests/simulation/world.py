@@ -20,7 +20,7 @@ from tests.simulation.broker import Broker
 from tests.simulation.clockwork import VirtualLoop, pause
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.intake import Intake
-from tests.simulation.misfortune import STORM_EVERY, Misfortunes, Slot, running
+from tests.simulation.misfortune import Misfortunes, Slot, running
 from tests.simulation.traffic import PROGRAMS, SOURCES, Flows, Traffic, flows
 from tests.simulation.verdict import TICKS_APART_SECONDS, Verdict, judge
 from tests.simulation.worker import Parts, Surroundings, Worker, one_loop_for_all
@@ -65,15 +65,16 @@ class World:
         )
         self.intake = Intake(loop=self.loop, broker=self.broker, dice=Random(f"intake {seed}"), topics=self.topics)
         self.traffic = Traffic(Random(f"traffic {seed}"), people=dice.randint(5, 40), hot=dice.random() < 0.2)
-        self.misfortunes = Misfortunes(Random(f"misfortune {seed}"), is_storm=seed % STORM_EVERY == 0)
+        self.misfortunes = Misfortunes(Random(f"misfortune {seed}"), seed=seed)
         self._seconds = dice.uniform(5, 16)
         self._events = dice.randint(40, 200)
-        drawn = dice.choice((1, 2, 2, 3))
+        drawn = dice.choice((2, 3) if self.misfortunes.is_haunted else (1, 2, 2, 3))
         self.slots = [Slot(f"w{number}") for number in range(workers or drawn)]
         self._around = self._surroundings(parts or Parts())
         self.lives: list[Worker] = []
         self.ends: Counter[str] = Counter()
         self.defects: list[str] = []
+        self.incarnation = INCARNATION
 
     def _flows(self) -> Flows:
         return flows(self.seed % PROGRAMS)
