@@ -16,6 +16,7 @@ from schemas import codec
 from streams.partition import Partition
 from tests.simulation.disk import OFFSET_KEY, Batch, Store
 from tests.simulation.faust_side import SimulatedConsumer
+from tests.simulation.ledger import Ledger
 from tests.simulation.producing import Producer, Sent
 from tests.simulation.worker import Parts
 
@@ -125,6 +126,20 @@ class _AppliesAgain(Partition):
         return False
 
 
+class _HoldsNobody(Partition):
+    def _hold(self, key: bytes, profile: Any, offset: int, what: Any) -> None:
+        """Whoever has a record that could not be taken gets messages all the same."""
+
+
+class KeepsTheStop(Partitions):
+    """Whoever is told to go on stops again at the next bad record."""
+
+    def _resume(self, number: int, record: Any) -> None:
+        strikes = record.poison
+        super()._resume(number, record)
+        record.poison = strikes
+
+
 def _with_core(kind: type[Partition]) -> type[Partitions]:
     class WithCore(Partitions):
         def _new_core(self, number: int, **how: Any) -> Partition:
@@ -169,6 +184,21 @@ class GivesNothingBack(SimulatedConsumer):
     async def _heal(self, tp: Any, expected: int, *, found: int) -> None:
         self._engine_app.expectations.seek({tp: found})
         await super().seek_wait({tp: found})
+
+
+class SeesNoHole(SimulatedConsumer):
+    """Recovers what is there."""
+
+    async def check_changelog(self, *partitions: Any) -> None:
+        """Nothing is ever missing."""
+
+
+class TakesEveryRecord(Ledger):
+    """Knows records by their place."""
+
+    def identity(self, partition: int, record: Any) -> object:
+        """As Kafka has it."""
+        return partition, record.offset
 
 
 class SurvivesFailures(Producer):
@@ -237,6 +267,8 @@ CURES: dict[str, tuple[Parts, str]] = {
         "missing",
     ),
     "records are applied again to who has seen them (G)": (Parts(partitions=_with_core(_AppliesAgain)), " in "),
+    "nobody is held by a record that could not be taken": (Parts(partitions=_with_core(_HoldsNobody)), " in "),
+    "a stop is over and its strikes are not": (Parts(partitions=KeepsTheStop), "partition record"),
     "what was fetched too early is not given back (I)": (
         Parts(consumer=GivesNothingBack, partitions=_with_owned(_TakesWhatComes)),
         "missing",
@@ -257,6 +289,8 @@ CURES: dict[str, tuple[Parts, str]] = {
         Parts(partitions=_with_unit(_LooksIntoTheStoreOnly)),
         "older state",
     ),
+    "a changelog that was cut is taken for a whole one": (Parts(consumer=SeesNoHole), " in "),
+    "the ledger takes every record": (Parts(ledger=TakesEveryRecord), "carried out twice"),
     "the last record of a key is recovered": (Parts(store=LastOneWins), " in "),
     "what a recovery wrote reaches no table before the log is used": (Parts(store=NeverSettles), " in "),
     "a store that held something is taken for an empty one": (Parts(store=BelievesMarks), " in "),

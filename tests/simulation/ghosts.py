@@ -1,4 +1,4 @@
-"""What owners of before still write into the changelog: states that are older than those there, and states that are ahead.
+"""What owners of before still write into the changelog: states older than those that stand there, and states ahead.
 
 Nothing here is forged: an older one stood there before, and one that is ahead is what an owner makes that has read on.
 """

@@ -51,8 +51,11 @@ class Intake:
         """A connector writes an event."""
         raw = zlib.crc32(b"raw" + event.key) % self._topics.raw.partitions
         offset, _ = self._raw(raw, event.key, event.value)
-        partition = zlib.crc32(event.key) % self._topics.profile_log.partitions
-        self.reported[raw, offset] = Reported(self._broker.latest_at, partition)
+        self.reported[raw, offset] = Reported(self._broker.latest_at, self.partition_of(event.key))
+
+    def partition_of(self, key: bytes) -> int:
+        """Of the profile log."""
+        return zlib.crc32(key) % self._topics.profile_log.partitions
 
     def promise(self, mark: Watermark) -> None:
         """A connector writes a watermark, to every raw partition."""

@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from agents.kill_points import WORKER_POINTS
+from schemas.limits import POISON_IN_WINDOW_MAX
 from tests.simulation import ghosts
 from tests.simulation.broker import Item
 from tests.simulation.clockwork import pause
@@ -31,11 +32,13 @@ CLOCKS_MS = (0, -900, 900, 15_000, -15_000, 45_000, -45_000)
 RATES = {
     "kill": 0.6, "stop": 0.3, "freeze": 0.4, "rebalance": 0.5, "compact": 0.5, "owner clock": 0.2,
     "broker clock": 0.3, "intake": 0.3, "poison": 0.4, "amnesia": 0.1,
-    "ghost": 0.5, "zombie": 0.3,
+    "ghost": 0.5, "zombie": 0.3, "flood": 0.05, "cut": 0.05,
 }  # fmt: skip
 STORMY_RATES = {
-    "kill": 1.0, "freeze": 0.7, "rebalance": 0.5, "broker clock": 0.7, "owner clock": 0.7, "compact": 0.3, "ghost": 2.0,
+    "kill": 1.0, "freeze": 0.7, "rebalance": 0.5, "broker clock": 0.7, "owner clock": 0.7, "compact": 0.3,
+    "ghost": 2.0, "poison": 0.4, "flood": 0.1, "cut": 0.1,
 }  # fmt: skip
+HAUNTED_RATES = {"zombie": 2.0}
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ class Misfortunes:
         self.rates = {name: dice.uniform(0, rate) for name, rate in most.items() if self._on(0.35)}
         self._dies_early = self._often(0.3)
         if self.is_haunted:
-            self.rates, self._dies_early = {"zombie": 2.0}, False
+            self.rates, self._dies_early = HAUNTED_RATES, False
             self.deaths, self.network = Deaths(points={}), Network(seconds=0.25)
         self.is_over = False
         self._intake_stops = 0
@@ -179,8 +182,8 @@ class Misfortunes:
             self._world.broker.after_next(topic, number, partial(ghosts.state_behind, self._world, number))
 
     def _zombie(self) -> None:
-        """An owner of before, who has not noticed, is ahead of the present one. That one dies when it has written what it
-        is about to, and comes back with its disk after somebody else has had the partition.
+        """An owner of before, who has not noticed, is ahead of the present one. That one dies when it has written what
+        it is about to, and comes back with its disk after somebody else has had the partition.
         """
         world, number = self._world, self._dice.randrange(self._world.topics.profile_state.partitions)
 
@@ -217,17 +220,43 @@ class Misfortunes:
             self._world.intake.start()
 
     def _poison(self) -> None:
-        if self._world.recorded is not None:
+        """A record that nobody can take, which may be of somebody who is in a flow."""
+        world, dice = self._world, self._dice
+        if world.recorded is not None:
             return
-        key, value = self._dice.choice(POISON)
-        partition = self._dice.randrange(self._world.topics.profile_log.partitions)
+        key, value = dice.choice(POISON)
         headers: tuple[tuple[str, bytes], ...] = ()
+        partition = dice.randrange(world.topics.profile_log.partitions)
         if self._often(0.2):
-            key, value = b"shop/nobody", self._world.traffic.event(at_ms=int(self._world.loop.time() * 1000)).value
+            key, value = b"shop/nobody", world.traffic.event(at_ms=int(world.loop.time() * 1000)).value
             headers = (("appended_at", b"1"),)
-        self._world.broker.append(self._world.topics.profile_log.name, partition, [(key, value)], headers=headers)
+        elif self._often(0.5):
+            key, value = world.traffic.somebody(dice), b"no json"
+            partition = world.intake.partition_of(key)
+        offset, _ = world.broker.append(world.topics.profile_log.name, partition, [(key, value)], headers=headers)
+        if key != b"shop/nobody" and value == b"no json":
+            world.on_call.hears_of(key, partition, offset)
+
+    def _flood(self) -> None:
+        """As many of them as stop a partition."""
+        world = self._world
+        if world.recorded is None:
+            partition = self._dice.randrange(world.topics.profile_log.partitions)
+            world.broker.append(world.topics.profile_log.name, partition, [POISON[0]] * (POISON_IN_WINDOW_MAX + 2))
+
+    def _cut(self) -> None:
+        """Somebody deletes the beginning of a changelog, or all of it; and often a disk is lost as well."""
+        topic = self._world.topics.profile_state
+        log = self._world.broker.log(topic.name, self._dice.randrange(topic.partitions))
+        log.truncate(log.end if self._often(0.2) else self._dice.randint(log.begins, log.end))
+        if self._often(0.7) and (victim := self._victim()) is not None:
+            victim[0].disk.wipe()
+            victim[1].life.end("killed")
 
     def _amnesia(self) -> None:
+        self.forget_all_state()
+
+    def forget_all_state(self) -> None:
         """The changelog is lost, and all disks with it; what dead processes had on its way belonged to the old one."""
         for worker in self._world.lives:
             worker.life.mute = True

@@ -15,11 +15,11 @@ import pytest
 
 from schemas.edge import accept_event
 from tests.oracle.records import wire
-from tests.oracle.replay import LogRecord, run_live
+from tests.oracle.replay import run_live
 from tests.oracle.scenario import TENANT
 from tests.simulation.broker import Record
 from tests.simulation.traffic import Flows, read
-from tests.simulation.verdict import Verdict, replayed
+from tests.simulation.verdict import Verdict, replayed, told
 from tests.simulation.world import INCARNATION, World
 
 INTERLEAVINGS = 1_000
@@ -130,10 +130,5 @@ def with_order(log: list[Record], *, before: int, at: int) -> list[Record]:
 def commands(log: list[Record], *, number: int) -> list[bytes]:
     """What the core orders over a log; the oracle orders the same."""
     made = replayed(the_flow().program, log, topic="log", number=number, incarnation=INCARNATION).commands
-    kinds: list[LogRecord] = [
-        (one.offset, one.timestamp, "tick" if one.key == b"\x00tick" else "event", one.value)
-        for one in log
-        if one.value.startswith(b"{") and one.key != b"\x00what"
-    ]
-    assert len(run_live(the_flow().naive, kinds).commands) == len(made)
+    assert len(run_live(the_flow().naive, told(log)).commands) == len(made)
     return made

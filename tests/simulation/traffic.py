@@ -13,6 +13,7 @@ from streams.flowfile import load
 from streams.program import Program, build
 from tests.oracle.flowfile import Flow as NaiveFlow
 from tests.oracle.flowfile import load_flow, milliseconds
+from tests.oracle.identity import profile_id
 from tests.oracle.records import wire
 from tests.oracle.scenario import TENANT, as_yaml
 from tests.oracle.scenario_flows import random_flow
@@ -94,6 +95,10 @@ class Traffic:
             record = self._new(at_ms)
             self._sent.append(record)
         return accept_event(record, received_at=None)
+
+    def somebody(self, dice: Random) -> bytes:
+        """The key of one of these people on the profile log."""
+        return f"{TENANT}/{profile_id(TENANT, dice.choice(self._identities))}".encode()
 
     def _identity(self, number: int) -> dict[str, str]:
         if number % 9 == 8:

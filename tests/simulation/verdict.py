@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from agents.worker.arrivals import arrivals
 from schemas import codec
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
-from schemas.control import TICK_KEY
+from schemas.control import RESOLUTION_KEY, TICK_KEY
 from schemas.instants import from_wire
 from schemas.topics import Topics
 from streams.partition import Partition
@@ -19,7 +19,9 @@ from streams.program import Program
 from tests.oracle.replay import LogRecord, run_live
 from tests.simulation.broker import Broker
 from tests.simulation.broker import Record as Stored
+from tests.simulation.disk import OFFSET_KEY
 from tests.simulation.intake import Intake
+from tests.simulation.ledger import Ledger
 from tests.simulation.traffic import Flows
 
 #: Partition records of the last owner by which it has written again what an older one wrote over.
@@ -44,17 +46,28 @@ class Verdict:
             self.faults.append(f"{kind}: {len(some)}, such as {some[0][:300]}")
 
 
-def judge(*, broker: Broker, topics: Topics, flows: Flows, intake: Intake, incarnation: str) -> Verdict:
-    """Read all topics, and compare."""
+def judge(
+    *,
+    broker: Broker,
+    topics: Topics,
+    flows: Flows,
+    intake: Intake,
+    ledger: Ledger,
+    incarnation: str,
+    stores: Mapping[int, Sequence[Stored]],
+) -> Verdict:
+    """Read all topics, and compare. `stores` are those of the owners of partitions whose changelog was cut."""
     verdict = Verdict()
     for number in range(topics.profile_log.partitions):
         log = broker.log(topics.profile_log.name, number).records
         replay = replayed(flows.program, log, topic=topics.profile_log.name, number=number, incarnation=incarnation)
         _judge_outputs(verdict, broker, topics, number, replay)
         _judge_commands(verdict, flows, log, number)
-        _judge_states(verdict, broker.log(topics.profile_state.name, number).records, replay, number)
+        changelog = [*stores.get(number, ()), *broker.log(topics.profile_state.name, number).records]
+        _judge_states(verdict, changelog, replay, number)
         _judge_ticks(verdict, log, intake, number)
     _judge_letters(verdict, broker, topics)
+    _judge_ledger(verdict, ledger)
     return verdict
 
 
@@ -72,7 +85,7 @@ class Replay:
 def replayed(
     program: Program, log: Sequence[Stored], *, topic: str, number: int, incarnation: str, batch: int = 1
 ) -> Replay:
-    """The core over a recorded partition, so many records at a time, in one life."""
+    """The core over a recorded partition, so many records at a time, in one life, told to go on at each stop."""
     core = Partition(
         program=program, topic=topic, number=number, clock="live", incarnation=incarnation,
         load=lambda key: None, record=None,
@@ -81,10 +94,15 @@ def replayed(
     decisions: list[bytes] = []
     letters: list[bytes] = []
     for at in range(0, len(log), batch):
-        made = core.process(arrivals(log[at : at + batch], clock="live"))
-        commands += (value for _, value in made.commands)
-        decisions += (value for _, value in made.decisions)
-        letters += (value for _, value in made.dead_letters)
+        records = arrivals(log[at : at + batch], clock="live")
+        while records:
+            made = core.process(records)
+            commands += (value for _, value in made.commands)
+            decisions += (value for _, value in made.decisions)
+            letters += (value for _, value in made.dead_letters)
+            records = [one for one in records if one.offset >= core.position]
+            if core.stopped is not None:  # somebody will tell it to go on
+                core.stopped, core._poison = None, []
     snapshot = core.snapshot()
     states = dict(snapshot.states) | {PARTITION_KEY: snapshot.partition_record}
     return Replay(commands, decisions, letters, states, core.next_wakeup_at)
@@ -121,17 +139,26 @@ def _disorder(made: list[bytes], first: list[bytes]) -> list[str]:
     return [who for who, values in orders[0].items() if orders[1].get(who, values) != values]
 
 
-def _judge_commands(verdict: Verdict, flows: Flows, log: Sequence[Stored], number: int) -> None:
-    """The naive oracle agrees on which commands there are."""
-    events = now = 0
+def told(log: Sequence[Stored]) -> list[LogRecord]:
+    """A recorded partition in the words of the oracle."""
+    now = 0
     records: list[LogRecord] = []
     for one in log:
         now = max(now, 0 if one.headers else one.timestamp)  # poison moves time, too, unless it brings its own
         if one.key == TICK_KEY:
             records.append((one.offset, now, "tick", one.value))
+        elif one.key == RESOLUTION_KEY:
+            records.append((one.offset, now, "resolution", one.value))
         elif is_event(one):
-            events += 1
             records.append((one.offset, now, "event", one.value))
+        elif b"/" in (one.key or b""):
+            records.append((one.offset, now, "poison", {"profile": (one.key or b"").decode()}))
+    return records
+
+
+def _judge_commands(verdict: Verdict, flows: Flows, log: Sequence[Stored], number: int) -> None:
+    """The naive oracle agrees on which commands there are."""
+    records = told(log)
     expected = {
         one.command_id: (one.enrollment_id, one.profile_id, one.flow, one.step, one.visit, one.decided_at)
         for one in run_live(flows.naive, records).commands
@@ -143,8 +170,7 @@ def _judge_commands(verdict: Verdict, flows: Flows, log: Sequence[Stored], numbe
         found[body["command_id"]] = (*named, from_wire(body["decided_at"]))
     verdict.fault(f"missing by the oracle in {number}", expected.keys() - found.keys())
     verdict.fault(f"wrong by the oracle in {number}", [one for one in found if found[one] != expected.get(one)])
-    verdict.counts["events"] += events
-    verdict.counts["ticks"] += sum(one.key == TICK_KEY for one in log)
+    verdict.counts.update(kind for _, _, kind, _ in records)
 
 
 def is_event(record: Stored) -> bool:
@@ -158,7 +184,7 @@ def _judge_states(verdict: Verdict, changelog: Sequence[Stored], replay: Replay,
     last: dict[bytes, Stored] = {}
     for record in changelog:
         key = record.key or b""
-        if key == CLAIM_KEY:
+        if key in (CLAIM_KEY, OFFSET_KEY):
             continue
         known, last[key] = newest.get(key), record
         if known is None or codec.rank(key, record.value) >= codec.rank(key, known.value):
@@ -172,6 +198,8 @@ def _judge_states(verdict: Verdict, changelog: Sequence[Stored], replay: Replay,
     verdict.fault(f"state wrong in {number}", wrong)
     if PARTITION_KEY in newest:
         kept = codec.unpack_partition(newest[PARTITION_KEY].value)
+        if kept.stopped is not None:
+            kept.stopped, kept.poison = None, []
         if kept != codec.unpack_partition(replay.states[PARTITION_KEY]):
             verdict.fault(f"partition record wrong in {number}", [kept])
     _judge_last(verdict, changelog, newest, last, number)
@@ -218,8 +246,16 @@ def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
         (number, record.offset)
         for number in range(topics.profile_log.partitions)
         for record in broker.log(topics.profile_log.name, number).records
-        if record.key != TICK_KEY and not is_event(record)
+        if record.key not in (TICK_KEY, RESOLUTION_KEY) and not is_event(record)
     }
-    verdict.counts["poison"] += len(poison)
+    verdict.counts["dead letters"] += len(letters)
     verdict.fault("poison without a dead letter", poison - letters)
     verdict.fault("dead letter of an event", letters - poison)
+
+
+def _judge_ledger(verdict: Verdict, ledger: Ledger) -> None:
+    """Every command has been carried out once, as it was first written."""
+    expected = {orjson.loads(value)["command_id"]: value for values in verdict.commands for value in values}
+    verdict.fault("not in the ledger", expected.keys() - ledger.carried_out.keys())
+    verdict.fault("carried out otherwise", [one for one in expected if ledger.carried_out[one][:1] != [expected[one]]])
+    verdict.fault("carried out twice", [one for one, times in ledger.carried_out.items() if len(times) > 1])

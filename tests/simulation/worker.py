@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from types import ModuleType, SimpleNamespace
@@ -29,10 +29,12 @@ from tests.simulation.clockwork import Life, VirtualLoop, life, pause
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.disk import Disk, Store
 from tests.simulation.faust_side import App, Recovery, SimulatedConsumer, agent
+from tests.simulation.ledger import Ledger
 from tests.simulation.producing import Network, Producer
 
 METRICS = Metrics(CollectorRegistry())
-STOP_SECONDS = 10.0
+#: Longer than a partition takes to find that its state cannot be written.
+STOP_SECONDS = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class Parts:
     consumer: type[SimulatedConsumer] = SimulatedConsumer
     marks: type[Marks] = Marks
     producer: type[Producer] = Producer
+    ledger: type[Ledger] = Ledger
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,8 +76,18 @@ class Surroundings:
 class Worker:
     """One life of a worker under a name. `skew_ms` moves its clock."""
 
-    def __init__(self, around: Surroundings, *, name: str, disk: Disk, dice: Random, dies_at: int | None) -> None:
+    def __init__(
+        self,
+        around: Surroundings,
+        *,
+        resumed: Iterable[tuple[int, int]],
+        name: str,
+        disk: Disk,
+        dice: Random,
+        dies_at: int | None,
+    ) -> None:
         self._around, self._dice, self._disk = around, dice, disk
+        self._work = replace(around.work, resumed=frozenset(resumed))
         self.life = Life(around.loop, name, dies_at=dies_at)
         disk.reopen()
         self.skew_ms = 0
@@ -93,7 +106,7 @@ class Worker:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._engine._finish()
                 await self._engine._leave()
-        except TimeoutError as error:
+        except Exception as error:  # noqa: BLE001 - an end that fails is an end, too
             self.ends(error)
         self._around.coordinator.leave(self.life.name, self._consumer.number)
         self.life.end("stopped")
@@ -152,7 +165,7 @@ class Worker:
         around, topics = self._around, self._around.topics
         return around.parts.partitions(
             engine=engine,
-            work=around.work,
+            work=self._work,
             destinations=Destinations.of(topics),
             state_batch_bytes=None,
             metrics=METRICS,

@@ -10,17 +10,16 @@ from random import Random
 
 from agents.errors import CartwheelError
 from agents.worker.partitions import Work
-from schemas import codec
-from schemas.codec import PARTITION_KEY
 from schemas.control import Watermark
 from schemas.instants import to_wire
 from schemas.topics import topics
 from tests.oracle.scenario import TENANT
-from tests.simulation.broker import Broker
+from tests.simulation.broker import Broker, Record
 from tests.simulation.clockwork import VirtualLoop, pause
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.intake import Intake
 from tests.simulation.misfortune import Misfortunes, Slot, running
+from tests.simulation.on_call import OnCall
 from tests.simulation.traffic import PROGRAMS, SOURCES, Flows, Traffic, flows
 from tests.simulation.verdict import TICKS_APART_SECONDS, Verdict, judge
 from tests.simulation.worker import Parts, Surroundings, Worker, one_loop_for_all
@@ -64,6 +63,7 @@ class World:
             static=dice.random() < 0.5,
         )
         self.intake = Intake(loop=self.loop, broker=self.broker, dice=Random(f"intake {seed}"), topics=self.topics)
+        self.ledger = (parts or Parts()).ledger(self.broker, self.topics, Random(f"ledger {seed}"))
         self.traffic = Traffic(Random(f"traffic {seed}"), people=dice.randint(5, 40), hot=dice.random() < 0.2)
         self.misfortunes = Misfortunes(Random(f"misfortune {seed}"), seed=seed)
         self._seconds = dice.uniform(5, 16)
@@ -75,6 +75,7 @@ class World:
         self.ends: Counter[str] = Counter()
         self.defects: list[str] = []
         self.incarnation = INCARNATION
+        self.on_call = OnCall(self, Random(f"on call {seed}"))
 
     def _flows(self) -> Flows:
         return flows(self.seed % PROGRAMS)
@@ -111,17 +112,20 @@ class World:
         with one_loop_for_all():
             try:
                 self.loop.run_until_complete(self.loop.world(self._story()))
+                stores = self._stores()
             finally:
                 for worker in self.lives:
                     worker.life.end("over")
                 self.loop.close()
         verdict = judge(
-            broker=self.broker, topics=self.topics, flows=self.flows, intake=self.intake, incarnation=INCARNATION
-        )
+            broker=self.broker, topics=self.topics, flows=self.flows, intake=self.intake, ledger=self.ledger,
+            incarnation=INCARNATION, stores=stores,
+        )  # fmt: skip
         verdict.fault("a process failed", self.defects)
         verdict.fault("ticks too close", self._hasty())
         verdict.fault("the simulation itself failed", self.loop.failures)
         verdict.counts.update(self.ends)
+        verdict.counts["stops"] += len(self.on_call.resumed)
         return verdict
 
     async def _story(self) -> None:
@@ -134,6 +138,8 @@ class World:
         else:
             self._lay_out(self.recorded)
         self.loop.world(self.misfortunes.strike(self))
+        self.loop.world(self.on_call.watch())
+        self.loop.world(self.ledger.run())
         await pause(self._seconds)
         self.misfortunes.end()
         if not await self._becomes(self._is_quiet):
@@ -191,7 +197,12 @@ class World:
         dice = Random(f"worker {self.seed} {number}")
         self.broker.note(f"start {name}")
         worker = slot.worker = Worker(
-            self._around, name=name, disk=slot.disk, dice=dice, dies_at=self.misfortunes.dies_at()
+            self._around,
+            resumed=self.on_call.resumed,
+            name=name,
+            disk=slot.disk,
+            dice=dice,
+            dies_at=self.misfortunes.dies_at(),
         )
         worker.skew_ms = slot.skew_ms
         worker.life.on_end.append(lambda: self._ended(slot, worker))
@@ -200,6 +211,7 @@ class World:
     def _ended(self, slot: Slot, worker: Worker) -> None:
         cause = worker.life.cause
         self.broker.note(f"end {worker.life.name}: {cause!r}")
+        self.on_call.hears_the_end(cause)
         self.ends[f"end: {cause.message[:60] if isinstance(cause, CartwheelError) else cause}"] += 1
         if isinstance(cause, BaseException) and not isinstance(cause, CartwheelError):
             self.defects.append(f"{worker.life.name}: {cause!r}")
@@ -213,7 +225,7 @@ class World:
             for number in range(self.topics.profile_log.partitions)
         ]
         owned = [one for _, worker in running(self.slots) for one in worker.owned()]
-        positions = sorted((one.number, one.core.position) for one in owned)  # each partition once
+        positions = sorted((one.number, one.core.position) for one in owned if one.core.stopped is None)
         return positions == list(enumerate(ends)) and len(self.intake.forwarded) == len(self.intake.reported)
 
     def _is_quiet(self) -> bool:
@@ -223,16 +235,24 @@ class World:
 
     def _is_settled(self) -> bool:
         """Nothing is on its way any more, and the state says so."""
-        return self._is_drained() and all(
-            not one.tick.sending and self._written_to(one.number) == one.core.position
-            for _, worker in running(self.slots)
-            for one in worker.owned()
+        return (
+            self._is_drained()
+            and self.ledger.is_drained()
+            and all(
+                not one.tick.sending and one.settled_position == one.core.position
+                for _, worker in running(self.slots)
+                for one in worker.owned()
+            )
         )
 
-    def _written_to(self, number: int) -> int:
-        records = self.broker.log(self.topics.profile_state.name, number).records
-        kept = [record.value for record in records if record.key == PARTITION_KEY]
-        return max((codec.rank(PARTITION_KEY, value) for value in kept), default=(0, 0))[1]
+    def _stores(self) -> dict[int, list[Record]]:
+        """What the owners of partitions hold whose changelog was cut: there the rest of the states is."""
+        return {
+            one.number: [Record(-1, 0, key, value) for key, value in slot.disk.database(one.number).items()]
+            for slot, worker in running(self.slots)
+            for one in worker.owned()
+            if self.broker.log(self.topics.profile_state.name, one.number).begins
+        }
 
     def _standing(self) -> str:
         said = [
