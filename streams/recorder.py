@@ -35,8 +35,8 @@ class Recorder:
 
     def caused_by(self, offset: int, event_id: str | None = None) -> None:
         """From now on, decisions are the doing of this record."""
-        self._cause = Cause(topic=self._topic, partition=self._partition, offset=offset, event_id=event_id)
-        self._began = len(self.commands), len(self.decisions)
+        self._offset, self._event_id = offset, event_id
+        self._commands_before, self._decisions_before = len(self.commands), len(self.decisions)
 
     def note(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, *, now: int) -> None:
         """Count one note, and write it down unless it is of a kind that is only counted or repeats itself.
@@ -75,8 +75,8 @@ class Recorder:
 
     def take_back(self, key: bytes) -> None:
         """Forget what this record has decided about a profile. Counts stay: they are not exact over failures."""
-        for some, began in zip((self.commands, self.decisions), self._began, strict=True):
-            some[began:] = [one for one in some[began:] if one[0] != key]
+        for some, before in ((self.commands, self._commands_before), (self.decisions, self._decisions_before)):
+            some[before:] = [one for one in some[before:] if one[0] != key]
 
     def _is_new_refusal(self, flow: Flow, profile: Profile, note: Note, now: int) -> bool:
         last = profile.refusals.get(flow.name)
@@ -92,7 +92,7 @@ class Recorder:
         key = profile_key(tenant=profile.tenant, profile_id=profile.profile_id)
         decision_id = ids.decision_id(
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
-            cause=f"{self._partition}/{self._cause.offset}",
+            cause=f"{self._partition}/{self._offset}",
         )  # fmt: skip
         command = None
         if note.order is not None and enrollment is not None:
@@ -110,7 +110,7 @@ class Recorder:
             outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
             reason=note.reason,
             values=note.values,
-            cause=self._cause,
+            cause=Cause(topic=self._topic, partition=self._partition, offset=self._offset, event_id=self._event_id),
             decided_at=to_wire(now),
             clock=self._clock,
             command_id=command.command_id if command else None,

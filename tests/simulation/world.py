@@ -248,7 +248,7 @@ class World:
     def _stores(self) -> dict[int, list[Record]]:
         """What the owners of partitions hold whose changelog was cut: there the rest of the states is."""
         return {
-            one.number: [Record(-1, 0, key, value) for key, value in slot.disk.database(one.number).items()]
+            one.number: [Record(-1, 0, key, value) for key, value in slot.disk.database(one.number).items(from_key=b"")]
             for slot, worker in running(self.slots)
             for one in worker.owned()
             if self.broker.log(self.topics.profile_state.name, one.number).begins
