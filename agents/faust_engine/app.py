@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import faust
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 
@@ -37,6 +38,15 @@ class StateTable(faust.Table):  # type: ignore[type-arg]
     def _changelog_topic_name(self) -> str:
         assert isinstance(self.app, EngineApp)
         return self.app.options.state_topic
+
+
+class EngineTables(TableManager):
+    """Does not begin with a second of waiting for tables that somebody may still declare: there is the one."""
+
+    async def on_start(self) -> None:
+        """As Faust's after its wait."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class BatchSchema(faust.Schema):  # type: ignore[type-arg]
@@ -123,6 +133,7 @@ def _settings(options: EngineOptions) -> dict[str, Any]:
         "datadir": options.folder,
         "store": "rocksdb://",
         "Table": StateTable,
+        "TableManager": EngineTables,
         "table_standby_replicas": 0,
         "topic_partitions": options.partitions,
         "topic_allow_declare": False,

@@ -18,7 +18,7 @@ from faust.types import TP, ConsumerMessage
 from agents.errors import Halted
 from agents.faust_engine.bounds import changelog_trouble, log_trouble, store_trouble
 from agents.faust_engine.ending import end_process
-from agents.faust_engine.fetching import hand_out_as_decoded
+from agents.faust_engine.fetching import adjust
 from agents.faust_engine.lease import watch_heartbeats
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class EngineConsumer(driver.Consumer):
         app.lease.renew(app.lease.now())  # no heartbeats are sent while a group is being joined
         client = cast(Any, self._thread)._consumer
         watch_heartbeats(client._coordinator, app.lease)
-        hand_out_as_decoded(client._fetcher)
+        adjust(client._fetcher)
         app.touch()
         await super().on_partitions_assigned(assigned, generation_id)
         app.assigned_completely = True

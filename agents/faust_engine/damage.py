@@ -103,10 +103,10 @@ class WatchedDatabase:
         except Exception as error:  # noqa: BLE001
             self._give_up(error)
 
-    def flush(self) -> None:
-        """Write everything to tables, and wait for it."""
+    def flush(self, *, wait: bool) -> None:
+        """Write everything to tables."""
         try:
-            self._database.flush()
+            self._database.flush(wait)
         except Exception as error:  # noqa: BLE001
             self._give_up(error)
 

@@ -1,9 +1,16 @@
-"""What aiokafka has fetched, handed out as it decodes it: making a second object of each record takes as long again."""
+"""How aiokafka's fetcher is used: with answers that come soon, and records handed out as they were decoded.
+
+Making a second object of each record takes as long again. And while an answer is awaited, nothing else is fetched:
+Faust lets the broker wait a second and a half for news of the changelog after the last of it has been read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+#: For how long the broker may have no answer when there is no news. News is sent at once.
+WAIT_MS = 250
 
 
 class DecodedRecords:
@@ -26,11 +33,12 @@ class DecodedRecords:
         return offset
 
 
-def hand_out_as_decoded(fetcher: Any) -> None:
+def adjust(fetcher: Any) -> None:
     """Let a fetcher of aiokafka do so; once per fetcher."""
-    if getattr(fetcher, "hands_out_as_decoded", False):
+    if getattr(fetcher, "adjusted", False):
         return
-    fetcher.hands_out_as_decoded = True
+    fetcher.adjusted = True
+    fetcher._fetch_max_wait_ms = WAIT_MS
     fetch = fetcher._proc_fetch_request
 
     async def fetched(*request: Any) -> Any:

@@ -93,11 +93,12 @@ class LocalStore:
         known_through = min(stale.values(), default=records[-1].offset + 1) - 1
         database.write_unlogged(self._changes(partition, newest, known_through=known_through))
 
-    def settle(self, partition: int) -> None:
-        """Whatever a recovery has written outlives this process from here on."""
+    def settle(self, partition: int, *, wait: bool = True) -> None:
+        """Whatever a recovery has written outlives this process from here on; if nobody waits, from some time on."""
         if partition in self._unsettled:
-            self._database(partition).flush()
-            del self._unsettled[partition]
+            self._database(partition).flush(wait=wait)
+            if wait:
+                del self._unsettled[partition]
 
     def take_stale(self, partition: int) -> list[bytes]:
         """The profiles whose last record in the changelog is older than their state. Compaction would keep that
@@ -114,9 +115,10 @@ class LocalStore:
         if partition not in self._unsettled:
             self._unsettled[partition] = bytearray(self._slots) if database.is_empty() else None
         marks, slots = self._unsettled[partition], self._slots
-        keys = {record.key for record in records if record.value is not None}
-        if marks is not None:
-            keys = {key for key in keys if marks[hash(key) % slots]}
+        if marks is None:
+            keys = {record.key for record in records}
+        else:
+            keys = {key for record in records if marks[hash(key := record.key) % slots]}
         return database.get_many(keys) if keys else {}
 
     def _changes(self, partition: int, newest: Mapping[bytes, bytes | None], *, known_through: int) -> Any:

@@ -110,8 +110,9 @@ class Partitions:
 
     async def _rebuild(self, numbers: frozenset[int], wanted: Callable[[], bool]) -> None:
         rebuilt = []
+        for number in numbers:
+            self._engine.store.settle(number, wait=False)  # or the first who writes would have to wait for it
         for number in sorted(numbers):
-            self._engine.store.settle(number)  # this is when there is time for it
             core, population = self._new_core(number, assigned=len(numbers)), Population()
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
                 core.restore(key, state)

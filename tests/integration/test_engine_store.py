@@ -152,7 +152,7 @@ def test_state_of_an_unknown_version_is_not_taken(table: Table) -> None:
 def test_who_is_killed_in_a_recovery_keeps_no_more_than_it_says(table: Table, tmp_path: Path) -> None:
     store = LocalStore(table, slots=64)
     store.restore(7, [Record(0, b"a", state(1))])
-    table.databases[7].flush()
+    table.databases[7].flush(wait=True)
     store.restore(7, [Record(1, b"b", state(2))])
     left = killed(tmp_path)
     assert (kept_offset(left), list(LocalStore(left, slots=64).scan(7))) == (0, [(b"a", state(1))])

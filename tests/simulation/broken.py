@@ -227,9 +227,10 @@ class LastOneWins(Store):
 class NeverSettles(Store):
     """Writes to the log of its database what comes after a recovery, and never to a table what the recovery wrote."""
 
-    def settle(self, partition: int) -> None:
+    def settle(self, partition: int, *, wait: bool = True) -> None:
         """Trusts that it is there."""
-        self._unsettled.pop(partition, None)
+        if wait:
+            self._unsettled.pop(partition, None)
 
 
 class BelievesMarks(Store):

@@ -62,9 +62,10 @@ class Database:
         """The same, without a log."""
         self._write(batch.changes, logged=False)
 
-    def flush(self) -> None:
-        """Write everything to tables."""
-        self._tables, self._since = dict(self._content), []
+    def flush(self, *, wait: bool) -> None:
+        """Write everything to tables; some time, if nobody waits."""
+        if wait:
+            self._tables, self._since = dict(self._content), []
 
     def lose(self, writes: int) -> None:
         """The last writes never reached the disk."""
@@ -153,11 +154,11 @@ class Store(LocalStore):
         super().restore(partition, records)
         self._effect("restored")
 
-    def settle(self, partition: int) -> None:
+    def settle(self, partition: int, *, wait: bool = True) -> None:
         """The same."""
         if partition in self._unsettled:
             self._effect("settle")
-            super().settle(partition)
+            super().settle(partition, wait=wait)
             self._effect("settled")
 
     def _new_batch(self) -> Any:

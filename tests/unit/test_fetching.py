@@ -12,7 +12,7 @@ from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from agents.faust_engine.fetching import DecodedRecords, hand_out_as_decoded
+from agents.faust_engine.fetching import DecodedRecords, adjust
 
 AT = TopicPartition("profile-state", 3)
 FETCHED_FROM = 12
@@ -57,8 +57,8 @@ def _handed_out(state: State) -> FetchResult:
         return True
 
     fetcher: Any = SimpleNamespace(_records={}, _proc_fetch_request=fetch)
-    hand_out_as_decoded(fetcher)
-    hand_out_as_decoded(fetcher)
+    adjust(fetcher)
+    adjust(fetcher)
     assert asyncio.run(fetcher._proc_fetch_request("assignment", 1, "request"))
     found: FetchResult = fetcher._records[AT]
     assert isinstance(found._partition_records, DecodedRecords)
