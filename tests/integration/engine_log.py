@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas import codec
 from schemas.control import APPENDED_AT_HEADER, Progress, Watermark
@@ -46,6 +47,16 @@ async def append_event(made: Rig, partition: int, body: dict[str, Any], *, carri
     """Put an event on a partition of the profile log."""
     key = f"{TENANT}/{body['identity']['profile_id']}".encode()
     await append(made, partition, (key, orjson.dumps(body)), carried_at=carried_at)
+
+
+async def remove(kafka: str, *names: str) -> None:
+    """Delete topics."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics(list(names))
+    finally:
+        await admin.close()
 
 
 async def mark(made: Rig, *, through: int, promise: int | None = None, raw_partitions: Sequence[int]) -> None:

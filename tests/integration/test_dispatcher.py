@@ -9,7 +9,6 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.dispatch import ledger, measuring, reading
 from agents.dispatch.database import connected
@@ -20,6 +19,7 @@ from agents.mailbox import Mailbox
 from agents.settings import LOOPBACK, Settings
 from tests.e2e.processes import cartwheel
 from tests.integration.dispatch_stage import NOBODY_LISTENS, FaultySmtp, Stage, ago, command, opened
+from tests.integration.engine_log import remove
 
 ACCEPTED = ("accepted", None)
 
@@ -142,10 +142,7 @@ async def test_a_commands_topic_that_is_removed_ends_the_dispatcher(
         async with stage.dispatching() as task:
             await stage.order(command(1, channel="log"))
             await stage.settled(1)
-            admin = AIOKafkaAdminClient(bootstrap_servers=stage.kafka)
-            await admin.start()
-            await admin.delete_topics([topic])
-            await admin.close()
+            await remove(stage.kafka, topic)
             await asyncio.wait([task], timeout=60)
             assert task.done()
 

@@ -26,7 +26,7 @@ from schemas.instants import from_wire
 from schemas.limits import POISON_IN_WINDOW_MAX
 from schemas.topics import MAX_MESSAGE_BYTES, Topic
 from tests.e2e.processes import ROOT, Process, cartwheel
-from tests.integration.engine_log import TENANT, event, until
+from tests.integration.engine_log import TENANT, event, remove, until
 from tests.integration.engine_rig import PARTITIONS, Rig, rig
 from tests.integration.engine_verdict import read
 from tests.oracle.flowfile import load_flow
@@ -344,10 +344,7 @@ async def test_poison_a_worker_whose_topic_is_removed_names_it_and_nothing_is_lo
         worker = await made.worker()
         await worker.until_ready()
         topic = getattr(made.topics, which).name
-        admin = AIOKafkaAdminClient(bootstrap_servers=made.kafka)
-        await admin.start()
-        await admin.delete_topics([topic])
-        await admin.close()
+        await remove(made.kafka, topic)
         later = START + 20 * 60_000  # when the wait of the flow is over
         bad = Line(START, "bob", b"{")
         await write(made, [bad, good("ann", CHECKOUT, START), good("ann", CHECKOUT, later)])

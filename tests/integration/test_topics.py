@@ -16,6 +16,7 @@ from agents import topics_admin
 from agents.errors import CheckFailed
 from agents.settings import Settings
 from schemas.topics import Topics, topics
+from tests.integration.engine_log import remove
 
 
 @pytest.fixture
@@ -79,10 +80,7 @@ async def test_a_topic_that_was_removed_is_named_while_the_cluster_answers(
     kafka = address(settings)
     await topics_admin.apply(kafka, declared, clock="live")
     assert await topics_admin.removed_since(kafka, declared) is None
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    await admin.delete_topics([declared.raw.name, declared.receipts.name])
-    await admin.close()
+    await remove(kafka, declared.raw.name, declared.receipts.name)
     removed = await topics_admin.removed_since(kafka, declared)
     assert removed is not None
     assert f"the broker does not know {declared.raw.name}, {declared.receipts.name} any more" in removed.message

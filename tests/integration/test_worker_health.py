@@ -15,7 +15,6 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from agents import stack as local_stack
 from agents.console import Console
@@ -29,6 +28,7 @@ from schemas import codec
 from schemas.decision import Decision
 from schemas.waits import waits_of
 from tests.e2e.processes import ROOT, Process, cartwheel, free_port
+from tests.integration.engine_log import remove
 from tests.integration.engine_rig import SESSION_SECONDS, Rig, rig
 from tests.integration.engine_verdict import read
 
@@ -219,10 +219,7 @@ async def test_a_topic_that_is_read_and_is_removed_ends_the_process(
         worker = await Probed.start(made)
         await worker.until("/ready", lambda status, _: status == 200)
         topic = getattr(made.topics, which).name
-        admin = AIOKafkaAdminClient(bootstrap_servers=made.kafka)
-        await admin.start()
-        await admin.delete_topics([topic])
-        await admin.close()
+        await remove(made.kafka, topic)
         assert await worker.process.ended(WAIT_SECONDS) == 78, worker.process.last_words()
         assert f"the broker does not know {topic} any more" in worker.process.lines[-1]
 
