@@ -52,7 +52,7 @@ class App:
         self.recovery: Any = None
         self.assigned_completely = self.started_now = self.leaving = False
         self.rebalancing = self.in_recovery = False
-        self.touched_at = 0.0
+        self.touched_at = asyncio.get_running_loop().time()
         self.consumer_generation_id = 0
         self.assigned: set[Any] = set()
         self.assignor = SimpleNamespace(assigned_actives=lambda: self.assigned)

@@ -131,6 +131,7 @@ class Misfortunes:
         world, net = self._world, self.network
         world.broker.note("heal")
         world.broker.skew_ms = 0
+        world.broker.call_nobody()
         net.slow = net.lost = net.unanswered = net.late = net.stuck = net.slips = 0.0
         self.deaths.points.clear()
         self.deaths.effects = 0.0
@@ -139,7 +140,7 @@ class Misfortunes:
         for slot in world.slots:
             slot.skew_ms = 0
             if slot.worker is not None:
-                slot.worker.skew_ms = 0
+                slot.worker.skew_ms, slot.worker.is_cut_off = 0, False
                 slot.worker.life.spare()
 
     def _victim(self) -> tuple[Slot, Worker] | None:
@@ -196,7 +197,7 @@ class Misfortunes:
                     worker.is_cut_off = True
                     world.loop.later(self._dice.uniform(4.5, 6), world.coordinator.rebalance, number)
                     return True
-            return self.is_over
+            return False
 
         world.broker.after_next(world.topics.profile_state.name, number, strikes)
 

@@ -1,5 +1,5 @@
-"""Who is on call, and takes a while: dismisses records that nobody can take, tells stopped partitions to go on, and
-makes state anew where some of it is gone.
+"""Who is on call, and takes a while: dismisses records that nobody can take, tells stopped partitions to go on, makes
+state anew where some of it is gone.
 """
 
 from __future__ import annotations

@@ -154,6 +154,7 @@ class Worker:
         for work in (
             agent(app),
             app.recovery.run(),
+            engine._watch(),
             consumer._drain_messages(SimpleNamespace(_stopped=consumer._stopped)),
             consumer.belong(),
             follower.run(),
