@@ -109,10 +109,6 @@ class Broker:
         """Call back right behind a batch, before anything else is appended; the next one, if it says false."""
         self._after.setdefault((topic, partition), []).append(callback)
 
-    def call_nobody(self) -> None:
-        """Whoever waits for that waits no more."""
-        self._after.clear()
-
     def note(self, text: str, *values: bytes) -> None:
         """Put something into the trace."""
         self._trace.update(f"{self._loop.time():.6f} {text}\n".encode())

@@ -126,12 +126,11 @@ class Misfortunes:
             getattr(self, "_" + name.replace(" ", "_"))()
 
     def end(self) -> None:
-        """From here on nothing goes wrong any more; intake may take its time to come back."""
+        """From here on nothing goes wrong any more; intake may take its time to come back, and ghosts to arrive."""
         self.is_over = True
         world, net = self._world, self.network
         world.broker.note("heal")
         world.broker.skew_ms = 0
-        world.broker.call_nobody()
         net.slow = net.lost = net.unanswered = net.late = net.stuck = net.slips = 0.0
         self.deaths.points.clear()
         self.deaths.effects = 0.0
@@ -189,6 +188,8 @@ class Misfortunes:
         world, number = self._world, self._dice.randrange(self._world.topics.profile_state.partitions)
 
         def strikes(behind: Sequence[Item]) -> bool:
+            if self.is_over:
+                return True
             for _, worker in running(world.slots):
                 positions = {one.number: one.position for one in worker.owned()}
                 if number in positions and ghosts.states_ahead(
