@@ -188,7 +188,7 @@ class TestWhatIdentifiesNobody:
 
 
 class TestOfTwoAddresses:
-    """Semantics 11.4."""
+    """Semantics 7.1."""
 
     @staticmethod
     def view(time: str, email: str, *, came: str) -> Record:
