@@ -23,9 +23,9 @@ from schemas.topics import topics
 @click.option(
     "--report-ms",
     type=click.IntRange(min=20, max=2_000),
-    default=50,
+    default=100,
     show_default=True,
-    help="How often progress is written. Reminders may be late by about twice this.",
+    help="How often progress is written while nothing comes, which bounds how late reminders may be.",
 )
 @takes_settings
 def command(*, settings: Settings, report_ms: int) -> None:

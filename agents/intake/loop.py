@@ -29,6 +29,8 @@ from schemas.topics import Topics
 
 POLL_RECORDS_MAX = 2_000
 SLICE_RECORDS = 250  # between two looks at heartbeats and acknowledgements
+#: Progress is written so soon after something was forwarded, unless more is left; while nothing comes, less often.
+SOON_SECONDS = 0.02
 
 _log = logging.getLogger("cartwheel.intake")
 
@@ -54,12 +56,13 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions: dict[Any, int] = {}  # all below is acknowledged; the client's own run ahead of it
         self._committed: dict[Any, int] = {}
         self._assignments = 0  # how many there have been
+        self._reached_end = False  # of all our partitions, when it was last asked for
         self._busy = asyncio.Lock()  # held while records are in hand: partitions are not given away meanwhile
         self._failure: BaseException | None = None
 
     async def run(self, stop: asyncio.Event, *, report_seconds: float) -> None:
         """The loop. What is in hand when `stop` comes is finished and committed."""
-        taken_over, report_at = 0, 0.0
+        taken_over, reported_at, report_at = 0, 0.0, 0.0
         while not stop.is_set():
             assignments, patience = self._assignments, max(0.0, report_at - time.monotonic())
             batches = await self._consumer.getmany(timeout_ms=int(patience * 1000) + 1, max_records=POLL_RECORDS_MAX)
@@ -74,11 +77,14 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
                     continue
                 if batches:
                     await self._forward(batches)
+                    if self._reached_end:
+                        report_at = min(report_at, reported_at + SOON_SECONDS)
                 # Asked even if nothing came, as records that no reader is shown move it too.
                 self._positions = {partition: await self._consumer.position(partition) for partition in self._positions}
                 if time.monotonic() >= report_at:
                     await self._report()
-                    report_at = time.monotonic() + report_seconds
+                    reported_at = time.monotonic()
+                    report_at = reported_at + report_seconds
         async with self._busy:
             await self._report()
 
@@ -142,22 +148,29 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._commit()
 
     async def _write_progress(self) -> None:
+        """Say how far we are, ask how far there is to go, and if that is no further, say so at once."""
+        written_at = await self._say_progress()
+        reached("progress_written")
+        if written_at < 0:
+            return
+        ends = await self._asker.end_offsets(list(self._positions))
+        self._reached_end = all(position >= ends[partition] for partition, position in self._positions.items())
+        for partition, end in ends.items():
+            self._marks[partition.partition].asked(after=written_at, end=end)
+        if self._reached_end:
+            await self._say_progress()
+        for number, mark in self._marks.items():
+            self._metrics.low_water_mark_lag.labels(number).set((written_at - mark.through_at) / 1000)
+
+    async def _say_progress(self) -> int:
+        """The earliest of the append times, if there was more than one batch; -1 if a retry was told none."""
         out = Outgoing(self._producer)
         for partition, position in self._positions.items():
             mark = self._marks[partition.partition]
             mark.forwarded_below(position)
             key = str(partition.partition).encode()
             out.add(self._topics.progress.name, 0, key=key, value=encode(mark.progress(position)))
-        # The earliest of the append times, if there was more than one batch; -1 if a retry was told none.
-        written_at = min(written.appended_at for written in await asyncio.gather(*await out.hand_over()))
-        reached("progress_written")
-        if written_at > 0:
-            ends = await self._asker.end_offsets(list(self._positions))
-            for partition, end in ends.items():
-                mark = self._marks[partition.partition]
-                mark.asked(after=written_at, end=end)
-                lag = (written_at - mark.through_at) / 1000
-                self._metrics.low_water_mark_lag.labels(partition.partition).set(lag)
+        return min(written.appended_at for written in await asyncio.gather(*await out.hand_over()))
 
     async def _commit(self) -> None:
         try:

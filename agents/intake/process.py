@@ -24,7 +24,7 @@ SESSION_MS = 6_000  # after so long without a heartbeat the group gives our part
 
 
 async def run(
-    *, kafka: str, namespace: str, clock: Clock, metrics: Metrics, stop: asyncio.Event, report_seconds: float = 0.05
+    *, kafka: str, namespace: str, clock: Clock, metrics: Metrics, stop: asyncio.Event, report_seconds: float = 0.1
 ) -> None:
     """Run until `stop`. Progress is written every `report_seconds`, which bounds how late it may be.
 

@@ -168,6 +168,7 @@ def _timekeeping(
     ticker = Ticker(
         owned=partitions.started,
         marks=marks,
+        moved=follower.moved,
         append=_appender(engine, topics.profile_log.name),
         lag=partitions.lag,
         clock_ms=clock_ms,

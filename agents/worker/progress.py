@@ -21,11 +21,14 @@ log = logging.getLogger("cartwheel.worker")
 
 
 class ProgressFollower:
-    """Feeds `marks` until it is canceled. `caught_up` is set when the topic is read to the end it had at start."""
+    """Feeds `marks` until it is canceled. `caught_up` is set when the topic is read to the end it had at start,
+    `moved` whenever something was read.
+    """
 
     def __init__(self, *, kafka: str, topic: Topic, marks: Marks) -> None:
         self._kafka, self._topic, self.marks = kafka, topic, marks
         self.caught_up = asyncio.Event()
+        self.moved = asyncio.Event()
         self._heard_at: int | None = None  # when the first record came that was written since we listen
 
     async def run(self) -> None:
@@ -51,6 +54,7 @@ class ProgressFollower:
             await consumer.stop()
 
     def _take(self, records: Iterable[Any]) -> None:
+        self.moved.set()
         for record in records:
             try:
                 progress = codec.decode(record.value or b"", Progress)

@@ -16,12 +16,15 @@ from schemas.control import TICK_KEY, Tick
 
 log = logging.getLogger("cartwheel.worker")
 
+#: Between two rounds that no mark has asked for; there are as many reasons for one as partitions.
+REST_SECONDS_MIN = 0.01
+
 Append = Callable[[int, bytes, bytes], Awaitable[Awaitable[Written]]]
 
 
 class Ticker:
-    """`append` puts a (key, value) at the end of a partition; `lag` counts what is still unread in one; `fail` ends the
-    process.
+    """`moved` is set when intake's marks have moved. `append` puts a (key, value) at the end of a partition; `lag`
+    counts what is still unread in one; `fail` ends the process.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class Ticker:
         *,
         owned: Callable[[], Iterable[OwnedPartition]],
         marks: Marks,
+        moved: asyncio.Event,
         append: Append,
         lag: Callable[[OwnedPartition], int | None],
         clock_ms: Callable[[], int],
@@ -36,18 +40,25 @@ class Ticker:
         fail: Callable[[BaseException], object],
     ) -> None:
         self._owned, self._marks, self._append, self._lag = owned, marks, append, lag
-        self._clock_ms, self._reached, self._fail = clock_ms, reached, fail
+        self._clock_ms, self._reached, self._fail, self._moved = clock_ms, reached, fail, moved
         self._sending: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """Look until canceled. Raises Halted when the log is not read any more."""
         while True:
-            for partition in self._owned():
-                self._look_at(partition)
-            await asyncio.sleep(PAUSE_SECONDS)
+            self._moved.clear()
+            rests = [self._look_at(partition) for partition in self._owned()]
+            rest = max(REST_SECONDS_MIN, min(rests, default=PAUSE_SECONDS))
+            waking = asyncio.get_running_loop().call_later(rest, self._moved.set)
+            await self._moved.wait()
+            waking.cancel()
 
-    def _look_at(self, partition: OwnedPartition) -> None:
+    def _look_at(self, partition: OwnedPartition) -> float:
+        """Append a tick if it is worth one. In how many seconds to look again, unless marks move before."""
         state, core, now = partition.tick, partition.core, _seconds()
+        rest = state.appended_seconds + PAUSE_SECONDS - now
+        if rest > 0:
+            return rest
         idle = now - state.appended_seconds >= IDLE_SECONDS
         low_water_at = self._marks.low_water_at()
         ceiling = ceiling_at(
@@ -59,12 +70,12 @@ class Ticker:
         # Also a gate is only opened once intake is heard: whoever bought since the promise may lie in the raw topic.
         news = low_water_at is not None and state.news_version != self._marks.version
         if core.stopped is not None or not (idle or news or core.next_wakeup_at <= ceiling):
-            return  # of a partition that has stopped, a tick of ours may stand behind the stop
+            return PAUSE_SECONDS  # of a partition that has stopped, a tick of ours may stand behind the stop
         if state.is_outstanding(position=core.position, now_seconds=now):
-            return
+            return PAUSE_SECONDS
         lag = self._lag(partition)
         if lag is None or lag > BACKLOG_MAX:
-            return
+            return PAUSE_SECONDS
         if news:
             state.news_version = self._marks.version
         tick = core.plan_tick(ceiling_at=ceiling, watermarks=self._marks.watermarks() if news else (), force=idle)
@@ -73,6 +84,7 @@ class Ticker:
             task = asyncio.create_task(self._send(partition, tick))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+        return PAUSE_SECONDS
 
     async def _send(self, partition: OwnedPartition, tick: Tick) -> None:
         state = partition.tick

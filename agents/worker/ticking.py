@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agents.errors import Halted
 
 PAUSE_SECONDS = 0.05
-"""Between two ticks of one partition at least, and between two looks at what is due."""
+"""Between two ticks of one partition at least; and between two looks at what is due, unless marks move."""
 IDLE_SECONDS = 60.0
 SKEW_MS_MAX = 30_000
 MARK_AGE_MS_MAX = 3_000

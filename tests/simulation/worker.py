@@ -188,6 +188,7 @@ class Worker:
         ticker = Ticker(
             owned=self.partitions.started,
             marks=marks,
+            moved=follower.moved,
             append=append,
             lag=self.partitions.lag,
             clock_ms=self.clock_ms,
@@ -261,8 +262,8 @@ class Follower(ProgressFollower):
             if position >= end:
                 self.caught_up.set()
             records = self._log.read(position)
-            self._take(records)
             if records:
+                self._take(records)
                 position = records[-1].offset + 1
             await pause(0.05)
 
