@@ -42,7 +42,7 @@ class Sizes:
     hot_rate: float = 10_000.0
     partitions: tuple[int, int] = (4, 64)
     flows: int = 200
-    events_per_second_max: int = 60_000
+    events_per_second_max: int = 110_000
 
 
 FULL = Sizes()
