@@ -12,7 +12,7 @@ from schemas.flow import Flow, Wait
 from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
 from streams import exits, steps
-from streams.entry import arm, ended_by, judge_entry
+from streams.entry import arm, ended_by, judge_entry, place_of
 from streams.steps.passage import End, Hold, Passage
 from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
@@ -50,7 +50,7 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, no
     """Run steps until one waits, holds or ends: at most len(steps) turns, as no way leads back without a wait."""
     passage = Passage(flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=gates, now=now)
     own = passage.enrollment
-    step = _place_of(flow, own.step)
+    step = place_of(flow, own)
     if step is None:
         return Verdict(None, (_ended("step_removed", own),), own)
     waiting = flow.steps[step]
@@ -75,13 +75,6 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, no
         step = move.step
         if move.completed_at is not None:
             own.due_at = move.completed_at
-
-
-def _place_of(flow: Flow, label: str) -> int | None:
-    for place, step in enumerate(flow.steps):
-        if step.label == label:
-            return place
-    return None
 
 
 def _ended(reason: str, enrollment: Enrollment) -> Note:

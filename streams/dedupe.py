@@ -49,7 +49,7 @@ def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
-    if seen and int.from_bytes(seen[_BODY_END + 1 : _SIZE], "big") < (now - DEDUPE_HORIZON_MS) // 1000:
+    if seen and ENTRY.unpack_from(seen)[2] < _oldest_seconds(now):
         seen = _forget_old(seen, now=now)
     added, evicted = ENTRY.pack(key, body, now // 1000), 0
     if (size := len(seen) + _SIZE) > room or size > BYTES_MAX:

@@ -55,9 +55,18 @@ def past_name(flow: Flow, key: str) -> str:
     return f"{flow.name}\x1f{key}" if flow.reentry.scope == "key" else flow.name
 
 
+def place_of(flow: Flow, enrollment: Enrollment) -> int | None:
+    """Which step an enrollment waits at; None when the flow has no step of that label any more."""
+    for place, step in enumerate(flow.steps):
+        if step.label == enrollment.step:
+            return place
+    return None
+
+
 def step_of(flow: Flow, enrollment: Enrollment) -> Step | None:
-    """The step an enrollment waits at; None when the flow has no step of that label any more."""
-    return next((step for step in flow.steps if step.label == enrollment.step), None)
+    """The step itself."""
+    place = place_of(flow, enrollment)
+    return None if place is None else flow.steps[place]
 
 
 def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int) -> None:
@@ -115,8 +124,8 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         enrollment.trigger_offset = trigger.offset
         enrollment.unsettled, enrollment.waited = "", False
         arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
-    elif isinstance(waiting := step_of(flow, enrollment), Wait):
-        arm(flow, enrollment, step=flow.steps.index(waiting), base_at=trigger.occurred_at, now=now)
+    elif (place := place_of(flow, enrollment)) is not None and isinstance(flow.steps[place], Wait):
+        arm(flow, enrollment, step=place, base_at=trigger.occurred_at, now=now)
     restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
     return _after_trigger(flow, enrollment, profile, restarted)
 
