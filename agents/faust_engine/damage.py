@@ -57,7 +57,10 @@ def opening(open_: Callable[[Path], Any], *, end: End) -> Callable[..., Any]:
 
 
 class WatchedDatabase:
-    """As much of a database as is used, where nothing that RocksDB says of its files goes unheard."""
+    """As much of a database as is used, where nothing that RocksDB says of its files goes unheard.
+
+    There is no `put`, with which Faust would write a position of its own: see `store` for what may be logged when.
+    """
 
     def __init__(self, database: Any, path: Path, *, end: End) -> None:
         self._database, self._path, self._end = database, path, end
@@ -81,13 +84,6 @@ class WatchedDatabase:
     def is_empty(self) -> bool:
         """Whether there is nothing in it."""
         return next(self.items(), None) is None
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Write one value."""
-        try:
-            self._database.put(key, value)
-        except Exception as error:  # noqa: BLE001
-            self._give_up(error)
 
     def write(self, batch: Any) -> None:
         """Write a batch."""
