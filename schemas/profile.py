@@ -12,6 +12,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
+from schemas.dossier import Dossier
+
 NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
 NOTHING_STATED = Raw()
 
@@ -36,6 +38,12 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     unsettled: str = ""  # what sends must do because a gate timed out: "skip" or "send"; "" is nothing special
     ignored: int = 0
     waited: bool = False  # a wait has been completed: the next one counts from the step before it, not from the anchor
+    version: str = ""  # of the flow it is pinned to; "" in states written before there were versions
+    base_at: int = 0  # from when the wait it stands at is counted
+    base_offset: int = -1  # offset of the record by which it came to stand there
+    zone: str = ""  # in which the wait was computed, "" if that did not matter
+    arms: dict[str, str] = {}  # split step -> arm
+    sent: int = 0  # messages ordered
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -43,6 +51,7 @@ class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
 
     started_at: int  # the latest anchor
     ended_at: int | None = None  # the latest end; None: none has ended yet
+    starts: list[int] = []  # anchors, ascending, as far back as a `max` per period asks for
 
 
 class Seen(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -90,6 +99,7 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     last_active_at: int = 0
     poison: list[tuple[int, Poison]] = []  # offset of the record, what it holds up
     weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
+    dossier: Dossier | None = None
     # Not kept: the identifiers of an event as they stand in it, and the facts that say the same.
     stated: Raw = NOTHING_STATED
     facts: tuple[Fact, ...] = ()
@@ -99,14 +109,21 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         return (
             self.tenant, self.profile_id, self.applied_offset, self.identifiers, self.enrollments, self.past,
             self.refusals, self.history, self.dedupe, self.conflicts, self.last_active_at, self.poison, self.weight,
+            self.dossier,
         )  # fmt: skip
 
     def body(self) -> tuple[Any, ...]:
         """What state version 2 packs, in the order of `Body`; the rest stands in the header and in the key."""
         return (
             self.identifiers, self.enrollments, self.past, self.refusals, self.history, self.dedupe, self.conflicts,
-            self.poison, self.weight,
+            self.poison, self.weight, self.dossier,
         )  # fmt: skip
+
+    def known(self) -> Dossier:
+        """The dossier, made if there is none; for whoever is about to write in it."""
+        if self.dossier is None:
+            self.dossier = Dossier()
+        return self.dossier
 
     def is_frozen(self) -> bool:
         """True while no enrollment may be woken, because waking one has failed."""
@@ -131,6 +148,7 @@ class Body(msgspec.Struct, array_like=True, gc=False):
     conflicts: int
     poison: list[tuple[int, Poison]]
     weight: int
+    dossier: Dossier | None = None
 
     def profile(self, tenant: str, profile_id: str, *, applied_offset: int, last_active_at: int) -> Profile:
         """With what is not in it."""
@@ -138,6 +156,7 @@ class Body(msgspec.Struct, array_like=True, gc=False):
             tenant=tenant, profile_id=profile_id, applied_offset=applied_offset, last_active_at=last_active_at,
             identifiers=self.identifiers, enrollments=self.enrollments, past=self.past, refusals=self.refusals,
             history=self.history, dedupe=self.dedupe, conflicts=self.conflicts, poison=self.poison, weight=self.weight,
+            dossier=self.dossier,
         )  # fmt: skip
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 
-from schemas.flow import Flow, Wait
+from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
+from schemas.steps import Wait
 from streams import exits, steps
 from streams.entry import arm, ended_by, judge_entry, place_of
 from streams.steps.passage import End, Hold, Passage

@@ -14,11 +14,12 @@ from typing import Any
 
 from schemas.codec import decode_identity, packed_size
 from schemas.event import dedupe_identity
-from schemas.flow import Flow, Reentry, Step, Wait
+from schemas.flow import Flow, Reentry
 from schemas.identity import is_known
 from schemas.instants import to_wire
 from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
 from schemas.profile import Enrollment, Past, Profile, Seen
+from schemas.steps import Step, Wait
 from streams import ids
 from streams.dedupe import lasting_bytes
 from streams.exits import first_held, held_by
@@ -77,7 +78,7 @@ def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int
     kind = flow.steps[step]
     enrollment.step = kind.label
     enrollment.held = False
-    due_at = base_at + kind.duration_ms if isinstance(kind, Wait) else now
+    due_at = base_at + kind.span.ms if isinstance(kind, Wait) else now
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)
 
@@ -101,6 +102,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         trigger_offset=trigger.offset,
         entered_at=now,
         context=trigger.words,
+        version=flow.version,
     )
     arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})

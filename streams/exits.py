@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.flow import EventMatch, ExitRule, Flow
+from schemas.conditions import EventMatch
+from schemas.flow import ExitRule, Flow
 from schemas.profile import Enrollment, Seen
-from streams.conditions import judge
+from streams.predicates import judge_words
 
 
 def comes_from(source: str, wanted: tuple[str, ...]) -> bool:
@@ -43,7 +44,7 @@ def first_of(flow: Flow, bits: int) -> ExitRule | None:
 
 def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> bool:
     """Whether one event makes one rule true for one enrollment. A `where` that is unknown does not."""
-    if seen.type != rule.when.event or not _fits(rule.when, seen):
+    if rule.when is None or seen.type != rule.when.event or not _fits(rule.when, seen):
         return False
     if rule.match:
         return _matches(rule.match, event=seen.words, trigger=enrollment.context)
@@ -56,7 +57,7 @@ def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> 
 def _fits(wanted: EventMatch, seen: Seen) -> bool:
     if not comes_from(seen.source, wanted.sources):
         return False
-    return wanted.where is None or judge(wanted.where, seen.words) is True
+    return wanted.where is None or judge_words(wanted.where, seen.words) is True
 
 
 def _matches(pairs: tuple[tuple[str, str], ...], *, event: Mapping[str, Any], trigger: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from schemas.flow import Gate
+from schemas.steps import Gate
 
 Hold = tuple[tuple[Gate, ...], int]  # the gates of a held enrollment, and its due time
 Bound = tuple[int, bytes]  # a due time, or another moment, and a profile key

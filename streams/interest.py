@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.flow import All, Compare, Condition, Flow
-from streams.conditions import judge, words_used
+from schemas.conditions import All, Compare, Condition, EventMatch
+from schemas.flow import Flow
 from streams.exits import comes_from
+from streams.predicates import judge_words, words_used
 from streams.words import Parts, by_part
 
 Index = tuple[tuple[str, Mapping[str, tuple[Flow, ...]]], ...]  # word, and its text to the flows that want it
@@ -44,7 +45,7 @@ class Interest:
                 found.append(flow)
         for word, wanted in self.by_text:
             found += wanted.get(words.get(word, ""), ())
-        open_ = [flow for flow in found if flow.trigger.where is None or judge(flow.trigger.where, words) is True]
+        open_ = [flow for flow in found if flow.trigger.where is None or judge_words(flow.trigger.where, words) is True]
         if self.by_text and len(open_) > 1:
             open_.sort(key=lambda flow: flow.name)
         return open_, considered - len(open_)
@@ -53,20 +54,20 @@ class Interest:
 def interests(flows: Iterable[Flow]) -> dict[str, Interest]:
     """By short name, for every event that one of these flows looks at; they come in the order of their names."""
     flows = tuple(flows)
-    types = {flow.trigger.event for flow in flows} | {rule.when.event for flow in flows for rule in flow.exits}
+    types = {flow.trigger.event for flow in flows} | {when.event for flow in flows for when, _ in _ends(flow)}
     return {type_: _interest(type_, flows) for type_ in sorted(types)}
 
 
 def _interest(type_: str, flows: tuple[Flow, ...]) -> Interest:
-    rules = [(flow, rule) for flow in flows for rule in flow.exits if rule.when.event == type_]
+    rules = [(flow, when, match) for flow in flows for when, match in _ends(flow) if when.event == type_]
     exit_words = frozenset[str]().union(
-        *(words_used(rule.when.where) | {ours for ours, _ in rule.match} for _, rule in rules)
+        *(words_used(when.where) | {ours for ours, _ in match} for _, when, match in rules)
     )
     beginning = [flow for flow in flows if flow.trigger.event == type_]
     asked = exit_words.union(*(words_used(flow.trigger.where) for flow in beginning))
     one_by_one = tuple(flow for flow in beginning if not _certain(flow))
     return Interest(
-        ends=frozenset(flow.name for flow, _ in rules),
+        ends=frozenset(flow.name for flow, _, _ in rules),
         exit_words=exit_words,
         asked=by_part(type_, asked),
         whole=by_part(type_),
@@ -74,6 +75,11 @@ def _interest(type_: str, flows: tuple[Flow, ...]) -> Interest:
         by_text=_index(beginning),
         indexed=len(beginning) - len(one_by_one),
     )
+
+
+def _ends(flow: Flow) -> list[tuple[EventMatch, tuple[tuple[str, str], ...]]]:
+    """The events that end it, and what of them must match the trigger."""
+    return [(rule.when, rule.match) for rule in flow.exits if rule.when is not None]
 
 
 def _index(flows: Iterable[Flow]) -> Index:

@@ -9,10 +9,11 @@ from msgspec import Raw
 
 from schemas.codec import packed_size
 from schemas.event import LoggedEvent
-from schemas.flow import Flow, Settle
+from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, identifies, normalized
 from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
+from schemas.steps import Settle
 from streams import dedupe, weight
 from streams.decide import decide
 from streams.entry import past_name, step_of
@@ -87,7 +88,7 @@ def wake(
     """
     woken = False
     for enrollment in list(profile.enrollments):
-        flow = program.flows.get(enrollment.flow)
+        flow = program.flow_of(enrollment)
         if flow is None:
             continue  # of a flow that is no longer there; adopting flows is explicit
         due = enrollment.wakeup_at <= through_at
@@ -104,15 +105,16 @@ def wake(
 
 def wakeup_of(program: Program, profile: Profile) -> int:
     """The earliest moment at which an enrollment of a flow that we run has something to do."""
-    return min((one.wakeup_at for one in profile.enrollments if one.flow in program.flows), default=NEVER)
+    return min((one.wakeup_at for one in profile.enrollments if program.flow_of(one) is not None), default=NEVER)
 
 
 def holds_of(program: Program, profile: Profile) -> tuple[Hold, ...]:
     """The gates that this profile is held at, each with its due time."""
     found = []
     for enrollment in profile.enrollments:
-        if enrollment.held and enrollment.flow in program.flows:
-            step = step_of(program.flows[enrollment.flow], enrollment)
+        flow = program.flow_of(enrollment) if enrollment.held else None
+        if flow is not None:
+            step = step_of(flow, enrollment)
             if isinstance(step, Settle):
                 found.append((step.gates, enrollment.due_at))
     return tuple(found)
@@ -127,7 +129,8 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
     concerned = program.interests[seen.type].ends
     for enrollment in list(profile.enrollments):
         if enrollment.flow in concerned:
-            flow = program.flows[enrollment.flow]
+            flow = program.flow_of(enrollment)
+            assert flow is not None, "nobody is interested on behalf of a flow that is not there"
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
             if verdict.enrollment is None:
                 out.tallies[("timer", flow.name, "canceled")] += 1

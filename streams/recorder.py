@@ -8,11 +8,12 @@ from schemas import codec
 from schemas.command import Clock, Command
 from schemas.dead_letter import DeadLetter, letter
 from schemas.decision import Cause, Decision
-from schemas.flow import Flow, Send
+from schemas.flow import Flow
 from schemas.identity import profile_key
 from schemas.instants import to_wire
 from schemas.limits import MARKETING_VALID_MS, REFUSAL_REPEAT_MS
 from schemas.profile import Enrollment, Profile, Refusal
+from schemas.steps import Send
 from streams import ids
 from streams.steps.send import ADDRESS_OF_CHANNEL
 from streams.unit import NO_TIME, Record

@@ -8,8 +8,8 @@ import msgspec
 
 from schemas.decision import Outcome
 from schemas.event import LoggedEvent
-from schemas.flow import Send
 from schemas.profile import Enrollment, Seen
+from schemas.steps import Send
 from streams.watermarks import Gates
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas import instants
 from schemas.control import Watermark
-from schemas.flow import Gate
+from schemas.steps import Gate
 
 Packed = tuple[str, str, str, int]  # tenant, source, shop, complete through
 

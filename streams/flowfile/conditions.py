@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from schemas.catalog import Kind, Word
-from schemas.flow import All, AnyOf, Compare, Condition, Not, Operator
+from schemas.conditions import All, AnyOf, Compare, Condition, Not, Operator
 from schemas.instants import from_wire
 from schemas.money import AMOUNT_PATTERN
 from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown

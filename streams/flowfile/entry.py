@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from schemas.catalog import BY_SHORT, TYPES, Word, words_of
-from schemas.flow import EventMatch, ExitRule, Reentry
+from schemas.conditions import EventMatch
+from schemas.flow import ExitRule, Reentry
 from schemas.limits import TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.conditions import Scope, condition, trigger_word
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from schemas.flow import Step, Wait
+from schemas.steps import Step, Wait
 from streams.flowfile.nodes import Node
 from streams.flowfile.reader import Reader
 
@@ -44,7 +44,7 @@ def _note_cycle(reader: Reader, steps: Sequence[Step], cycle: Sequence[int], nod
     path = " -> ".join(f"`{steps[index].label}`" for index in reversed(cycle))
     waits = [steps[index] for index in cycle]
     place = nodes[max(cycle)]
-    if any(isinstance(step, Wait) and step.duration_ms >= CYCLE_WAIT_MS_MIN for step in waits):
+    if any(isinstance(step, Wait) and step.span.ms >= CYCLE_WAIT_MS_MIN for step in waits):
         message = f"steps that repeat are not available yet; a way leads back here: {path}"
         reader.note("not_available_yet", place, message)
     else:

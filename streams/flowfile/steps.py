@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from schemas.flow import Step, Stop
 from schemas.limits import STEPS_MAX
+from schemas.steps import Step, Stop
 from streams.flowfile.conditions import Scope
 from streams.flowfile.graph import check_ways
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown

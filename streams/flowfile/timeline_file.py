@@ -54,7 +54,7 @@ class _TimelineReader:
     def __init__(self, reader: Reader, flow: Flow) -> None:
         self.reader = reader
         # An event without a source comes from where the flow expects it.
-        named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits)]
+        named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits) if rule.when is not None]
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
         self._people: dict[str, str] = {}

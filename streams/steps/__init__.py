@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas.flow import If, Route, Send, Settle, Stop
+from schemas.steps import If, Route, Send, Settle, Stop
 from streams.steps import branch, route, send, settle, stop
 from streams.steps.passage import Move, Passage
 

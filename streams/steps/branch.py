@@ -7,11 +7,11 @@ For example:
 
 from __future__ import annotations
 
-from schemas.flow import If
-from streams.conditions import judge
+from schemas.steps import If
+from streams.predicates import judge
 from streams.steps.passage import Go, Move, Passage
 
 
 def run(step: If, passage: Passage) -> Move:
     """To `then` when the condition is true."""
-    return Go(step.then if judge(step.condition, passage.enrollment.context) is True else step.otherwise)
+    return Go(step.then if judge(step.condition, passage.view) is True else step.otherwise)

@@ -7,6 +7,7 @@ import msgspec
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
 from streams.verdict import Note
+from streams.view import View
 from streams.watermarks import Gates
 
 
@@ -40,4 +41,10 @@ class Passage(msgspec.Struct, kw_only=True):
     profile: Profile
     gates: Gates
     now: int
+    offset: int = -1  # of the record being processed
     notes: list[Note] = []
+
+    @property
+    def view(self) -> View:
+        """What a condition may look at here."""
+        return View(self.enrollment.context, self.profile, self.enrollment, self.flow, self.now, self.offset)

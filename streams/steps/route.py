@@ -7,11 +7,11 @@ For example:
 
 from __future__ import annotations
 
-from schemas.flow import Route
+from schemas.steps import Route
 from streams.steps.passage import Go, Move, Passage
 
 
 def run(step: Route, passage: Passage) -> Move:
     """To the case of the word's text."""
-    word = passage.enrollment.context.get(step.by)
+    word = passage.enrollment.context.get(step.by.of)
     return Go(step.cases.get(word, step.otherwise) if isinstance(word, str) else step.otherwise)

@@ -11,8 +11,8 @@ For example:
 
 from __future__ import annotations
 
-from schemas.flow import Send
 from schemas.profile import NEVER, Enrollment
+from schemas.steps import Send
 from streams.exits import first_of
 from streams.steps.passage import End, Go, Hold, Move, Passage
 from streams.verdict import Note

@@ -11,8 +11,8 @@ For example:
 
 from __future__ import annotations
 
-from schemas.flow import Settle
 from schemas.instants import to_wire
+from schemas.steps import Settle
 from streams.steps.passage import Go, Hold, Move, Passage
 from streams.verdict import Note
 

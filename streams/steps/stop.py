@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.flow import Stop
+from schemas.steps import Stop
 from streams.steps.passage import End, Move, Passage
 
 

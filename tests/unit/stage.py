@@ -18,15 +18,18 @@ from msgspec.structs import replace
 from schemas import codec
 from schemas.catalog import BY_SHORT
 from schemas.command import Clock, Command
+from schemas.conditions import Condition, EventMatch
 from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event, LoggedEvent
-from schemas.flow import Condition, EventMatch, ExitRule, Flow, Gate, Reentry, Send, Settle, Step, Stop, Wait
+from schemas.flow import ExitRule, Flow, Reentry
 from schemas.identity import Identity
 from schemas.instants import EPOCH, from_datetime, to_wire
 from schemas.money import Money
 from schemas.profile import PartitionRecord, Profile
+from schemas.span import Span
+from schemas.steps import Gate, Send, Settle, Step, Stop, Wait
 from streams.partition import Partition, Record
 from streams.program import Program, build
 from streams.rehearsal import event_record, watermark_record
@@ -176,7 +179,7 @@ def _linked(step: Step, index: int) -> Step:
 
 def wait(minutes: float, *, label: str = "wait") -> Wait:
     """Wait this many minutes."""
-    return Wait(label=label, duration_ms=int(minutes * MINUTE), next=NEXT)
+    return Wait(label=label, span=Span(ms=int(minutes * MINUTE)), next=NEXT)
 
 
 def settle(

@@ -12,8 +12,9 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from schemas import codec
+from schemas.conditions import Compare
 from schemas.control import END_KEY, TICK_KEY, WATERMARK_KEY, Tick, Watermark
-from schemas.flow import Compare, Reentry
+from schemas.flow import Reentry
 from schemas.identity import Identity
 from schemas.instants import to_wire
 from schemas.limits import PROFILE_BYTES_MAX

@@ -8,8 +8,9 @@ import pytest
 from msgspec import Raw
 
 from schemas.catalog import Kind
-from schemas.flow import All, AnyOf, Compare, Condition, Not, Operator
-from streams.conditions import judge, words_used
+from schemas.conditions import All, AnyOf, Compare, Condition, Not, Operator
+from streams.predicates import judge_words as judge
+from streams.predicates import words_used
 from streams.words import by_part, is_kind, select
 from tests.unit.stage import at, checkout, event, logged
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.flow import Compare, Reentry
+from schemas.conditions import Compare
+from schemas.flow import Reentry
 from schemas.identity import Identity
 from schemas.limits import ENROLLMENTS_MAX
 from streams import ids

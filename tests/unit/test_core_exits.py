@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.flow import Compare
+from schemas.conditions import Compare
 from tests.unit.stage import BOUGHT, MINUTE, SAME_CART, Stage, checkout, event, exit_on, flow, order, send, settle, wait
 
 LARGE = Compare(word="total", kind="money", operator="gte", operand=["50", "USD"])

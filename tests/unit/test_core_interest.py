@@ -6,10 +6,11 @@ import random
 
 import pytest
 
-from schemas.flow import All, AnyOf, Compare, Condition, Flow, Not
-from streams.conditions import judge
+from schemas.conditions import All, AnyOf, Compare, Condition, Not
+from schemas.flow import Flow
 from streams.exits import comes_from
 from streams.interest import interests
+from streams.predicates import judge_words as judge
 from tests.unit.stage import Stage, checkout, flow, wait
 
 SPRING = Compare(word="campaign", kind="text", operator="eq", operand="spring")

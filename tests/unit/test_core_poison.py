@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from schemas import codec
+from schemas.conditions import AnyOf, Compare
 from schemas.control import RESOLUTION_KEY, Watermark
-from schemas.flow import AnyOf, Compare, Flow, If
+from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.limits import POISON_IN_WINDOW_MAX, POISON_MAX, POISON_WINDOW
 from schemas.profile import NEVER
+from schemas.steps import If
 from streams.partition import Record
 from streams.program import build
 from streams.rehearsal import event_record

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from schemas.flow import Compare, Gate, If, Route
+from schemas.conditions import Compare
 from schemas.identity import Identity
+from schemas.steps import Gate, If, Route, Value
 from streams.decide import decide
 from streams.verdict import Wakeup
 from streams.watermarks import Gates, Watermarks
@@ -214,7 +215,7 @@ class TestIf:
 def test_route_goes_by_the_text_of_a_word(channel: str | None, sent: list[str]) -> None:
     ways = flow(
         wait(15),
-        Route(label="route", by="channel_id", cases={"2": 2, "3": 3}, otherwise=4),
+        Route(label="route", by=Value("trigger", "channel_id"), cases={"2": 2, "3": 3}, otherwise=4),
         send("two", next=5),
         send("three", next=5),
         stop("no_branch_matched"),

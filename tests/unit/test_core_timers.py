@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from schemas.flow import Gate
 from schemas.profile import NEVER
+from schemas.steps import Gate
 from streams.holds import Holds, first
 from streams.timers import Timers
 

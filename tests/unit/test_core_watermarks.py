@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.flow import Gate
+from schemas.steps import Gate
 from streams.watermarks import Gates, Watermarks
 from tests.unit.stage import ORDERS, TENANT, at, mark
 

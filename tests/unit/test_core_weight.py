@@ -6,8 +6,8 @@ import pytest
 from msgspec import Raw
 
 from schemas.codec import pack_profile
+from schemas.conditions import Compare
 from schemas.event import Event
-from schemas.flow import Compare
 from schemas.limits import PROFILE_BYTES_MAX
 from streams import dedupe
 from tests.unit.stage import Stage, checkout, event, exit_on, flow, order, work

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.flow import (
-    All,
-    AnyOf,
-    Compare,
-    Condition,
-    EventMatch,
-    ExitRule,
-    Flow,
-    Gate,
-    If,
-    Not,
-    Reentry,
-    Route,
-    Send,
-    Settle,
-    Step,
-    Stop,
-    Wait,
-)
+from schemas.conditions import All, AnyOf, Compare, Condition, EventMatch, Not
+from schemas.flow import ExitRule, Flow, Reentry
+from schemas.span import Span
+from schemas.steps import Gate, If, Route, Send, Settle, Step, Stop, Value, Wait
 from streams.flowfile import durations, load
 
 MINUTE = 60_000
@@ -94,7 +79,7 @@ def test_the_worked_example() -> None:
         exit_check="continuous",
         skew_ms=5 * MINUTE,
         steps=(
-            Wait(label="wait_1", duration_ms=15 * MINUTE, next=1),
+            Wait(label="wait_1", span=Span(ms=15 * MINUTE), next=1),
             Settle(
                 label="settle_1",
                 gates=(Gate(source="magento1.orders"),),
@@ -102,7 +87,7 @@ def test_the_worked_example() -> None:
                 on_timeout="skip",
                 next=2,
             ),
-            Route(label="route_1", by="channel_id", cases={"2": 4, "3": 6}, otherwise=3),
+            Route(label="route_1", by=Value("trigger", "channel_id"), cases={"2": 4, "3": 6}, otherwise=3),
             Stop(label="stop_1", reason="no_branch_matched"),
             Send(label="store_two", template="cart_store_two", channel="email", message_class="marketing", next=5),
             Stop(label="stop_2", reason="done"),
@@ -294,7 +279,7 @@ def test_a_list_at_the_very_end_runs_into_the_implicit_stop() -> None:
       otherwise: { stop: nowhere }
 """)
     assert found == (
-        Route(label="route_1", by="store", cases={"a": 1, "b": 2}, otherwise=3),
+        Route(label="route_1", by=Value("trigger", "store"), cases={"a": 1, "b": 2}, otherwise=3),
         Send(label="send_1", template="a", channel="log", message_class="marketing", next=4),
         Stop(label="stop_1", reason="closed"),
         Stop(label="stop_2", reason="nowhere"),

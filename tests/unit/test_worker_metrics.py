@@ -306,7 +306,7 @@ def test_what_the_core_counts_is_declared(tmp_path: Path) -> None:
         (["streams"], r'tallies\[\("evicted", "(\w+)"\)\]', metrics.EVICTED),
         (["streams"], r'tallies\[\("timer", [\w.]+, "(\w+)"\)\]', metrics.TIMERS),
         (
-            ["streams/flowfile/step_kinds.py"],
+            ["streams/flowfile/step_kinds/send.py"],
             r"(?<=_CHANNELS = \()(.*)(?=\))",
             [str(metrics.CHANNELS)[1:-1].replace("'", '"')],
         ),

@@ -1,51 +1,24 @@
-"""Conditions over words, in three values: true, false, and None for unknown.
+"""Comparisons: one value against one operand of the same kind, in three values; None is unknown.
 
-A missing word is unknown; unknown is not false, `not unknown` is unknown. `is_set` and `is_not_set` are never unknown.
+A missing word is unknown, and so is money of another currency. `is_set` and `is_not_set` are never unknown.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from schemas.catalog import Kind
-from schemas.flow import All, AnyOf, Compare, Condition, Not
+from schemas.conditions import Compare
 from streams import words as word_values
-
-Words = Mapping[str, Any]
 
 AS_STORED = frozenset[Kind]({"text", "boolean", "list"})  # the others are brought into a form that compares
 
 
-def judge(condition: Condition, words: Words) -> bool | None:
-    """True, false or unknown. Bounded by the size of the condition."""
-    if isinstance(condition, Compare):
-        return _compare(condition, words.get(condition.word))
-    if isinstance(condition, Not):
-        inner = judge(condition.part, words)
-        return None if inner is None else not inner
-    answers = [judge(part, words) for part in condition.parts]
-    decisive = isinstance(condition, AnyOf)
-    if decisive in answers:
-        return decisive
-    return None if None in answers else not decisive
-
-
-def words_used(condition: Condition | None) -> frozenset[str]:
-    """The words that a condition asks for."""
-    if condition is None:
-        return frozenset()
-    if isinstance(condition, Compare):
-        return frozenset({condition.word})
-    if isinstance(condition, Not):
-        return words_used(condition.part)
-    assert isinstance(condition, All | AnyOf)
-    return frozenset().union(*(words_used(part) for part in condition.parts))
-
-
-def _compare(compare: Compare, value: Any) -> bool | None:
+def compare(compare: Compare, value: Any) -> bool | None:
+    """The answer. `value` is of the kind of the comparison, or None."""
     if compare.operator == "is_set":
         return value is not None
     if compare.operator == "is_not_set":

@@ -1,0 +1,77 @@
+"""What is kept of a person beside identifiers and enrollments: facts, counts, consent, messages, appointments.
+
+Most people have none of it, and their state then has one byte for it. Fields are only ever added at the end of a
+struct, with a default. Instants are milliseconds UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Stated(msgspec.Struct, array_like=True, gc=False):
+    """A fact as it was last stated: of two, the later `occurred_at` stays, then the higher event id (semantics 7.1)."""
+
+    value: Any  # JSON of the declared kind
+    occurred_at: int
+    event_id: str = ""
+
+
+class Count(msgspec.Struct, array_like=True, gc=False):
+    """How often something was seen, and when: exactly for the newest, by UTC day for older ones."""
+
+    total: int = 0
+    recent: list[int] = []  # occurred_at of the newest, ascending
+    days: dict[int, int] = {}  # UTC day number -> how many, of those no longer in `recent`
+    newest: list[Any] | None = None  # [occurred_at, offset, words] of the newest one, if conditions ask for its words
+
+
+class Consent(msgspec.Struct, array_like=True, gc=False):
+    """The latest explicit act about one channel (and storefront); of two of one instant the more restrictive."""
+
+    granted: bool
+    occurred_at: int
+    source: str = ""
+    event_id: str = ""
+
+
+class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
+    """A message that was ordered: it takes room under caps, may be recalled, and for a while may be regretted."""
+
+    command_id: str
+    enrollment_id: str
+    flow: str
+    version: str
+    step: str
+    channel: str
+    message_class: str
+    group: str
+    storefront: str
+    decided_at: int
+    not_after: int
+    status: Literal["ordered", "accepted", "returned"] = "ordered"  # returned: it takes no room any more
+    recalled: bool = False
+    judged: bool = False  # it has been regretted or recalled once, which is enough
+    anchor_at: int = 0
+    trigger_offset: int = -1
+    context: dict[str, Any] = {}  # the words of the trigger, to judge the decision again
+
+
+class Appointment(msgspec.Struct, array_like=True, gc=False):
+    """When a flow that begins by the clock is to look at this person next."""
+
+    at: int
+    of: str = ""  # what it was computed from: the fact's value and the zone
+
+
+class Dossier(msgspec.Struct, kw_only=True, array_like=True, gc=False):
+    """All of it, by name."""
+
+    facts: dict[str, Stated] = {}
+    counts: dict[str, Count] = {}  # by `EventCount` or `LastEvent` in its canonical form, see streams.counting
+    consents: dict[str, Consent] = {}  # "email", or "email/2" for a storefront
+    messages: list[Message] = []
+    appointments: dict[str, Appointment] = {}  # by flow
+    suppressed: dict[str, int] = {}  # channel, or "*" -> since when

@@ -1,0 +1,39 @@
+"""`route`: one way for each text of a word."""
+
+from __future__ import annotations
+
+from schemas.steps import Route, Step, Value
+from streams.flowfile.conditions import trigger_word
+from streams.flowfile.nodes import Mapping, Node, cut, shown
+from streams.flowfile.reader import Reader
+from streams.flowfile.steps import Place, Steps, Target
+
+
+def read(steps: Steps, body: Node, place: Place) -> None:
+    """`route: { by: trigger.channel_id, cases: { 2: store_two }, otherwise: { stop: no_branch_matched } }`"""
+    reader = steps.reader
+    found = reader.fields(body, "`route`", required=("by", "cases", "otherwise"))
+    by = trigger_word(reader, found.get("by"), "`by`", steps.scope, kind="text")
+    cases = _cases(reader, found.get("cases"))
+
+    def build(*ways: int) -> Step:
+        by_text = {text: way for (text, _), way in zip(cases, ways, strict=False)}
+        return Route(label=place.label, by=Value("trigger", by), cases=by_text, otherwise=ways[-1])
+
+    ways: list[Target] = []
+    steps.add(place, ways, build)
+    ways.extend(steps.target(way, f"case `{cut(text)}`", after=place.after) for text, way in cases)
+    ways.append(steps.target(found.get("otherwise"), "`otherwise`", after=place.after))
+
+
+def _cases(reader: Reader, node: Node | None) -> list[tuple[str, Node]]:
+    """The cases by text. A whole number needs no quotes: it is the text as written."""
+    if node is None:
+        return []
+    if not isinstance(node, Mapping) or not node.entries:
+        reader.note("wrong_shape", node, f'`cases` must be a mapping such as {{ "2": store_two }}, not {shown(node)}')
+        return []
+    for key, _ in node.entries.values():
+        if not (key.kind == "number" and key.text.isdigit()):
+            reader.text(key, "a case")
+    return [(text, way) for text, (_, way) in node.entries.items()]

@@ -1,0 +1,25 @@
+"""A view: everything that a condition may look at, at one moment of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from schemas.flow import Flow
+from schemas.profile import Enrollment, Profile
+
+
+class View(msgspec.Struct, gc=False):
+    """`words` are those of the event at hand, or of the trigger; the rest is unset where only words may be asked for.
+
+    `offset` is that of the record being processed.
+    """
+
+    words: Mapping[str, Any]
+    profile: Profile | None = None
+    enrollment: Enrollment | None = None
+    flow: Flow | None = None
+    now: int = 0
+    offset: int = -1
