@@ -9,7 +9,7 @@ from agents.worker.marks import Marks
 from agents.worker.owned_partition import OwnedPartition
 from agents.worker.ticker import Ticker
 from agents.worker.ticking import PAUSE_SECONDS
-from tests.simulation.clockwork import BEGINS_SECONDS, VirtualLoop
+from tests.simulation.clockwork import BEGINS_SECONDS, VirtualLoop, pause
 
 
 def looks(*, marks_at: Iterable[float], until: float) -> list[float]:
@@ -33,7 +33,7 @@ def looks(*, marks_at: Iterable[float], until: float) -> list[float]:
         for at in marks_at:
             loop.call_later(at, moved.set)
         task = asyncio.create_task(ticker.run())
-        await asyncio.sleep(until)
+        await pause(until)
         task.cancel()
 
     loop.run_until_complete(play())

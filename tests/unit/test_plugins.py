@@ -1,0 +1,151 @@
+"""Plug-ins: what they may do, what they are refused for, and that they answer the same whatever happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.errors import InputRefused
+from agents.plugins import load_plugins
+from streams.plugins import ANSWER_NODES_MAX, Answer, Plugin, ask, registry
+
+HEAD = "from agents.plugins.kinds import predicate, recommender, transform\n"
+GOLD = '''
+@predicate(version=1, inputs=("trigger.total", "fact.tier"))
+def is_gold(inputs):
+    """Whether the person is of the gold tier."""
+    return inputs["fact.tier"] == "gold"
+'''
+
+
+def one(folder: Path, source: str) -> Plugin:
+    (folder / "plugin.py").write_text(HEAD + source)
+    (found,) = load_plugins(folder)
+    return found
+
+
+def test_it_is_asked_with_what_it_has_declared(tmp_path: Path) -> None:
+    """Semantics 15: declared inputs and a version."""
+    plugin = one(tmp_path, GOLD)
+    assert (plugin.kind, plugin.name, plugin.version) == ("predicate", "is_gold", 1)
+    assert ask(plugin, {"fact.tier": "gold", "fact.other": 1}) == Answer(True)
+    assert ask(plugin, {}) == Answer(False)
+    seen = one(
+        tmp_path, "@transform(version=1, inputs=('fact.a', 'now'))\ndef all_of(inputs):\n    return dict(inputs)\n"
+    )
+    assert ask(seen, {"fact.a": "x", "fact.b": "y"}) == Answer({"fact.a": "x", "now": None})
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "message"),
+    [
+        ("import time", 2, "imports a whole module"),
+        ("from time import time", 2, "imports `time.time`"),
+        ("from random import random", 2, "imports `random.random`"),
+        ("from os import environ", 2, "imports `os.environ`"),
+        ("from . import x", 2, "which a plug-in may not"),
+        ("from datetime import datetime\nX = datetime.now()", 3, "uses `.now`"),
+        ("def f(inputs):\n    return open('x')", 3, "uses `open`"),
+        ("def f(inputs):\n    return print('x')", 3, "uses `print`"),
+        ("def f(inputs):\n    return eval('1')", 3, "uses `eval`"),
+        ("def f(inputs):\n    return hash('x')", 3, "uses `hash`"),
+        ("def f(inputs):\n    return id(inputs)", 3, "uses `id`"),
+        ("def f(inputs):\n    return getattr(inputs, 'x')", 3, "uses `getattr`"),
+        ("def f(inputs):\n    return __import__('os')", 3, "uses `__import__`"),
+        ("def f(inputs):\n    return inputs.__class__", 3, "uses `.__class__`"),
+        ("def f(inputs):\n    return '{0.__class__}'.format(inputs)", 3, "uses `.format`"),
+        ("def f(inputs):\n    return 2 ** 99999999", 3, "raises to a power"),
+        ("def f(inputs):\n    return f(inputs)", 3, "calls `f`, which is no function that stands above"),
+        ("def f(inputs):\n    return g(inputs)\ndef g(inputs):\n    return 1", 3, "calls `g`"),
+        ("def f(inputs):\n    return (lambda x: x(x))(len)", 3, "calls something without a name"),
+        ("def f(inputs, x):\n    return x(x)", 3, "calls `x`"),
+        ("def f(len):\n    return len(len)", 2, "calls something of its own `len`"),
+        ("def f(inputs):\n    def g(x):\n        return x\n    return g(1)", 3, "declares a function within"),
+        ("def f(inputs):\n    return {1, 2}", 3, "makes a set"),
+        ("def f(inputs):\n    return set(inputs)", 3, "uses `set`"),
+        ("async def f(inputs):\n    pass", 2, "awaits"),
+        ("class C:\n    pass", 2, "declares a class"),
+        ("X = 1\ndef f(inputs):\n    global X\n    X = 2", 4, "`global`"),
+        ("def f(inputs):\n    yield 1", 3, "yields"),
+        ("for x in (1, 2):\n    pass", 2, "does something when it is loaded"),
+        ("X = [1 for a in range(1000000)]", 1, "it fails when it is loaded: OverBudget"),
+        ("X = 1 / 0", 1, "it fails when it is loaded: ZeroDivisionError"),
+        ("def f(:", 2, "this is not Python"),
+        (GOLD.replace("version=1", "version=0"), 1, "needs a version from 1"),
+        (GOLD.replace("fact.tier", "person.tier", 1), 1, "an input is trigger.WORD"),
+        (GOLD.replace("version=1", "version=1, steps_max=10**9".replace("10**9", "1000000000")), 1, "the budget of"),
+        (GOLD + GOLD.replace("is_gold", "is_old").replace("inputs=(", "inputs=(7, "), 1, "`is_old` asks for 7"),
+    ],
+)  # fmt: skip
+def test_what_breaks_the_rules_is_refused_at_load(tmp_path: Path, body: str, line: int, message: str) -> None:
+    (tmp_path / "plugin.py").write_text(HEAD + body)
+    with pytest.raises(InputRefused) as refused:
+        load_plugins(tmp_path)
+    assert f"plugin.py:{line}:" in refused.value.message
+    assert message in refused.value.message
+
+
+def test_two_of_one_name_and_version_are_refused(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text(HEAD + GOLD)
+    with pytest.raises(InputRefused, match="is_gold version 1 is there twice"):
+        load_plugins(tmp_path)
+    (tmp_path / "b.py").write_text(HEAD + GOLD.replace("version=1", "version=2"))
+    assert sorted(registry(load_plugins(tmp_path))) == [("is_gold", 1), ("is_gold", 2)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True:\n        pass",
+        "return sum(1 for x in range(100000000))",
+        "return {x: 1 for x in range(100000000)}",
+        "for a in range(100000000):\n        x = a",
+        "return max(range(5000), key=lambda x: -x)",
+    ],
+)
+def test_a_budget_is_steps_and_not_time(tmp_path: Path, body: str) -> None:
+    plugin = one(
+        tmp_path,
+        f"def f(inputs):\n    {body}\n@predicate(version=1, inputs=())\ndef p(inputs):\n    return f(inputs)\n",
+    )
+    first, second = ask(plugin, {}), ask(plugin, {})
+    assert first == second == Answer(None, "over_budget")
+
+
+def test_the_budget_is_what_is_declared(tmp_path: Path) -> None:
+    source = "@transform(version=1, inputs=(), steps_max={})\ndef f(inputs):\n    return sum(1 for _ in range(98))\n"
+    assert ask(one(tmp_path, source.format(99)), {}) == Answer(98)
+    assert ask(one(tmp_path, source.format(98)), {}) == Answer(None, "over_budget")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "expected"),
+    [
+        ("predicate", "True", Answer(True)),
+        ("predicate", "None", Answer(None)),
+        ("predicate", "1", Answer(None, "wrong_kind")),
+        ("transform", "{'a': ['b', 1, None]}", Answer({"a": ["b", 1, None]})),
+        ("transform", "0.1", Answer(None, "wrong_kind")),
+        ("transform", f"['x'] * {ANSWER_NODES_MAX}", Answer(None, "wrong_kind")),
+        ("recommender", "['P-1', 'P-2']", Answer(["P-1", "P-2"])),
+        ("recommender", "[1]", Answer(None, "wrong_kind")),
+        ("recommender", "['x'] * 51", Answer(None, "wrong_kind")),
+        ("transform", "inputs['fact.missing'] + 1", Answer(None, "KeyError")),
+        ("transform", "[] + 1", Answer(None, "TypeError")),
+    ],
+)
+def test_an_answer_is_of_its_kind_or_unknown(tmp_path: Path, kind: str, answer: str, expected: Answer) -> None:
+    source = f"@{kind}(version=1, inputs=())\ndef f(inputs):\n    return {answer}\n"
+    assert ask(one(tmp_path, source), {}) == expected
+
+
+def test_the_reference_shows_one_that_works(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "plug-ins.md").read_text()
+    (tmp_path / "page.py").write_text(page.partition("```python\n")[2].partition("```")[0])
+    (plugin,) = load_plugins(tmp_path)
+    dear = {"trigger.total": {"amount": "200.00", "currency": "EUR"}, "fact.orders_count": 1}
+    assert ask(plugin, dear) == Answer(True)
+    assert ask(plugin, dear | {"fact.orders_count": 0}) == Answer(False)
+    assert ask(plugin, {}) == Answer(None)
