@@ -1,4 +1,4 @@
-"""Spans: lengths of time, of which months and days depend on the calendar."""
+"""A stretch of time as flows write it: calendar months, then calendar days, then exact milliseconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Span(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Calendar months, then calendar days at the same wall time, then exact milliseconds; none is negative."""
+    """None is negative. How long it lasts depends on where and from when it is counted: `streams.clock.span`."""
 
     months: int = 0
     days: int = 0

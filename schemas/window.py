@@ -1,4 +1,4 @@
-"""Windows: when on a day something is allowed, by the clock on somebody's wall."""
+"""Hours of the day in local time, on certain weekdays, except on certain days."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import msgspec
 
 
 class Window(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Half-open, [start, end); one that crosses midnight belongs to the day it starts on."""
+    """From `start_ms` after midnight up to, and without, `end_ms`. An end below the start lies on the next day.
 
-    start_ms: int  # of the day, 0 to 86,399,999
-    end_ms: int  # of the day, up to 86,400,000; at or below the start: on the day after
-    weekdays: tuple[int, ...] = ()  # 0 is Monday; empty: all
-    except_days: tuple[str, ...] = ()  # ISO dates on which it does not start
+    It belongs to the day it starts on: weekdays and exceptions speak of that day.
+    """
+
+    start_ms: int
+    end_ms: int  # up to 24:00; never the start
+    weekdays: tuple[int, ...] = ()  # Monday is 0; none: every day
+    except_days: tuple[str, ...] = ()  # ISO dates, say holidays

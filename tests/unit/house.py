@@ -28,8 +28,10 @@ BANNED_WORDS = frozenset({"util", "utils", "helper", "helpers", "common", "misc"
 PURE = frozenset({
     "__future__", "collections", "copy", "dataclasses", "datetime", "decimal", "difflib", "enum", "functools",
     "graphlib", "hashlib", "heapq", "itertools", "math", "msgspec", "operator", "re", "ruamel", "string", "struct",
-    "typing", "zlib",
+    "typing", "tzdata", "zlib", "zoneinfo",
 })  # fmt: skip
+#: What came with a package that we pinned.
+RESOURCES = "importlib.resources."
 #: What the contracts may not import, so that the core does not get it through them. They may read their own files.
 IMPURE = frozenset({
     "asyncio", "getpass", "http", "locale", "logging", "multiprocessing", "os", "platform", "random", "secrets",
@@ -40,6 +42,8 @@ IMPURE_BUILTINS = frozenset({
     "__import__", "breakpoint", "eval", "exec", "hash", "id", "input", "open", "print",
 })  # fmt: skip
 CLOCKS_AND_CHANCE = frozenset({"now", "today", "utcnow", "uuid1", "uuid4"})
+#: They look for the time zones of the machine first; `streams.clock.zones` reads those that we pinned.
+ZONES_OF_THE_MACHINE = frozenset({"ZoneInfo", "no_cache", "available_timezones"})
 #: Datetime constructors, and how many positional arguments bring a time zone along. None: there is no such way.
 AWARE_FROM = {"now": 1, "fromtimestamp": 2, "combine": 3, "utcnow": None, "utcfromtimestamp": None, "today": None}
 
@@ -125,7 +129,8 @@ def purity(module: Module) -> Iterator[str]:
         return
     for line, name in imports(module):
         top = name.split(".")[0]
-        if top in IMPURE or (module.room == "streams" and top not in PURE and top not in ROOMS):
+        own = top in PURE or top in ROOMS or name.startswith(RESOURCES)
+        if top in IMPURE or (module.room == "streams" and not own):
             yield f"line {line}: imports {name}"
     for node in ast.walk(module.tree):
         yield from _impure(node, strictly=module.room == "streams")
@@ -139,6 +144,8 @@ def _impure(node: ast.AST, *, strictly: bool) -> Iterator[str]:
         return
     if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
         yield f"line {line}: awaits"
+    if isinstance(node, ast.Call) and name_of(node.func) in ZONES_OF_THE_MACHINE:
+        yield f"line {line}: asks the machine for time zones"
     if isinstance(node, ast.Global):
         yield f"line {line}: changes the module with `global`"
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in IMPURE_BUILTINS:
