@@ -66,6 +66,29 @@ class Appointment(msgspec.Struct, array_like=True, gc=False):
     of: str = ""  # what it was computed from: the fact's value and the zone
 
 
+class Click(msgspec.Struct, array_like=True, gc=False):
+    """Somebody has followed a link of a message."""
+
+    command_id: str
+    flow: str
+    version: str
+    step: str
+    enrollment_id: str
+    occurred_at: int
+
+
+class Purchase(msgspec.Struct, kw_only=True, array_like=True, gc=False):
+    """An order that a click may be credited with. Amounts are decimal text."""
+
+    order_id: str
+    occurred_at: int
+    amount: str
+    currency: str
+    refunds: dict[str, str] = {}  # refund id -> amount
+    credited_to: str = ""  # command id of the click that has it now; "" is nobody
+    credited: str = "0"  # so much of it
+
+
 class Dossier(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """All of it, by name."""
 
@@ -75,3 +98,5 @@ class Dossier(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     messages: list[Message] = []
     appointments: dict[str, Appointment] = {}  # by flow
     suppressed: dict[str, int] = {}  # channel, or "*" -> since when
+    clicks: list[Click] = []
+    purchases: list[Purchase] = []
