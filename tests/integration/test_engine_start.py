@@ -116,6 +116,7 @@ async def test_a_log_that_begins_above_the_position_is_fatal(stack: Addresses, h
 async def test_the_state_of_other_flows_and_of_another_log_is_refused(
     stack: Addresses, home: Path, namespace: str
 ) -> None:
+    """Semantics 12.1."""
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
         await (await made.worker()).until_ready()
         await _play(made, seed=10, events=100)

@@ -10,6 +10,7 @@ from tests.unit.stage import TENANT, Stage, checkout, flow
 
 
 def test_the_strongest_identifier_decides() -> None:
+    """Semantics 11.1."""
     assert KINDS == ("profile_id", "external_id", "email", "phone", "exchange_id", "device_id", "anonymous_id")
     values = {kind: f"{kind}-value" for kind in KINDS}
     for kind in KINDS:
@@ -64,7 +65,7 @@ def test_nobody_is_merged_across_tenants() -> None:
 
 
 def test_a_browser_that_is_identified_later_is_a_second_profile() -> None:
-    """Until identity resolution exists; the README says so."""
+    """Semantics 11.3, until identity resolution exists; the README says so."""
     stage = Stage(flow()).event(checkout("10:00", identity=Identity(anonymous_id="b1")))
     stage.event(checkout("10:05", identity=Identity(anonymous_id="b1", email="ann@example.com"))).finish()
     assert len(stage.sent) == 2

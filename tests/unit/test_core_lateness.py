@@ -27,7 +27,7 @@ def live(one: Flow) -> Stage:
 
 
 class TestAMessageThatIsLate:
-    """Semantics 5.4."""
+    """Semantics 5.8."""
 
     LATE = msgspec.structs.replace(send(), max_lateness_ms=60 * MINUTE, when_late="skip")
 

@@ -142,7 +142,7 @@ class TestPlanningTicks:
         assert plan(take(stage, tick, "10:01"), "10:02", marks) is None
 
     def test_at_most_so_many_profiles_at_once_and_the_rest_next_time(self) -> None:
-        """Semantics 1.5 and 5.3: in due order, at a bounded rate."""
+        """Semantics 1.5 and 5.7: in due order, at a bounded rate."""
         stage = live(flow(wait(15), send())).append(*crowd(2 * RELEASED_PER_TICK_MAX + 1))
         stage.event(checkout("09:59", who="first"), "10:01")
         released: list[int] = []
@@ -177,6 +177,7 @@ class TestCarriedClock:
         assert stage.story == ["10:00 entered triggered", "10:15 ended bought"]
 
     def test_due_before_the_record_that_armed_it_is_due_with_it(self) -> None:
+        """Semantics 1.7."""
         stage = Stage(flow()).event(checkout("10:00"), "10:20").event(order("10:18"), "10:20").finish()
         assert stage.sent == []
 

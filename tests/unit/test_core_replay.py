@@ -1,6 +1,6 @@
 """Replay: the same log gives the same outputs, whatever the batch sizes, and whatever was written before a crash.
 
-Semantics 1.3 and 1.4. A crash leaves any mixture behind that the order of acknowledgement allows: outputs of
+Semantics 1.1, 1.3 and 1.4. A crash leaves any mixture behind that the order of acknowledgement allows: outputs of
 every unit begun, states of some profiles ahead of the partition record, never a partition record ahead of a state.
 """
 

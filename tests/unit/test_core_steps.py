@@ -18,7 +18,7 @@ SETTLED = flow(wait(15), settle(hold=120), send())
 
 
 class TestWait:
-    """Semantics 5.1: exact elapsed time; 5.2: completed at its moment."""
+    """Semantics 5.1: exact elapsed time; 5.6: completed at its moment."""
 
     def test_a_wait_is_over_at_its_moment_and_not_before(self) -> None:
         stage = Stage(flow()).event(checkout("10:00")).pass_time("10:15")
@@ -26,7 +26,7 @@ class TestWait:
         assert stage.pass_time("10:15:00.001").sent == ["10:15 remind"]
 
     def test_waits_of_months_are_ordinary(self) -> None:
-        """Semantics 5.3."""
+        """Semantics 5.7."""
         stage = Stage(flow(wait(200 * 24 * 60), send())).event(checkout("10:00")).finish()
         assert stage.sent == ["+200 10:00 remind"]
 
@@ -35,7 +35,7 @@ class TestWait:
         assert stage.sent == ["10:45 remind"]
 
     def test_after_an_outage_the_next_wait_counts_from_the_moment_of_the_first(self) -> None:
-        """Semantics 5.2: never from when the worker woke up."""
+        """Semantics 5.6: never from when the worker woke up."""
         twice = flow(wait(15), send("first"), wait(60, label="again"), send("second"))
         stage = Stage(twice, clock="live").event(checkout("10:00")).tick("10:50").tick("11:14:59.999").tick("11:15")
         assert stage.sent == ["10:50 first", "11:15 second"]
@@ -64,7 +64,7 @@ class TestSettle:
         }
 
     def test_an_order_that_comes_while_held_ends_it(self) -> None:
-        """Semantics 6.2: the enrollment stays live meanwhile."""
+        """Semantics 6.2 and 7.2: the enrollment stays live meanwhile, and the late order ends it."""
         stage = Stage(SETTLED).event(checkout("10:00")).event(order("10:12"), "10:30")
         stage.watermark(mark("10:30"), "10:30").finish()
         assert stage.story[1:] == ["10:15 held settle", "10:30 ended bought"]
@@ -164,7 +164,7 @@ class TestSettle:
         assert stage.sent == ["11:00 remind"]
 
     def test_after_an_outage_the_next_wait_counts_from_the_end_of_holding(self) -> None:
-        """Semantics 6.4 and 5.2."""
+        """Semantics 6.4 and 5.6."""
         steps = (wait(15), settle(hold=30, on_timeout="send"), send("a"), wait(60, label="more"), send("b"))
         noticed_late = Stage(flow(*steps), clock="live").event(checkout("10:00")).tick("10:16").tick("11:00")
         assert noticed_late.tick("11:44:59.999").tick("11:45").sent == ["11:00 a", "11:45 b"]

@@ -143,6 +143,7 @@ def test_bytes_that_are_no_record(value: bytes | None, reason: str, said: str) -
     ],
 )
 def test_events_that_are_not_as_the_schema_says(changes: dict[str, Any], reason: str, said: str) -> None:
+    """Semantics 2.4 for the rows with a number in place of a text."""
     refused = refusal_of(json.dumps(event(**changes)).replace("1000000000000000.0", "1e15").encode())
     assert (refused.reason, said in refused.detail) == (reason, True), refused.detail
 
