@@ -196,5 +196,15 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="s
     reason: str
 
 
+class Probe(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="probe"):
+    """Counts who comes by on one way of a step and changes nothing. Only `streams.coverage` puts it into a flow."""
+
+    label: str
+    of: str  # label of the step
+    way: str
+    unsettled: bool = False  # counts only those for whom a gate has timed out
+    next: int
+
+
 Waiting = Wait | WaitUntil | WaitUntilDate | WaitEvent
-Step = Waiting | Settle | If | Route | Split | Send | SetFact | Emit | EnterFlow | Stop
+Step = Waiting | Settle | If | Route | Split | Send | SetFact | Emit | EnterFlow | Stop | Probe

@@ -81,6 +81,13 @@ class Result(NamedTuple):
 
 
 def run(flow: Flow, timeline: Timeline) -> Result:
+    """Play a timeline and compare."""
+    judge = _Judge(flow, timeline, play(flow, timeline))
+    failures = tuple(failure for expected in timeline.expectations if (failure := judge.failure(expected)))
+    return Result(timeline, failures, judge.story())
+
+
+def play(flow: Flow, timeline: Timeline) -> Rehearsal:
     """Play a timeline. A draft is played as if it were live."""
     rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")])
     for happening in timeline.happenings:
@@ -94,9 +101,7 @@ def run(flow: Flow, timeline: Timeline) -> Result:
         rehearsal.finish()
     else:
         rehearsal.advance(timeline.ends_at + 1)  # What is due at that very moment belongs to the day.
-    judge = _Judge(flow, timeline, rehearsal)
-    failures = tuple(failure for expected in timeline.expectations if (failure := judge.failure(expected)))
-    return Result(timeline, failures, judge.story())
+    return rehearsal
 
 
 class _Judge:

@@ -14,9 +14,9 @@ from streams.watermarks import Gates
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing that was decided, and why. `ignored` is only counted."""
+    """One thing that was decided, and why. `ignored` is only counted, and so is `reached`, by step and way."""
 
-    outcome: Outcome | Literal["ignored"]
+    outcome: Outcome | Literal["ignored", "reached"]
     reason: str
     step: str = ""
     values: dict[str, Any] = {}

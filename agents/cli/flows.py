@@ -7,13 +7,17 @@ from pathlib import Path
 
 import click
 import msgspec
+from rich.console import Group
 from rich.text import Text
 
 from agents import flow_files
+from agents.cli import flow_coverage
+from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console
 from agents.console import Console
 from agents.flow_files import FlowFile, TimelineFile
 from streams import timeline
+from streams.coverage import percent
 from streams.flowfile import Finding
 from streams.timeline import Result
 
@@ -53,8 +57,10 @@ def check(*, path: Path, console: Console) -> int:
 
 @command.command()
 @takes_path
+@click.option("--coverage", is_flag=True, help="Also name the ways of each flow that no timeline goes.")
+@click.option("--fail-under", type=click.FloatRange(0, 100), help="Exit 1 if less of all ways is gone, in percent.")
 @takes_console
-def test(*, path: Path, console: Console) -> int:
+def test(*, path: Path, coverage: bool, fail_under: float | None, console: Console) -> int:
     """Play the timelines of a flow file, or of a folder, on the real core; exit code 1 if something came otherwise."""
     flows, timelines = _read(path)
     errors = _errors(_findings([*flows, *timelines]))
@@ -75,8 +81,16 @@ def test(*, path: Path, console: Console) -> int:
         "timelines": [_as_data(file, result) for file, result in results],
         "findings": msgspec.to_builtins(errors),
     }
-    console.result(data, shown)
-    return 1 if failed or errors else 0
+    found = covered(flows, timelines) if coverage or fail_under is not None else []
+    told = flow_coverage.as_data(found)
+    too_little = fail_under is not None and percent([one.found for one in found]) < fail_under
+    if found:
+        shown.append("\n")
+        data["coverage"] = told
+    if too_little:
+        data["ok"] = False
+    console.result(data, Group(shown, flow_coverage.as_shown(found)) if found else shown)
+    return 1 if failed or errors or too_little else 0
 
 
 def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile]]:

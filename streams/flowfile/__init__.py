@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.flowfile.compiler import Checked, check, load
+from streams.flowfile.compiler import Checked, check, load, locate
 from streams.flowfile.findings import Finding, FlowFileError
 from streams.flowfile.timeline_file import load_timelines
 
-__all__ = ["Checked", "Finding", "FlowFileError", "check", "load", "load_timelines"]
+__all__ = ["Checked", "Finding", "FlowFileError", "check", "load", "load_timelines", "locate"]

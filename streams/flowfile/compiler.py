@@ -16,6 +16,7 @@ from schemas.limits import SKEW_MS_DEFAULT
 from streams.flowfile.entry import entry, exits
 from streams.flowfile.findings import Finding, FlowFileError, Unreadable
 from streams.flowfile.nodes import Node
+from streams.flowfile.places import Places
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds import KINDS
 from streams.flowfile.steps import END, Steps
@@ -59,6 +60,17 @@ def load(text: str | bytes, *, name: str) -> Flow:
     if flow is None:
         raise FlowFileError([finding for finding in findings if finding.severity == "error"])
     return flow
+
+
+def locate(text: str | bytes, *, name: str) -> Places:
+    """Where things stand in a flow file that compiles. Raises FlowFileError for one that does not."""
+    reader = Reader(name)
+    try:
+        root = parse(text, reader.findings)
+        _flow(reader, root)
+    except Unreadable:
+        raise FlowFileError(reader.findings.in_order()) from None
+    return Places(root, reader.places)
 
 
 def _flow(reader: Reader, root: Node) -> Flow:

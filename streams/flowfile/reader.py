@@ -32,6 +32,7 @@ class Reader:
     def __init__(self, file: str) -> None:
         self.findings = Findings(file)
         self.note = self.findings.note
+        self.places: dict[str, Node] = {}  # where each step stands, by its label
 
     def fields(
         self,

@@ -149,6 +149,7 @@ class Steps:
             self.reader.note("too_many_steps", self.drafts[STEPS_MAX].node, message)
             return ()
         steps = [draft.build(*indexes) for draft, indexes in zip(self.drafts, ways, strict=True)]
+        self.reader.places = {step.label: draft.node for step, draft in zip(steps, self.drafts, strict=True)}
         if not self._unknown_labels:
             check_ways(self.reader, steps, ways, [draft.node for draft in self.drafts])
         if any(end in indexes for indexes in ways) or not isinstance(steps[-1], Stop):

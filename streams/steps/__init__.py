@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas.steps import If, Route, Send, Settle, Stop
-from streams.steps import branch, route, send, settle, stop
+from schemas.steps import If, Probe, Route, Send, Settle, Stop
+from streams.steps import branch, probe, route, send, settle, stop
 from streams.steps.passage import Move, Passage
 
 RUN: dict[type, Callable[[Any, Passage], Move]] = {
@@ -18,4 +18,5 @@ RUN: dict[type, Callable[[Any, Passage], Move]] = {
     Route: route.run,
     Send: send.run,
     Stop: stop.run,
+    Probe: probe.run,
 }
