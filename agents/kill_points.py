@@ -29,7 +29,8 @@ WORKER_POINTS = (
 )
 INTAKE_POINTS = ("forward_produced", "forward_acknowledged", "progress_written")
 DISPATCHER_POINTS = ("dispatch_inserted", "dispatch_claimed", "dispatch_sent", "receipt_produced")
-POINTS = frozenset(WORKER_POINTS + INTAKE_POINTS + DISPATCHER_POINTS)
+PROJECTOR_POINTS = ("projector_inserted",)
+POINTS = frozenset(WORKER_POINTS + INTAKE_POINTS + DISPATCHER_POINTS + PROJECTOR_POINTS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class Settings:
     """Of its page (`CARTWHEEL_METRICS_PORT_INTAKE`), at the address `CARTWHEEL_METRICS_BIND`, default 127.0.0.1."""
     worker_metrics: Port
     dispatcher_metrics: Port
+    projector_metrics: Port
     smtp_host: str
     """Where messages are handed over (`CARTWHEEL_SMTP`, `host:port`, default `127.0.0.1:1025`)."""
     smtp: Port
@@ -83,6 +84,7 @@ class Settings:
             intake_metrics=read.port("CARTWHEEL_METRICS_PORT_INTAKE", 9101, host=bind),
             worker_metrics=read.port("CARTWHEEL_METRICS_PORT_WORKER", 9102, host=bind),
             dispatcher_metrics=read.port("CARTWHEEL_METRICS_PORT_DISPATCHER", 9103, host=bind),
+            projector_metrics=read.port("CARTWHEEL_METRICS_PORT_PROJECTOR", 9104, host=bind),
             smtp_host=smtp_host,
             smtp=Port("CARTWHEEL_SMTP", 1025, smtp_port),
             mailbox=read.port("CARTWHEEL_MAILBOX_PORT", 8025),

@@ -30,7 +30,7 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
 
     reason: Annotated[str, Meta(description="a word from a closed list, see `schemas.refusals`")]
     detail: Annotated[str, Meta(max_length=DETAIL_LENGTH_MAX, description="what was wrong, where, what to do")]
-    stage: Annotated[str, Meta(description="intake, worker or dispatcher")]
+    stage: Annotated[str, Meta(description="intake, worker, dispatcher or projector")]
     topic: str
     partition: int
     offset: int
@@ -70,7 +70,7 @@ def letter(
     *,
     reason: str,
     detail: str,
-    stage: Literal["intake", "worker", "dispatcher"],
+    stage: Literal["intake", "worker", "dispatcher", "projector"],
     topic: str,
     partition: int,
     offset: int,

@@ -39,6 +39,9 @@ PER_SECOND = 100.0
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
+STAGES = ("intake", "worker", "dispatcher", "projector")
+
+
 class Since(click.ParamType):
     """A span back from now, or an instant."""
 
@@ -58,7 +61,7 @@ def takes_filters(function: Callable[..., Any]) -> Callable[..., Any]:
     """Hand the filters of the command line to a command as `filters`."""
 
     @click.option("--reason", "reasons", multiple=True, type=click.Choice(list(REASONS)), metavar="WORD", help="Why.")
-    @click.option("--stage", type=click.Choice(["intake", "worker", "dispatcher"]), help="Who refused the record.")
+    @click.option("--stage", type=click.Choice(STAGES), help="Who refused the record.")
     @click.option("--topic", metavar="NAME", help="Where the record came from.")
     @click.option("--since", type=Since(), help="Refused since: 24h, 7d, or an instant.")
     @click.option("--key", metavar="TEXT", help="Key of the record, or the profile that gets no messages for it.")

@@ -1,4 +1,4 @@
-"""`cartwheel run`: intake, worker and dispatcher together, on a laptop."""
+"""`cartwheel run`: intake, worker, dispatcher and projector together, on a laptop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from agents.supervisor import Crew, Ended, crew
 from schemas.command import Clock
 from schemas.topics import topics
 
-COLORS = {"intake": "cyan", "worker": "magenta", "dispatcher": "green"}
+COLORS = {"intake": "cyan", "worker": "magenta", "dispatcher": "green", "projector": "blue"}
 
 
 @click.command()
@@ -39,7 +39,7 @@ def command(
     resume_stopped: tuple[tuple[int, int], ...],
     clock: Clock,
 ) -> None:
-    """Run intake, worker and dispatcher together until Ctrl-C; when one of them ends, all are stopped.
+    """Run intake, worker, dispatcher and projector together until Ctrl-C; when one of them ends, all are stopped.
 
     Creates the topics if they are not there. Unless CARTWHEEL_SMTP names a server, messages go to a local mailbox,
     which shows them and delivers them to nobody. A log with a carried clock is for replays: see `cartwheel feed`.
@@ -49,6 +49,7 @@ def command(
         "intake": ["intake"],
         "worker": [*worker, *(f"--resume-stopped={partition}@{offset}" for partition, offset in resume_stopped)],
         "dispatcher": ["dispatcher", *(["--carried"] if clock == "carried" else [])],
+        "projector": ["projector"],
     }
     asyncio.run(_run(settings, stack.resolve(settings), arguments, clock=clock))
 

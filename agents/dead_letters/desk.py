@@ -161,7 +161,7 @@ def _is_to_be_written(letter: DeadLetter) -> bool:
 def _forecast(again: DeadLetter | None) -> str:
     if again is None:
         return "nothing is written again"
-    if again.stage == "dispatcher":
+    if again.stage in ("dispatcher", "projector"):
         return "written again"
     try:
         edge.accept_event(edge.parse(again.value), received_at=None)

@@ -1,4 +1,4 @@
-"""The dispatcher's way to PostgreSQL: a pool, and the one place that tries again when the database is lost."""
+"""The way to PostgreSQL: a pool, and the one place that tries again when the database is lost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Database:
                 if loop.time() + pause_seconds > give_up_at:
                     raise Unavailable(
                         f"PostgreSQL failed for {self._patience_seconds:g} s ({reason})",
-                        next_step="see whether it is healthy, then start the dispatcher again; nothing is lost",
+                        next_step="see whether it is healthy, then start this process again; nothing is lost",
                     ) from error
                 _log.warning("PostgreSQL failed (%s); trying again in %.1f s", reason, pause_seconds)
             await asyncio.sleep(pause_seconds)

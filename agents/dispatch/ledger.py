@@ -8,12 +8,11 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from agents.dispatch.database import Database
-from agents.errors import Halted
+from agents.dispatch.days import make_days
 from schemas import codec, instants
 from schemas.command import Command
 
 BATCH_MAX = 500  # rows a statement: more brings nothing (measured), and an error costs less
-PARTITIONS_MAX = 800  # days; every claim looks into each of them
 HASH_BYTES = 16
 
 SENDER_OF_CHANNEL = {"email": "smtp", "log": "log"}
@@ -29,15 +28,6 @@ SELECT DISTINCT command_id FROM commands
 JOIN unnest($1::date[], $2::uuid[], $3::bytea[]) AS taken (decided_on, command_id, hash) USING (decided_on, command_id)
 WHERE decided_on = ANY ($1) AND body_hash <> hash
 """
-# Asked of the catalog's tables and not by `to_regclass`, whose cache may be older than the lock it is asked under.
-MISSING_DAYS = """
-SELECT day FROM unnest($1::date[]) AS day WHERE NOT EXISTS (
-    SELECT FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE relname = 'commands_' || to_char(day, 'YYYYMMDD') AND nspname = current_schema()
-) ORDER BY day
-"""
-LOCK_PARTITIONS = "SELECT pg_advisory_xact_lock('commands'::regclass::bigint)"
-COUNT_PARTITIONS = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'commands'::regclass"
 
 
 class Order(NamedTuple):
@@ -92,7 +82,7 @@ async def take(database: Database, orders: Sequence[Order]) -> Taken:
     columns = list(zip(*orders, strict=True))
 
     async def work(connection: Any) -> Taken:
-        await _make_partitions(connection, sorted(set(columns[0])))
+        await make_days(connection, "commands", set(columns[0]), page="docs/reference/ledger.md")
         new = await connection.fetch(INSERT, *columns)
         if len(new) == len(orders):
             return Taken(len(new), 0, ())
@@ -100,22 +90,3 @@ async def take(database: Database, orders: Sequence[Order]) -> Taken:
         return Taken(len(new), len(orders) - len(new), [row["command_id"].hex for row in conflicting])
 
     return await database.run(work)
-
-
-async def _make_partitions(connection: Any, days: Sequence[date]) -> None:
-    if not await connection.fetch(MISSING_DAYS, days):
-        return
-    async with connection.transaction():
-        await connection.execute(LOCK_PARTITIONS)
-        # Asked again under the lock: another dispatcher may have made them meanwhile.
-        missing = [row["day"] for row in await connection.fetch(MISSING_DAYS, days)]
-        if await connection.fetchval(COUNT_PARTITIONS) + len(missing) > PARTITIONS_MAX:
-            raise Halted(
-                f"the ledger holds one partition for each day of decisions, {PARTITIONS_MAX} at most, and {missing[0]}"
-                " would be one more",
-                next_step="drop the oldest partitions as docs/reference/ledger.md describes, then start the dispatcher"
-                " again; nothing is lost",
-            )
-        for day in missing:
-            name = f"commands_{day.isoformat().replace('-', '')}"
-            await connection.execute(f"CREATE TABLE {name} PARTITION OF commands FOR VALUES IN ('{day.isoformat()}')")

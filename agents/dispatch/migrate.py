@@ -1,4 +1,4 @@
-"""Bring the ledger's schema up to date. Each namespace has a PostgreSQL schema of its own, as it has its own topics."""
+"""Bring our tables up to date. Each namespace has a PostgreSQL schema of its own, as it has its own topics."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def migrate(dsn: str, *, namespace: str) -> None:
         await asyncio.to_thread(_migrate_alone, dsn, namespace)
     except DBAPIError as error:
         raise Misconfigured(
-            f"the ledger could not be set up in schema {schema_name(namespace)!r} ({error.orig})",
+            f"the tables could not be set up in schema {schema_name(namespace)!r} ({error.orig})",
             next_step="let the database user of CARTWHEEL_POSTGRES create schemas, or create this one for it to own",
         ) from error
 

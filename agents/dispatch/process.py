@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from email.headerregistry import Address
 from pathlib import Path
-from typing import Any
 
 from aiokafka.errors import KafkaError
 
@@ -24,13 +23,14 @@ from agents.dispatch.migrate import migrate
 from agents.dispatch.reading import Reading
 from agents.dispatch.receipts import Receipts
 from agents.dispatch.sending import Sending
-from agents.errors import Halted, Misconfigured, Unavailable
+from agents.errors import Misconfigured, Unavailable
+from agents.loops import before, together
 from agents.metrics_page import metrics_page
 from agents.settings import Port
+from agents.share import Share
 from agents.stack import announced, wait_for_kafka, wait_for_postgres
 from schemas.topics import topics
 
-STOP_SECONDS_MAX = 27.0  # within the 30 s after which a supervisor kills
 DEFAULT_FROM = Address("Shop", "shop", "localhost")
 
 Say = Callable[[str], None]
@@ -63,7 +63,7 @@ async def run(options: Options, *, stop: asyncio.Event, say: Say) -> None:
     if Kafka or PostgreSQL is absent for longer than our patience, and `Halted` if going on would break a promise.
     """
     check(options)
-    if not await _before(stop, _prepare(options, say=say)):
+    if not await before(stop, _prepare(options, say=say)):
         return
     try:
         await _dispatch(options, stop=stop, say=say)
@@ -107,20 +107,6 @@ async def _prepare(options: Options, *, say: Say) -> None:
     await migrate(options.postgres, namespace=options.namespace)
 
 
-async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do the work, or drop it as soon as `stop` is set. Returns whether it was done."""
-    tasks = [asyncio.create_task(work), asyncio.create_task(stop.wait())]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if tasks[0].done():
-            await tasks[0]
-        return not stop.is_set()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
     names, metrics = topics(options.namespace), Metrics()
     taken, finished = asyncio.Event(), asyncio.Event()
@@ -139,13 +125,14 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
         )
         metrics_url = stack.enter_context(metrics_page(metrics.registry, port=options.metrics_port))
         stack.enter_context(announced(options.home, "dispatcher", metrics_url=metrics_url))
-        reading = Reading(
+        share = Share(
+            "dispatcher",
             producer=producer,
             dead_letters=names.dead_letters.name,
-            database=database,
-            metrics=metrics,
-            taken=taken,
+            refused=metrics.dead_letters,
+            lag=metrics.lag,
         )
+        reading = Reading(share=share, database=database, metrics=metrics, taken=taken)
         sending = Sending(
             leases=Leases(database),
             lanes=lanes,
@@ -163,44 +150,9 @@ async def _dispatch(options: Options, *, stop: asyncio.Event, say: Say) -> None:
         consuming = connections.consuming(
             options.kafka, topic=names.commands.name, group=f"{options.namespace}.dispatcher"
         )
-        await _together(
+        await together(
             [reading.run(consuming, stop), sending.run(stop), receipts.run(stop), measuring, following],
             stop=stop,
             last=receipts.publish,
+            name="dispatcher",
         )
-
-
-async def _together(
-    loops: Sequence[Coroutine[Any, Any, None]],
-    *,
-    stop: asyncio.Event,
-    last: Callable[[], Coroutine[Any, Any, int]],
-) -> None:
-    """Run the loops until `stop` or until one fails, let the others finish what they do, then `last` until it is 0."""
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
-        async with asyncio.timeout(STOP_SECONDS_MAX) as limit:
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            for failure in filter(None, outcomes):
-                raise _cause(failure)
-            while await last():
-                pass
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise Halted(
-            f"the dispatcher did not stop within {STOP_SECONDS_MAX:g} s",
-            next_step="start it again; what it was sending becomes `unknown` once its lease is over",
-        ) from error
-    finally:
-        for task in (*tasks, stopping):
-            task.cancel()
-        await asyncio.gather(*tasks, stopping, return_exceptions=True)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What went wrong, without the wrapping of a task group inside a loop."""
-    return _cause(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -214,7 +214,7 @@ class Stage:
                 while not holds(page):
                     await asyncio.sleep(POLL_SECONDS)
                     urls = [member.metrics_url for member in members(self.settings.home) if member.metrics_url]
-                    page = await asyncio.to_thread(_read_page, urls[0]) if urls else ""
+                    page = await asyncio.to_thread(read_page, urls[0]) if urls else ""
         except TimeoutError:
             raise AssertionError(f"not within {SETTLED_SECONDS:g} s:\n{page}") from None
         return page
@@ -241,7 +241,7 @@ class Stage:
         return [record async for record in read_to_end(self.kafka, topic)]
 
 
-def _read_page(url: str) -> str:
+def read_page(url: str) -> str:
     with urllib.request.urlopen(url) as page:
         return str(page.read().decode())
 

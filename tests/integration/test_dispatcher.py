@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.dispatch import ledger, measuring, reading
+from agents.dispatch import days, measuring, reading
 from agents.dispatch.database import connected
 from agents.dispatch.leases import Leases, Outcome
 from agents.dispatch.receipts import receipt_id
@@ -329,7 +329,7 @@ async def test_one_day_too_many_stops_the_dispatcher_and_loses_nothing(
         await stage.order(command(2, channel="log"))
         await stage.settled(1)
     with monkeypatch.context() as patched:
-        patched.setattr(ledger, "PARTITIONS_MAX", 1)
+        patched.setattr(days, "PARTITIONS_MAX", 1)
         await stage.order(old)
         with pytest.raises(Halted):
             async with stage.dispatching() as task:

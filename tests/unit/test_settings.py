@@ -38,6 +38,7 @@ def test_every_variable_is_read() -> None:
             "CARTWHEEL_METRICS_PORT_INTAKE": "9201",
             "CARTWHEEL_METRICS_PORT_WORKER": "9202",
             "CARTWHEEL_METRICS_PORT_DISPATCHER": "9203",
+            "CARTWHEEL_METRICS_PORT_PROJECTOR": "9204",
             "CARTWHEEL_SMTP": "mail.example:25",
             "CARTWHEEL_MAILBOX_PORT": "8080",
         }
@@ -51,6 +52,7 @@ def test_every_variable_is_read() -> None:
     assert settings.intake_metrics.configured == 9201
     assert settings.worker_metrics.configured == 9202
     assert settings.dispatcher_metrics.configured == 9203
+    assert settings.projector_metrics.configured == 9204
     assert settings.worker_metrics.host == settings.intake_metrics.host == settings.dispatcher_metrics.host == "0.0.0.0"
     assert settings.mailbox.host == LOOPBACK
     assert (settings.smtp_host, settings.smtp.configured) == ("mail.example", 25)

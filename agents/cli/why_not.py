@@ -1,0 +1,77 @@
+"""`cartwheel why-not`: why somebody got no message of a flow, from the decisions that the projector has kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import click
+import msgspec
+from rich.text import Text
+
+from agents import stack
+from agents.cli.options import takes_console, takes_settings
+from agents.cli.why import PATIENCE_SECONDS, told
+from agents.console import Console
+from agents.dispatch.database import connected
+from agents.projector import answers
+from agents.projector.answers import WhyNot
+from agents.replay_file import DEFAULT_TENANT
+from agents.settings import Settings
+from schemas.decision import Decision
+from streams.telling import moment, tell, tell_cause
+
+
+@click.command("why-not")
+@click.argument("profile")
+@click.argument("flow")
+@click.option("--tenant", default=DEFAULT_TENANT, show_default=True, help="Of the identifier.")
+@takes_settings
+@takes_console
+def command(*, settings: Settings, console: Console, profile: str, flow: str, tenant: str) -> None:
+    """Say why PROFILE got no message of FLOW: the newest refusal, skip or exit, and how often that has been so.
+
+    PROFILE is TENANT/PROFILE_ID, or the identifier that names the person in events: their id in the shop, else their
+    e-mail address.
+    """
+    tenant, profiles = answers.candidates(profile, tenant=tenant)
+    found = answers.why_not(asyncio.run(_about(settings, tenant, profiles, flow)))
+    lines = list(sentences(found, profile=profile, flow=flow))
+    console.result(as_data(found, profile=profile, flow=flow), Text("\n".join(lines)))
+
+
+async def _about(settings: Settings, tenant: str, profiles: list[str], flow: str) -> list[Decision]:
+    postgres = stack.postgres_address(settings)
+    async with connected(postgres, namespace=settings.namespace, patience_seconds=PATIENCE_SECONDS) as database:
+        return await answers.about(database, tenant=tenant, profiles=profiles, flow=flow)
+
+
+def as_data(found: WhyNot, *, profile: str, flow: str) -> dict[str, object]:
+    """The public result, see `docs/how-to/ask-why.md`."""
+    return {
+        "verdict": found.verdict,
+        "sentences": list(sentences(found, profile=profile, flow=flow)),
+        "times": found.times,
+        "since": found.since,
+        "decision": msgspec.to_builtins(found.decision),
+        "story": [msgspec.to_builtins(one) for one in found.story],
+    }
+
+
+def sentences(found: WhyNot, *, profile: str, flow: str) -> Iterator[str]:
+    """The answer, line by line."""
+    one = found.decision
+    if one is None:
+        yield f"{flow} was never triggered by {profile}: no event of theirs began it, as far as decisions are kept."
+        return
+    begin = {
+        "sent": f"{profile} did get a message of {flow}, ordered as {one.command_id}",
+        "waiting": f"{profile} is in {flow} now",
+    }.get(found.verdict, f"{profile} got no message of {flow}")
+    yield f"{begin}. At {moment(one.decided_at)}: {tell(one)}."
+    yield f"It was caused by {tell_cause(one)}, and decided by version {one.flow_version}."
+    if found.times > 1 and found.since is not None:
+        yield f"That has been written down {found.times} times since {moment(found.since)}."
+    if len(found.story) > 1:
+        yield "All that was decided about this enrollment:"
+        yield from told(found.story)

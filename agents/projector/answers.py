@@ -1,0 +1,120 @@
+"""Answers from the table of decisions: why a message was ordered, and why somebody got none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import asyncpg
+
+from agents.dispatch.database import Database
+from agents.errors import Unavailable
+from schemas import codec
+from schemas.decision import Decision
+from schemas.identity import KINDS, identifies, normalized, profile_id
+
+READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: the newest
+
+Verdict = Literal["never_triggered", "refused", "waiting", "sent", "skipped", "ended"]
+
+BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
+BY_ENROLLMENT = """
+SELECT body FROM decisions WHERE enrollment_id = $1::uuid ORDER BY decided_at DESC, log_offset DESC LIMIT $2
+"""
+BY_PERSON = """
+SELECT body FROM decisions WHERE tenant = $1 AND profile_id = ANY ($2::text[]) AND flow = $3
+ORDER BY decided_at DESC, log_offset DESC LIMIT $4
+"""
+FATE = "SELECT state, reason, finished_at FROM commands WHERE command_id = $1::uuid"
+
+_Result = TypeVar("_Result")
+
+
+class Why(NamedTuple):
+    """The decision behind a command, all decisions of its enrollment in order, and what became of the command."""
+
+    decision: Decision
+    story: list[Decision]
+    fate: tuple[str, str | None, str | None] | None
+    """State, reason and end of the command in the ledger; None if it is not there."""
+
+
+class WhyNot(NamedTuple):
+    """What came of the newest attempt of a flow, the decision that says so, and how often that has been so."""
+
+    verdict: Verdict
+    decision: Decision | None
+    times: int
+    since: str | None
+    story: list[Decision]
+
+
+async def why(database: Database, command_id: str) -> Why | None:
+    """None if no decision is known that ordered this command."""
+
+    async def work(connection: Any) -> Why | None:
+        found = [_decision(row) for row in await connection.fetch(BY_COMMAND, command_id)]
+        if not found:
+            return None
+        decision = found[0]
+        rows = await connection.fetch(BY_ENROLLMENT, decision.enrollment_id, READ_MAX)
+        fate = await connection.fetchrow(FATE, command_id)
+        ended = fate and fate["finished_at"] and fate["finished_at"].isoformat(timespec="seconds")
+        told = (fate["state"], fate["reason"], ended) if fate else None
+        return Why(decision, [_decision(row) for row in reversed(rows)], told)
+
+    return await _ask(database, work)
+
+
+async def about(database: Database, *, tenant: str, profiles: Sequence[str], flow: str) -> list[Decision]:
+    """The decisions of a flow about whoever of these it knows, in order."""
+
+    async def work(connection: Any) -> list[Decision]:
+        rows = await connection.fetch(BY_PERSON, tenant, profiles, flow, READ_MAX)
+        return [_decision(row) for row in reversed(rows)]
+
+    return await _ask(database, work)
+
+
+def candidates(text: str, *, tenant: str) -> tuple[str, list[str]]:
+    """The tenant and the profile ids that a text may mean: tenant/profile id, or an identifier of any kind."""
+    if "/" in text and "@" not in text:
+        tenant, _, found = text.partition("/")
+        return tenant, [found]
+    return tenant, [
+        profile_id(tenant=tenant, kind=kind, value=normalized(kind, text)) for kind in KINDS if identifies(text)
+    ]
+
+
+def why_not(decisions: Sequence[Decision]) -> WhyNot:
+    """The newest attempt, a refusal or an enrollment, judged by its own decisions; `decisions` are in order."""
+    if not decisions:
+        return WhyNot("never_triggered", None, 0, None, [])
+    newest = decisions[-1]
+    if newest.enrollment_id is None:
+        return _with_times("refused", newest, [newest], decisions)
+    story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
+    for verdict, outcome in (("sent", "sent"), ("skipped", "skipped"), ("ended", "ended")):
+        found = [one for one in story if one.outcome == outcome]
+        if found:
+            return _with_times(verdict, found[-1], story, decisions)  # type: ignore[arg-type]  # a Verdict each
+    return _with_times("waiting", newest, story, decisions)
+
+
+def _with_times(verdict: Verdict, decision: Decision, story: list[Decision], decisions: Sequence[Decision]) -> WhyNot:
+    alike = [one for one in decisions if (one.outcome, one.reason) == (decision.outcome, decision.reason)]
+    return WhyNot(verdict, decision, len(alike), alike[0].decided_at, story)
+
+
+def _decision(row: Any) -> Decision:
+    return codec.decode(row["body"].encode(), Decision)
+
+
+async def _ask(database: Database, work: Callable[[Any], Awaitable[_Result]]) -> _Result:
+    try:
+        return await database.run(work)
+    except asyncpg.UndefinedTableError as error:
+        raise Unavailable(
+            "PostgreSQL has no table of decisions for this namespace",
+            next_step="run `cartwheel projector` (it is part of `cartwheel run`) and ask again",
+        ) from error
