@@ -12,6 +12,7 @@ from rich.text import Text
 
 from agents import flow_files
 from agents.cli import flow_coverage
+from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console
 from agents.console import Console
@@ -28,7 +29,7 @@ takes_path = click.argument("path", type=click.Path(path_type=Path))
 
 @click.group()
 def command() -> None:
-    """Check flow files, and play the timelines beside them."""
+    """Check flow files, play the timelines beside them, compare versions."""
 
 
 @command.command()
@@ -91,6 +92,9 @@ def test(*, path: Path, coverage: bool, fail_under: float | None, console: Conso
         data["ok"] = False
     console.result(data, Group(shown, flow_coverage.as_shown(found)) if found else shown)
     return 1 if failed or errors or too_little else 0
+
+
+command.add_command(compare)
 
 
 def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile]]:

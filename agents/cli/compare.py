@@ -1,0 +1,110 @@
+"""`cartwheel flows compare`: whom another version of a flow would treat differently, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from agents.cli.options import takes_console
+from agents.comparing import KINDS, Comparison, Difference, compare
+from agents.console import Console
+from agents.flow_files import load_flows
+from agents.replaying import Replayed
+from schemas.decision import Decision
+from schemas.flow import Flow
+from streams.telling import moment, tell
+
+_NAMES = {kind: kind.replace("_", " ").replace("by a", "by A").replace("by b", "by B") for kind in KINDS}
+
+takes_flows = click.Path(path_type=Path)
+
+
+@click.command("compare")
+@click.argument("a", type=takes_flows)
+@click.argument("b", type=takes_flows)
+@click.option(
+    "--events", type=click.Path(path_type=Path), required=True, help="Lines of JSON in order of arrival, plain or gzip."
+)
+@click.option("--show", type=click.IntRange(0), default=10, show_default=True, help="Show so many cases.")
+@click.option("--exit-code", is_flag=True, help="Exit 1 if anybody would be treated differently.")
+@takes_console
+def command(*, a: Path, b: Path, events: Path, show: int, exit_code: bool, console: Console) -> int:
+    """Replay recorded events through two versions of flows: files, or folders in which flows have the same names.
+
+    Says how many messages only one of them sends, at another time or otherwise, how often only the reasons differ,
+    and shows the first cases with all decisions of both. Events are written as for `cartwheel replay`.
+    """
+    ours, theirs = load_flows(a), load_flows(b)
+    with console.working(f"replaying {events.name} twice"):
+        found = compare(ours, theirs, events)
+    for side, replayed in (("A", found.a), ("B", found.b)):
+        if replayed.refused:
+            console.say(f"{side}: {len(replayed.refused)} lines of {events} could not be taken")
+    console.result(_as_data(found, {"a": ours, "b": theirs}, show), _as_shown(found, show))
+    return 1 if exit_code and found.differences else 0
+
+
+def _as_data(found: Comparison, flows: dict[str, Sequence[Flow]], show: int) -> dict[str, Any]:
+    sides = {
+        side: {"versions": {flow.name: flow.version for flow in flows[side]}, **_totals(replayed)}
+        for side, replayed in (("a", found.a), ("b", found.b))
+    }
+    return {
+        **sides,
+        "events": found.a.events,
+        "cases": found.cases,
+        "people_treated_differently": len(found.people),
+        "differences": {kind: found.counts[kind] for kind in KINDS},
+        "shown": [
+            {**one.case._asdict(), "kinds": one.kinds, "a": _built(one.a), "b": _built(one.b)}
+            for one in found.differences[:show]
+        ],
+    }
+
+
+def _totals(replayed: Replayed) -> dict[str, int]:
+    entered = sum(one.outcome == "entered" for one in replayed.rehearsal.decisions)
+    return {"entered": entered, "sent": len(replayed.rehearsal.commands)}
+
+
+def _built(decisions: Sequence[Decision]) -> list[Any]:
+    return [msgspec.to_builtins(one) for one in decisions]
+
+
+def _as_shown(found: Comparison, show: int) -> RenderableType:
+    counts = Table(box=None, pad_edge=False)
+    for heading in ("", "A", "B"):
+        counts.add_column(heading, justify="right" if heading else "left")
+    ours, theirs = _totals(found.a), _totals(found.b)
+    for name in ours:
+        counts.add_row(name, f"{ours[name]:,}", f"{theirs[name]:,}")
+    kinds = Table(box=None, pad_edge=False, show_header=False)
+    for kind in KINDS:
+        kinds.add_row(_NAMES[kind], f"{found.counts[kind]:,}")
+    people, cases = f"{len(found.people):,}", f"{len(found.differences):,} of {found.cases:,}"
+    shown = [_side_by_side(one) for one in found.differences[:show]]
+    return Group(counts, "", f"{people} people would be treated differently, in {cases} cases", kinds, *shown)
+
+
+def _side_by_side(one: Difference) -> RenderableType:
+    title = f"{one.case.person}, {one.case.flow}: {', '.join(map(_NAMES.__getitem__, one.kinds))}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("A", overflow="fold", ratio=1)
+    table.add_column("B", overflow="fold", ratio=1)
+    for a, b in zip_longest(_told(one.a), _told(one.b), fillvalue=""):
+        table.add_row(a, b)
+    return table
+
+
+def _told(decisions: Sequence[Decision]) -> Iterator[str]:
+    if not decisions:
+        yield "nothing: `where` turned it away, or an enrollment was live"
+    for one in decisions:
+        yield f"{moment(one.decided_at)}\n{tell(one)}"
