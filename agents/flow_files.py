@@ -13,10 +13,13 @@ from agents.errors import InputRefused
 from schemas.flow import Flow
 from schemas.limits import FLOW_FILE_BYTES_MAX
 from streams.flowfile import Finding, FlowFileError, check, load_timelines
+from streams.flowfile.surroundings import Surroundings
 from streams.timeline import Timeline
 
 _SUFFIXES = (".yaml", ".yml")
 _TIMELINES = ".test"
+_TEMPLATES = "templates"
+_TEMPLATE_PARTS = (".subject.liquid", ".text.liquid")  # without both of them a message cannot be sent
 _SHOWN_MAX = 10  # findings in an error message; `flows check` shows all
 
 
@@ -61,7 +64,7 @@ def check_flows(path: Path) -> list[FlowFile]:
     files = []
     for found in _flow_paths(path):
         source = _read(found)
-        flow, findings = check(source, name=str(found))
+        flow, findings = check(source, name=str(found), around=_around(found))
         if flow is not None and first.setdefault(flow.name, found) != found:
             message = f"the flow `{flow.name}` is in {first[flow.name]} too; rename one of them"
             twice = Finding(code="flow_twice", file=str(found), line=1, column=1, message=message)
@@ -82,6 +85,15 @@ def timelines_of(file: FlowFile) -> TimelineFile | None:
         )
     except FlowFileError as error:
         return TimelineFile(path, file.path, source, file.flow, (), error.findings)
+
+
+def _around(path: Path) -> Surroundings:
+    """What stands beside a flow file. Without a folder of templates nothing is said about templates."""
+    folder = path.parent / _TEMPLATES
+    if not folder.is_dir():
+        return Surroundings()
+    found = {part: {file.name.removesuffix(part) for file in folder.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
+    return Surroundings(templates=frozenset(set[str].intersection(*found.values())))
 
 
 def _flow_paths(path: Path) -> list[Path]:

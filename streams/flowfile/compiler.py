@@ -15,12 +15,14 @@ from schemas.flow import Flow
 from schemas.limits import SKEW_MS_DEFAULT
 from streams.flowfile.entry import entry, exits
 from streams.flowfile.findings import Finding, FlowFileError, Unreadable
+from streams.flowfile.lint import Subject, lint
 from streams.flowfile.nodes import Node
 from streams.flowfile.places import Places
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds import KINDS
 from streams.flowfile.steps import END, Steps
 from streams.flowfile.strict_yaml import parse
+from streams.flowfile.surroundings import NOWHERE, Surroundings
 
 _STATUSES: tuple[Literal["live", "draft"], ...] = ("live", "draft")
 _LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
@@ -38,7 +40,7 @@ class Checked(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def check(text: str | bytes, *, name: str) -> Checked:
+def check(text: str | bytes, *, name: str, around: Surroundings = NOWHERE) -> Checked:
     """Compile a flow file; `name` is the file in the findings. Never raises, whatever the text.
 
     Findings come in the order of the file, warnings among them; at most `FINDINGS_MAX`.
@@ -46,7 +48,7 @@ def check(text: str | bytes, *, name: str) -> Checked:
     reader = Reader(name)
     flow: Flow | None = None
     try:
-        flow = _flow(reader, parse(text, reader.findings))
+        flow = _flow(reader, parse(text, reader.findings), around)
     except Unreadable:
         flow = None
     findings = tuple(reader.findings.in_order())
@@ -67,13 +69,13 @@ def locate(text: str | bytes, *, name: str) -> Places:
     reader = Reader(name)
     try:
         root = parse(text, reader.findings)
-        _flow(reader, root)
+        _flow(reader, root, NOWHERE)
     except Unreadable:
         raise FlowFileError(reader.findings.in_order()) from None
     return Places(root, reader.places)
 
 
-def _flow(reader: Reader, root: Node) -> Flow:
+def _flow(reader: Reader, root: Node, around: Surroundings) -> Flow:
     optional = ("status", "exit", "exit_check", "skew")
     found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
     head = entry(reader, found.get("entry"))
@@ -94,4 +96,6 @@ def _flow(reader: Reader, root: Node) -> Flow:
         skew_ms=reader.duration(found.get("skew"), "`skew`", default_ms=SKEW_MS_DEFAULT, least_ms=0),
         steps=steps.link() if nodes else (),
     )
+    if not any(finding.severity == "error" for finding in reader.findings):
+        lint(Subject(flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around), reader.note)
     return msgspec.structs.replace(flow, version=blake2b(encode(flow), digest_size=16).hexdigest())

@@ -71,9 +71,14 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
             inner = reader.items(value, f"`{key}`")
             judged = tuple(condition(reader, part, f"a part of `{key}`", scope) for part in inner)
             parts.append(All(parts=judged) if key == "all" else AnyOf(parts=judged))
+            reader.joined.append((place, parts[-1]))
         else:
             parts.extend(_comparisons(reader, place, key, value, scope))
-    return parts[0] if len(parts) == 1 else All(parts=tuple(parts))
+    if len(parts) == 1:
+        return parts[0]
+    whole = All(parts=tuple(parts))
+    reader.joined.append((node, whole))
+    return whole
 
 
 def trigger_word(reader: Reader, node: Node | None, what: str, scope: Scope, *, kind: Kind | None = None) -> str:

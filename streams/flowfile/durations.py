@@ -42,3 +42,13 @@ def suggest(text: str) -> str | None:
         return None
     unit = match["unit"].lower()
     return match["number"] + ("ms" if unit.startswith("mil") or unit == "ms" else unit[0])
+
+
+def written(ms: int) -> str:
+    """A duration as a flow file would write it: `45m`, `1h30m`."""
+    text = ""
+    for unit, size in UNITS.items():
+        if unit != "w" and ms >= size:
+            text += f"{ms // size}{unit}"
+            ms %= size
+    return text or "0s"

@@ -48,7 +48,7 @@ def entry(reader: Reader, node: Node | None) -> Entry:
     scope = Scope(words, TRIGGER)
     if node is not None and "reentry" not in found:
         message = "no `reentry` is chosen, so anybody may enter again right after the end; say `reentry: always` if so"
-        reader.note("no_reentry_chosen", node, message, severity="warning")
+        reader.note("no_reentry_chosen", node, message)
     return Entry(
         trigger=EventMatch(event=event, sources=_sources(reader, trigger.get("source")), where=where),
         key=trigger_word(reader, found["key"], "`key`", scope, kind="text") if "key" in found else None,

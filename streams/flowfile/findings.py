@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from streams.flowfile.meanings import MEANINGS, Severity
 from streams.flowfile.nodes import Node
 
 #: How many findings of one file are kept. Whoever made more mistakes corrects these first.
@@ -33,6 +34,9 @@ Code = Literal[
     "bad_time", "not_in_order",
     # warnings
     "no_reentry_chosen",
+    # the linter
+    "delay_below_source_lag", "missing_exit", "always_true_negation", "never_true", "field_not_sent",
+    "unknown_template",
 ]  # fmt: skip
 
 
@@ -40,7 +44,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One mistake, or with severity `warning` one thing to reconsider. Lines and columns count from 1."""
 
     code: Code
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
     file: str
     line: int
     column: int
@@ -78,13 +82,12 @@ class Findings(list[Finding]):
         message: str,
         *,
         suggestion: str | None = None,
-        severity: Literal["error", "warning"] = "error",
     ) -> None:
-        """Add a finding about a place in the file."""
+        """Add a finding about a place in the file; how bad it is, its code says."""
         self.append(
             Finding(
                 code=code,
-                severity=severity,
+                severity=MEANINGS[code].severity,
                 file=self.file,
                 line=at.line,
                 column=at.column,

@@ -57,6 +57,21 @@ class Mapping(Node):
 START = Node(1, 1)
 
 
+def child(node: Node | None, key: str) -> Node | None:
+    """What stands under a key."""
+    return node.entries[key][1] if isinstance(node, Mapping) and key in node.entries else None
+
+
+def at(node: Node, *path: str) -> Node:
+    """What stands under these keys, or as far down as there is something."""
+    for key in path:
+        below = child(node, key)
+        if below is None:
+            break
+        node = below
+    return node
+
+
 def shown(node: Node) -> str:
     """What stands in the file, for a message."""
     if not isinstance(node, Scalar):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import TypeVar
 
+from schemas.conditions import Condition
 from streams.flowfile import durations
 from streams.flowfile.findings import Code, Findings
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
@@ -33,6 +34,7 @@ class Reader:
         self.findings = Findings(file)
         self.note = self.findings.note
         self.places: dict[str, Node] = {}  # where each step stands, by its label
+        self.joined: list[tuple[Node, Condition]] = []  # every `all` and `any`, with its place, for the linter
 
     def fields(
         self,

@@ -165,3 +165,8 @@ class Steps:
             return len(self.drafts)
         slot = self._labels[way.name][0] if isinstance(way, Label) else way
         return self._index_of.get(slot, len(self.drafts))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """Where each step stands, by its index; the implicit stop at the end stands nowhere."""
+        return [draft.node for draft in self.drafts]

@@ -156,3 +156,13 @@ def test_a_flow_with_an_error_fails_its_test(folder: Path, capsys: pytest.Captur
     code, shown = run_json(capsys, "test", str(folder))
     assert code == 1
     assert {finding["code"] for finding in shown["findings"]} == {"missing_key"}
+
+
+def test_templates_beside_the_flows_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "second.yaml").write_text(FLOW.format(name="second").replace("channel: log", "channel: email"))
+    (folder / "templates").mkdir()
+    (folder / "templates" / "t.subject.liquid").write_text("Your cart")
+    _, shown = run_json(capsys, "check", str(folder))
+    assert [finding["code"] for finding in shown["findings"]] == ["unknown_template"]
+    (folder / "templates" / "t.text.liquid").write_text("It is still here.")
+    assert run_json(capsys, "check", str(folder))[0] == 0

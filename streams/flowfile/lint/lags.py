@@ -1,0 +1,81 @@
+"""`delay_below_source_lag`: a message before the source can have said that it is pointless (semantics 6.3, S0-02).
+
+10:00 checkout, 10:10 order; the shop reports at 10:30. A message at 10:15 goes to somebody who has bought. Wait for lag
+and margin, or hold the message with `settle`.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from schemas.connectors import Lag, covers
+from schemas.flow import Flow
+from schemas.steps import Send, Settle, Wait
+from streams.flowfile import durations
+from streams.flowfile.lint.subject import Note, Subject, exclusions, least_ms, ways
+from streams.flowfile.nodes import at
+
+
+class _Early(NamedTuple):
+    """A message that may be reached after so long, and the last wait on that way, if there is one."""
+
+    step: int
+    after_ms: int
+    wait: int | None
+
+
+def delay_below_source_lag(subject: Subject, note: Note) -> None:
+    """The first message that may be too early for each source that reports late, worst source first."""
+    warned: set[int] = set()
+    for source, lag in sorted(_late_sources(subject).items(), key=lambda item: (-item[1].safe_ms, item[0])):
+        early = _first_message(subject.flow, source, lag.safe_ms)
+        if early is None or early.step in warned:
+            continue
+        warned.add(early.step)
+        least = durations.written(lag.safe_ms)
+        place, hint = subject.nodes[early.step], None
+        wait = subject.flow.steps[early.wait] if early.wait is not None else None
+        if early.wait is not None and isinstance(wait, Wait):
+            place = at(subject.nodes[early.wait], "wait", "for")
+            hint = durations.written(least_ms(wait.span) + lag.safe_ms - early.after_ms)
+        message = (
+            f"`{subject.flow.steps[early.step].label}` may go out {durations.written(early.after_ms)} after the "
+            f"trigger, and `{source}` reports up to {durations.written(lag.lag_ms)} late, with a margin of "
+            f"{durations.written(lag.margin_ms)}; wait {least} or more, or add `settle: {{ sources: [{source}] }}`"
+        )
+        note("delay_below_source_lag", place, message, suggestion=hint)
+
+
+def _late_sources(subject: Subject) -> dict[str, Lag]:
+    """The sources of what may stop a message, as far as they report late."""
+    found: dict[str, Lag] = {}
+    for event in exclusions(subject.flow):
+        for source in event.sources or subject.flow.trigger.sources or tuple(subject.around.declared_lags):
+            for name, lag in subject.around.lags.items():
+                if covers(name, source) and (not lag.events or event.event in lag.events):
+                    found[source] = max(found.get(source, lag), lag, key=lambda each: each.safe_ms)
+    return found
+
+
+def _first_message(flow: Flow, source: str, safe_ms: int) -> _Early | None:
+    """The earliest message within `safe_ms` that no gate on this source holds; each step is looked at once."""
+    front: list[tuple[int, int, int]] = [(0, 0, -1)]
+    seen: set[int] = set()
+    while front:
+        after_ms, index, wait = heappop(front)
+        step = flow.steps[index]
+        if after_ms >= safe_ms:
+            return None
+        if index in seen or (isinstance(step, Settle) and _gates(step, source)):
+            continue
+        seen.add(index)
+        if isinstance(step, Send):
+            return _Early(index, after_ms, wait if wait >= 0 else None)
+        for way, ms in ways(step):
+            heappush(front, (after_ms + ms, way, index if isinstance(step, Wait) else wait))
+    return None
+
+
+def _gates(step: Settle, source: str) -> bool:
+    return any(covers(gate.source, source) or covers(source, gate.source) for gate in step.gates)

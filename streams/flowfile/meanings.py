@@ -1,0 +1,146 @@
+"""What each finding means: how bad it is, in one line what is wrong, and what to do about it.
+
+The reference has a page of every code, made from this table and the examples in the page itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from streams.flowfile.findings import Code
+
+Severity = Literal["error", "warning"]
+
+#: Where the pages stand, below the root of the project.
+PAGES = "docs/reference/findings"
+
+
+class Meaning(NamedTuple):
+    """One code. Both sentences stand in the reference."""
+
+    severity: Severity
+    says: str
+    next_step: str
+
+
+def _error(says: str, next_step: str) -> Meaning:
+    return Meaning("error", says, next_step)
+
+
+def _warning(says: str, next_step: str) -> Meaning:
+    return Meaning("warning", says, next_step)
+
+
+MEANINGS: dict[Code, Meaning] = {
+    # --- the text is no strict YAML ---
+    "too_large": _error("The file is larger than a flow file may be.", "Split it: one flow a file, 256 KiB each."),
+    "not_utf8": _error("The file holds bytes that are not UTF-8.", "Save it as UTF-8 in your editor."),
+    "syntax": _error(
+        "The text is not YAML, so nothing behind this place was read.",
+        "Look at the place and just above it: a bracket or quote left open, a tab, an indent that fits nothing.",
+    ),
+    "too_deep": _error("Lists and mappings are nested deeper than 24 levels.", "Say it flatter, with labels."),
+    "directive": _error("A YAML directive (`%YAML`, `%TAG`) stands in the file.", "Remove it."),
+    "second_document": _error("A second document begins with `---`.", "Move it to a file of its own."),
+    "anchor": _error("An anchor, alias or merge key stands in the file.", "Write the value out where it is meant."),
+    "tag": _error("A YAML tag (`!name`) stands in the file.", "Remove it; put text in quotes."),
+    "duplicate_key": _error("One mapping has the same key twice.", "Keep one of the two."),
+    "key_not_text": _error("The key of a mapping is a list or a mapping.", "Write a word as the key."),
+    "empty_file": _error("The file says nothing.", "Write a flow, or remove the file."),
+    # --- the shape is wrong ---
+    "wrong_shape": _error(
+        "A mapping, a list or a single value was expected, and something else is there.",
+        "Write it in the shape that the message names.",
+    ),
+    "unknown_key": _error("A key is not known in this place.", "Take the suggested key, or one that is listed."),
+    "missing_key": _error("A key that is needed is not there.", "Add it."),
+    "quotes_needed": _error(
+        "Text was expected, and what stands there means a number, a boolean or nothing to YAML.",
+        "Put it in quotes. Text is never guessed from another kind.",
+    ),
+    "not_a_number": _error("A whole number was expected.", "Write digits, without quotes."),
+    "bad_name": _error(
+        "A name holds a character that names may not have, or is too long.",
+        "Use 1 to 64 letters, digits, `_` or `-`; a source may have `.` and `/` too.",
+    ),
+    "bad_duration": _error("This is no duration.", "Write a number and a unit: `90s`, `15m`, `4h`, `1d`, `2w`."),
+    "bad_choice": _error("The word is none of those that are possible here.", "Take one of those in the message."),
+    "out_of_range": _error("A number or duration is outside its bounds.", "Stay within the bounds in the message."),
+    "empty": _error("A list or mapping that must say something is empty.", "Fill it, or leave its key out."),
+    # --- the words are wrong ---
+    "not_available_yet": _error(
+        "The language has this word, and this version cannot do it yet.", "Leave it out until it is there."
+    ),
+    "unknown_event": _error(
+        "There is no event of this name.",
+        "Take a short name from the reference; an event type of your own begins with `custom_`.",
+    ),
+    "unknown_word": _error(
+        "The event does not have this word.",
+        "Take a declared word, bare in `where`, and with `trigger.` before it everywhere else.",
+    ),
+    "unknown_operator": _error("There is no such comparison.", "Take an operator that the kind of the word has."),
+    "wrong_kind": _error(
+        "Values of two kinds are compared, or an operator is used that the kind does not have.",
+        "Compare money with money, text with text, numbers with numbers.",
+    ),
+    "bad_money": _error(
+        "An amount of money is not written as a decimal and a currency.", 'Write `{ money: "20.00", currency: USD }`.'
+    ),
+    "bad_instant": _error("This is no moment.", "Write it as RFC 3339: `2026-11-21T10:00:00Z`."),
+    "scope_without_key": _error(
+        "Re-entry is judged per key, and the flow has none.",
+        "Add `key: trigger.WORD` to `entry`, or leave `scope` out.",
+    ),
+    "field_not_sent": _error(
+        "The flow needs a word that its source never sends with this event.",
+        "Take a word that the source sends, or an event or a source that has it.",
+    ),
+    "unknown_template": _error(
+        "There is no template of this name beside the flows.",
+        "Correct the name, or write `templates/NAME.subject.liquid` and `templates/NAME.text.liquid`.",
+    ),
+    # --- the steps do not fit together ---
+    "no_step": _error("A step says nothing.", "Give it one of the kinds of steps."),
+    "two_steps_in_one": _error("One step, or one line of a timeline, says two things.", "Make two of it."),
+    "too_many_steps": _error("The flow has more than 200 steps.", "Split it into two flows."),
+    "unknown_label": _error("A way leads to a label that no step has.", "Correct the label, or add the step."),
+    "label_twice": _error("Two steps have one label.", "Rename one of them."),
+    "unreachable_step": _error("No way leads to a step.", "Name its label in a way, or remove it."),
+    "cycle": _error(
+        "Steps repeat forever without a wait of a minute between.", "Break the circle, or wait a minute in it."
+    ),
+    # --- files beside each other ---
+    "flow_twice": _error("Two files of a folder hold flows of one name.", "Rename one of the flows."),
+    # --- a test timeline is wrong ---
+    "bad_time": _error("This is no time of a timeline.", 'Write `"10:40"`, `"10:40:05"`, or a full RFC 3339 time.'),
+    "not_in_order": _error(
+        "The lines of a timeline do not stand in the order in which they arrive.", "Move the line."
+    ),
+    # --- things to reconsider ---
+    "no_reentry_chosen": _warning(
+        "Nothing says whether somebody may enter again after the end, so anybody may, at once.",
+        "Say `reentry: always`, `never`, or a gap.",
+    ),
+    "delay_below_source_lag": _warning(
+        "A message may go out before the source has reported what would stop it.",
+        "Wait as long as the source may be late, or hold the message with `settle` until the source is complete.",
+    ),
+    "missing_exit": _warning(
+        "A reminder has nothing that stops it when the person has bought.",
+        "Add `exit: [{ when: { event: order_placed } }]`.",
+    ),
+    "always_true_negation": _warning(
+        "Several negations of one thing are joined by `any`, which nearly everything satisfies.",
+        "Join them with `all`, or say `not_in`.",
+    ),
+    "never_true": _warning(
+        "Comparisons that cannot hold together must all hold.", "Join them with `any`, or remove one of them."
+    ),
+}  # fmt: skip
+
+
+def page_of(code: str) -> str:
+    """Where the page of a code stands, below the root of the project."""
+    return f"{PAGES}/{code}.md"

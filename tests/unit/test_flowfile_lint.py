@@ -1,0 +1,227 @@
+"""What the linter finds in flows that compile: where, and where not."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.connectors import Lag
+from streams.flowfile import check
+from streams.flowfile.findings import Finding
+from streams.flowfile.surroundings import NOWHERE, Surroundings
+
+MINUTE = 60_000
+ORDER_EXIT = "exit: [{ when: { event: order_placed } }]"
+
+
+def flow(steps: str, *, entry: str = "trigger: { event: checkout_started, source: magento1 }", more: str = "") -> str:
+    lines = [f"flow: f\nentry: {{ {entry}, reentry: always }}", *([more] if more else []), f"steps: [{steps}]"]
+    return "\n".join(lines)
+
+
+def waits(delay: str, *, settle: str = "", more: str = ORDER_EXIT) -> str:
+    gate = f", settle: {{ sources: [{settle}] }}" if settle else ""
+    return flow(f"{{ wait: {{ for: {delay} }} }}, {{ send: {{ template: t, channel: log{gate} }} }}", more=more)
+
+
+def found(text: str, around: Surroundings = NOWHERE) -> list[Finding]:
+    return list(check(text, name="f.yaml", around=around).findings)
+
+
+def places(text: str, around: Surroundings = NOWHERE) -> list[str]:
+    return [
+        f"{one.line}:{one.column} {one.severity} {one.code} {one.suggestion or ''}".rstrip()
+        for one in found(text, around)
+    ]
+
+
+class TestDelayBelowSourceLag:
+    """S0-02, semantics 6.3: Magento 1 reports up to 30 minutes late, with a margin of 15."""
+
+    @pytest.mark.parametrize("delay", ["15m", "30m", "44m"])
+    def test_s0_02_a_message_that_is_too_early_is_a_warning(self, delay: str) -> None:
+        [finding] = found(waits(delay))
+        assert (finding.code, finding.severity, finding.line) == ("delay_below_source_lag", "warning", 4)
+        assert finding.suggestion == "45m"
+        assert "wait 45m or more, or add `settle: { sources: [magento1] }`" in finding.message
+
+    @pytest.mark.parametrize("delay", ["45m", "1h", "1d"])
+    def test_s0_02_a_message_that_waits_long_enough_is_none(self, delay: str) -> None:
+        assert found(waits(delay)) == []
+
+    @pytest.mark.parametrize("source", ["magento1", "magento1.orders", "{ source: magento1.orders, shop: s }"])
+    def test_s0_02_a_gate_at_the_source_is_enough(self, source: str) -> None:
+        assert found(waits("15m", settle=source)) == []
+
+    def test_a_gate_at_another_source_is_not(self) -> None:
+        assert places(waits("15m", settle="bigcommerce.orders")) == ["4:24 warning delay_below_source_lag 45m"]
+
+    def test_without_anything_that_could_stop_it_there_is_no_reason_to_wait(self) -> None:
+        assert [one.code for one in found(waits("15m", more="exit: []"))] == ["empty"]
+        text = flow("{ wait: { for: 15m } }, { send: { template: t, channel: log, class: transactional } }")
+        assert found(text) == []
+
+    def test_what_happens_on_the_site_is_known_at_once(self) -> None:
+        assert found(waits("15m", more="exit: [{ when: { event: site_active } }]")) == []
+
+    def test_the_source_of_what_stops_it_counts_and_not_that_of_the_trigger(self) -> None:
+        text = waits("15m", more="exit: [{ when: { event: order_placed, source: bigcommerce } }]")
+        assert found(text) == []
+        entry = "trigger: { event: checkout_started, source: bigcommerce }"
+        steps = "{ wait: { for: 15m } }, { send: { template: t, channel: log } }"
+        late = "exit: [{ when: { event: order_placed, source: magento1/default } }]"
+        assert places(flow(steps, entry=entry, more=late)) == ["4:24 warning delay_below_source_lag 45m"]
+
+    def test_waits_add_up_along_the_shortest_way(self) -> None:
+        steps = (
+            "{ wait: { for: 20m } }, "
+            "{ if: { condition: { trigger.total: { is_set: true } }, then: remind, "
+            "otherwise: [{ wait: { for: 1h } }] } }, "
+            "{ label: remind, wait: { for: 5m } }, { send: { template: t, channel: log } }"
+        )
+        [finding] = found(flow(steps, more=ORDER_EXIT))
+        assert finding.suggestion == "25m"
+        assert "`send_1` may go out 25m after the trigger" in finding.message
+
+    def test_without_any_wait_the_message_itself_is_the_place(self) -> None:
+        assert places(flow("{ send: { template: t, channel: log } }", more=ORDER_EXIT)) == [
+            "4:9 warning delay_below_source_lag"
+        ]
+
+    def test_a_declared_source_counts_before_ours_and_for_flows_that_name_none(self) -> None:
+        quick = Surroundings(declared_lags={"magento1": Lag(lag_ms=5 * MINUTE)})
+        assert found(waits("15m"), quick) == []
+        assert places(waits("4m"), quick) == ["4:24 warning delay_below_source_lag 5m"]
+        slow = Surroundings(declared_lags={"erp": Lag(lag_ms=120 * MINUTE, margin_ms=30 * MINUTE)})
+        text = waits("1h").replace(", source: magento1", "")
+        assert places(text, slow) == ["4:24 warning delay_below_source_lag 2h30m"]
+        assert found(text) == []
+
+
+class TestMissingExit:
+    """A reminder that nothing stops."""
+
+    SEND = "{ wait: { for: 1h } }, { send: { template: t, channel: log } }"
+
+    def test_a_reminder_without_an_exit_is_a_warning_at_its_trigger(self) -> None:
+        assert places(flow(self.SEND)) == ["2:28 warning missing_exit"]
+
+    def test_with_an_exit_it_is_none(self) -> None:
+        assert found(flow(self.SEND, more=ORDER_EXIT)) == []
+
+    def test_what_is_finished_and_what_sends_nothing_needs_none(self) -> None:
+        assert found(flow(self.SEND, entry="trigger: { event: order_placed }")) == []
+        assert found(flow("{ stop: done }")) == []
+        assert found(flow("{ send: { template: t, channel: log, class: transactional } }")) == []
+
+
+class TestJoints:
+    """`any` of negations is true of everything, `all` of different equals of nothing (semantics 10)."""
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            '{ store: { ne: "us" } }, { store: { ne: "ca" } }',
+            '{ store: { not_in: ["us"] } }, { campaign: { is_set: true } }, { not: { store: { eq: "ca" } } }',
+            '{ not: { store: { in: ["us"] } } }, { not: { store: { in: ["ca"] } } }',
+            '{ coupon: { not_contains: "A" } }, { coupon: { not_contains: "B" } }',
+        ],
+    )
+    def test_any_of_negations(self, parts: str) -> None:
+        entry = f"trigger: {{ event: order_placed }}, where: {{ any: [{parts}] }}"
+        assert places(flow("{ stop: done }", entry=entry)) == ["2:53 warning always_true_negation"]
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            '{ store: { ne: "us" } }, { campaign: { ne: "x" } }',
+            '{ store: { ne: "us" } }, { store: { eq: "ca" } }',
+            '{ not: { store: { ne: "us" } } }, { not: { store: { ne: "ca" } } }',
+        ],
+    )
+    def test_other_alternatives(self, parts: str) -> None:
+        entry = f"trigger: {{ event: order_placed }}, where: {{ any: [{parts}] }}"
+        assert found(flow("{ stop: done }", entry=entry)) == []
+
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            '{ all: [{ store: { eq: "us" } }, { store: { eq: "ca" } }] }',
+            '{ store: { eq: "us", in: ["ca", "mx"] } }',
+            '{ all: [{ store: { eq: "us" }, campaign: { eq: "x" } }, { not: { url: { is_set: true } } }, '
+            '{ store: { eq: "ca" } }] }',
+            "{ quantity: { gt: 5, lt: 5 } }",
+            "{ quantity: { gte: 2.50, lte: 2.4 } }",
+            '{ price: { eq: { money: "5", currency: USD }, gt: { money: "5.00", currency: USD } } }',
+            '{ price: { gte: { money: "1", currency: USD }, lt: { money: "5", currency: EUR } } }',
+            "{ brand: { is_not_set: true, starts_with: A } }",
+        ],
+    )
+    def test_all_of_what_excludes_each_other(self, condition: str) -> None:
+        entry = f"trigger: {{ event: product_viewed }}, where: {condition}"
+        assert [one.code for one in found(flow("{ stop: done }", entry=entry))] == ["never_true"]
+
+    @pytest.mark.parametrize(
+        "condition",
+        [
+            '{ store: { ne: "us", in: ["us", "ca"] } }',
+            '{ store: { eq: "us" }, campaign: { eq: "ca" } }',
+            "{ quantity: { gte: 5, lte: 5 } }",
+            "{ quantity: { in: [1, 2], eq: 2.0 } }",
+            '{ price: { gte: { money: "5", currency: USD }, lt: { money: "5.01", currency: USD } } }',
+            "{ categories: { contains: a, not_contains: b } }",
+        ],
+    )
+    def test_all_of_what_can_be(self, condition: str) -> None:
+        entry = f"trigger: {{ event: product_viewed }}, where: {condition}"
+        assert found(flow("{ stop: done }", entry=entry)) == []
+
+
+class TestFieldNotSent:
+    """S4-09: BigCommerce's on-site tracking knows no storefront."""
+
+    def test_s4_09_a_route_by_a_word_that_never_comes_does_not_compile(self) -> None:
+        entry = "trigger: { event: product_viewed, source: bigcommerce/abc }"
+        steps = '{ route: { by: trigger.channel_id, cases: { "2": { stop: a } }, otherwise: { stop: b } } }'
+        checked = check(flow(steps, entry=entry), name="f.yaml")
+        assert checked.flow is None
+        assert places(flow(steps, entry=entry)) == ["3:24 error field_not_sent"]
+        assert "`bigcommerce/abc` never sends `channel_id` with `product_viewed`" in checked.findings[0].message
+
+    def test_s4_09_every_place_is_named(self) -> None:
+        entry = (
+            "trigger: { event: site_active, source: [bigcommerce] }, where: { not: { channel_id: { eq: '1' } } }, "
+            "key: trigger.channel_id"
+        )
+        match = "match: { channel_id: trigger.channel_id }"
+        rule = f"exit: [{{ when: {{ event: product_viewed, source: bigcommerce, {match} }} }}]"
+        assert places(flow("{ stop: done }", entry=entry, more=rule)) == [
+            "2:82 error field_not_sent",
+            "2:116 error field_not_sent",
+            "3:71 error field_not_sent",
+            "3:83 error field_not_sent",
+        ]
+
+    @pytest.mark.parametrize(
+        "trigger",
+        ["checkout_started, source: bigcommerce", "product_viewed", "product_viewed, source: [bigcommerce, mine]"],
+    )
+    def test_s4_09_what_some_source_sends_may_be_asked_for(self, trigger: str) -> None:
+        entry = f"trigger: {{ event: {trigger} }}, key: trigger.channel_id"
+        assert found(flow("{ stop: done }", entry=entry)) == []
+
+
+class TestUnknownTemplate:
+    """A message needs a template, where the templates are known."""
+
+    TEXT = flow(
+        "{ send: { template: abandond, channel: email } }, { send: { template: t, channel: log } }",
+        entry="trigger: { event: order_placed }",
+    )
+
+    def test_a_template_that_is_not_there(self) -> None:
+        around = Surroundings(templates=frozenset({"abandoned", "winback"}))
+        assert places(self.TEXT, around) == ["3:29 error unknown_template abandoned"]
+
+    def test_one_that_is_there_or_nobody_knows(self) -> None:
+        assert found(self.TEXT, Surroundings(templates=frozenset({"abandond"}))) == []
+        assert found(self.TEXT) == []
