@@ -1,6 +1,7 @@
 """Where the files are that Cartwheel brings along: flow recipes, the local stack's recipe, database migrations.
 
-In a checkout they lie under `deploy/`; the wheel carries them inside this package.
+In a checkout they lie under `deploy/`, and the pages of findings under `docs/`; the wheel carries them inside this
+package.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from agents.errors import Misconfigured
 
 _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parent / "deploy"
+_PAGES = _PACKAGE.parent / "docs" / "reference"
 _WHEEL = _PACKAGE / "_resources"
 
 
@@ -29,8 +31,13 @@ def migrations() -> Path:
     return _folder("postgres/migrations")
 
 
+def findings() -> Path:
+    """The pages of findings, one a code."""
+    return _folder("findings")
+
+
 def _folder(path: str) -> Path:
-    for root in (_WHEEL, _CHECKOUT):
+    for root in (_WHEEL, _CHECKOUT, _PAGES):
         if (root / path).is_dir():
             return root / path
     raise Misconfigured(

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from agents import flow_files
-from agents.cli import flow_coverage
+from agents.cli import explain, flow_coverage
 from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console
@@ -20,6 +20,7 @@ from agents.flow_files import FlowFile, TimelineFile
 from streams import timeline
 from streams.coverage import percent
 from streams.flowfile import Finding
+from streams.flowfile.meanings import page_of
 from streams.timeline import Result
 
 _SHOWN_LENGTH_MAX = 160  # of a line of the file; a longer one is not shown under its finding
@@ -52,7 +53,7 @@ def check(*, path: Path, console: Console) -> int:
         for file in flows
         if file.flow is not None
     ]
-    console.result({"ok": not errors, "flows": compiled, "findings": msgspec.to_builtins(findings)}, shown)
+    console.result({"ok": not errors, "flows": compiled, "findings": _as_builtins(findings)}, shown)
     return 1 if errors else 0
 
 
@@ -80,7 +81,7 @@ def test(*, path: Path, coverage: bool, fail_under: float | None, console: Conso
     data = {
         "ok": not (failed or errors),
         "timelines": [_as_data(file, result) for file, result in results],
-        "findings": msgspec.to_builtins(errors),
+        "findings": _as_builtins(errors),
     }
     found = covered(flows, timelines) if coverage or fail_under is not None else []
     told = flow_coverage.as_data(found)
@@ -95,6 +96,7 @@ def test(*, path: Path, coverage: bool, fail_under: float | None, console: Conso
 
 
 command.add_command(compare)
+command.add_command(explain.command)
 
 
 def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile]]:
@@ -108,6 +110,10 @@ def _findings(files: Sequence[FlowFile | TimelineFile]) -> list[Finding]:
 
 def _errors(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.severity == "error"]
+
+
+def _as_builtins(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    return [{**msgspec.to_builtins(finding), "page": page_of(finding.code)} for finding in findings]
 
 
 def _as_data(file: TimelineFile, result: Result) -> dict[str, object]:
@@ -146,6 +152,7 @@ def _show_finding(shown: Text, finding: Finding, lines: Sequence[str]) -> None:
         shown.append("  did you mean ")
         shown.append(finding.suggestion, "green")
         shown.append("?\n")
+    shown.append(f"  see {page_of(finding.code)}\n", "dim")
 
 
 def _show_failures(shown: Text, file: TimelineFile, result: Result) -> None:

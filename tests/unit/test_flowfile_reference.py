@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
 
 from schemas.catalog import BY_SHORT, words_of
 from streams.flowfile import load, load_timelines
 from streams.flowfile.conditions import OPERATORS
-from streams.flowfile.findings import Code
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "flow-files.md").read_text()
 
@@ -23,12 +21,6 @@ def test_its_examples_compile() -> None:
     compiled = [load(text, name="flow-files.md") for text in flows]
     assert len(compiled) == 2
     assert load_timelines(timelines, name="flow-files.md", flow=compiled[0])
-
-
-def test_it_names_every_finding() -> None:
-    assert set(re.findall(r"`([a-z_0-9]+)`", section("Findings").partition("Not available yet")[0])) >= set(
-        get_args(Code)
-    )
 
 
 def test_it_names_every_event_and_word() -> None:

@@ -187,10 +187,11 @@ class TestTheWheel:
     def test_it_holds_the_resources_byte_for_byte(self, wheel: zipfile.ZipFile) -> None:
         prefix = "agents/_resources/"
         held = {name.removeprefix(prefix) for name in wheel.namelist() if name.startswith(prefix)}
-        folders = ("deploy/flows/", "deploy/local/", "deploy/postgres/migrations/")
-        assert held == {path.removeprefix("deploy/") for path in FILES if path.startswith(folders)}
-        for name in held:
-            assert wheel.read(prefix + name) == (ROOT / "deploy" / name).read_bytes()
+        folders = ("deploy/flows/", "deploy/local/", "deploy/postgres/migrations/", "docs/reference/findings/")
+        wanted = {re.sub("^(deploy|docs/reference)/", "", path): path for path in FILES if path.startswith(folders)}
+        assert held == wanted.keys()
+        for name, path in wanted.items():
+            assert wheel.read(prefix + name) == (ROOT / path).read_bytes()
 
     def test_it_brings_the_command(self, wheel: zipfile.ZipFile) -> None:
         (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
