@@ -18,7 +18,7 @@ BIN := .venv/bin
 STAMP := .venv/.set-up-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 SUITABLE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup demo test check fmt lint types unit simulate integration chaos up down status bench lock jars clean
+.PHONY: help setup demo test check fmt lint types docs fuzz unit simulate integration chaos up down status bench lock jars clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ lint: setup ## style
 
 types: setup ## types, strictly
 	$(BIN)/mypy
+
+docs: setup ## write what is made in the reference: pages of findings, tables of the language, schemas for editors
+	$(BIN)/python -m agents.reference
 
 unit: setup ## unit and contract tests
 	$(BIN)/python -m pytest tests/unit tests/contract

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from agents.reference import finding_pages
+from agents.reference import editor_schemas, finding_pages, language, timeline_schema
+from agents.reference.grammar import EXAMPLES, Grammar
 
 ROOT = Path(__file__).parents[2]
 
 
 def files() -> dict[str, str]:
     """By path below the root."""
-    return finding_pages.files(ROOT)
+    grammar = heard()
+    schemas = {"flow-file": editor_schemas.flow_file(grammar), "timeline-file": timeline_schema.timeline_file()}
+    published = {f"schemas/published/{name}.json": json.dumps(made, indent=2) + "\n" for name, made in schemas.items()}
+    return {**finding_pages.files(ROOT), **published, language.PATH: language.page(grammar)}
+
+
+def heard() -> Grammar:
+    """The grammar, from the flows that use every key."""
+    paths = sorted((ROOT / EXAMPLES).glob("*.yaml"))
+    return Grammar(path.read_text(encoding="utf-8") for path in paths)
 
 
 def outdated() -> list[str]:
     """The paths of files that are missing or differ."""
-    found = {name: ROOT / name for name in files()}
-    return [
-        name
-        for name, text in files().items()
-        if not found[name].is_file() or found[name].read_text(encoding="utf-8") != text
-    ]
+    return [name for name, text in files().items() if _found(name) != text]
+
+
+def _found(name: str) -> str | None:
+    path = ROOT / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -46,9 +46,8 @@ def check(text: str | bytes, *, name: str, around: Surroundings = NOWHERE) -> Ch
     Findings come in the order of the file, warnings among them; at most `FINDINGS_MAX`.
     """
     reader = Reader(name)
-    flow: Flow | None = None
     try:
-        flow = _flow(reader, parse(text, reader.findings), around)
+        flow = read(reader, parse(text, reader.findings), around)
     except Unreadable:
         flow = None
     findings = tuple(reader.findings.in_order())
@@ -69,13 +68,14 @@ def locate(text: str | bytes, *, name: str) -> Places:
     reader = Reader(name)
     try:
         root = parse(text, reader.findings)
-        _flow(reader, root, NOWHERE)
+        read(reader, root)
     except Unreadable:
         raise FlowFileError(reader.findings.in_order()) from None
     return Places(root, reader.places)
 
 
-def _flow(reader: Reader, root: Node, around: Surroundings) -> Flow:
+def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
+    """What a reader makes of a file; worth nothing if it noted an error."""
     optional = ("status", "exit", "exit_check", "skew")
     found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
     head = entry(reader, found.get("entry"))

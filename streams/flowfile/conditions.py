@@ -56,6 +56,7 @@ class Scope:
 
 def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Condition:
     """Compile a condition."""
+    reader.asks(node, "condition", prefix=scope.prefix)
     if node is None:
         return _NOTHING
     if not isinstance(node, Mapping):
@@ -83,6 +84,7 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
 
 def trigger_word(reader: Reader, node: Node | None, what: str, scope: Scope, *, kind: Kind | None = None) -> str:
     """A reference such as `trigger.checkout_id`, as the bare word; of one kind, if one is asked for."""
+    reader.asks(node, "word", prefix=scope.prefix)
     text = reader.text(node, what)
     if node is None or text is None:
         return ""

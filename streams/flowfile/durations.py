@@ -11,7 +11,8 @@ import re
 UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 DURATION_MS_MAX = 3_660 * UNITS["d"]
 
-_DURATION = re.compile("".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in UNITS))
+PATTERN = "".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in UNITS)
+_DURATION = re.compile(PATTERN)
 _CALENDAR = re.compile(r"[0-9]+ *(?:mo|mon|M|y|months?|years?)")
 _SPOKEN = re.compile(
     r"(?P<number>[0-9]{1,12}) *"
@@ -45,10 +46,10 @@ def suggest(text: str) -> str | None:
 
 
 def written(ms: int) -> str:
-    """A duration as a flow file would write it: `45m`, `1h30m`."""
+    """A duration as a flow file would write it: `45m`, `1h30m`; in days from two of them on."""
     text = ""
     for unit, size in UNITS.items():
-        if unit != "w" and ms >= size:
+        if unit != "w" and ms >= size * (2 if unit == "d" else 1):
             text += f"{ms // size}{unit}"
             ms %= size
     return text or "0s"

@@ -84,6 +84,7 @@ def _exit(reader: Reader, node: Node, scope: Scope) -> ExitRule:
 def _match(reader: Reader, node: Node | None, event: Scope, trigger: Scope) -> tuple[tuple[str, str], ...]:
     if node is None:
         return ()
+    reader.asks(node, "match")
     if not isinstance(node, Mapping) or not node.entries:
         expected = f"`match` must be a mapping such as {{ order_id: {TRIGGER}order_id }}, not {shown(node)}"
         reader.note("wrong_shape", node, expected)
@@ -106,6 +107,7 @@ def _same_kind(reader: Reader, place: Node, event: tuple[str, Word], trigger: tu
 
 def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | None]:
     """The short name of an event type and its words; no words when it is not known."""
+    reader.asks(node, "event")
     name = reader.text(node, "`event`")
     if node is None or name is None:
         return "", None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from schemas.conditions import Condition
 from streams.flowfile import durations
@@ -19,12 +19,16 @@ from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
 _Choice = TypeVar("_Choice", bound=str)
 
 NAME_LENGTH_MAX = 64
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+SOURCE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}"
+_NAME = re.compile(NAME_PATTERN)
+_SOURCE = re.compile(SOURCE_PATTERN)
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 TRIGGER = "trigger."
+#: Parts of the language that are more than one mapping, list or value.
+Asked = Literal["condition", "event", "word", "way", "match", "cases"]
 
 
 class Reader:
@@ -35,6 +39,9 @@ class Reader:
         self.note = self.findings.note
         self.places: dict[str, Node] = {}  # where each step stands, by its label
         self.joined: list[tuple[Node, Condition]] = []  # every `all` and `any`, with its place, for the linter
+
+    def asks(self, node: Node | None, what: Asked, *, prefix: str = "") -> None:
+        """A part of the language is read here. Nothing comes of it; the reference listens, and editors know by it."""
 
     def fields(
         self,

@@ -84,6 +84,7 @@ class Steps:
         """Compile a way. An absent one leads to the step below."""
         if node is None:
             return after
+        self.reader.asks(node, "way")
         if isinstance(node, Listing):
             nodes = self.reader.items(node, what)
             return self.block(nodes, after=after) if nodes else after

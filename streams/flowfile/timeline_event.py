@@ -24,7 +24,7 @@ TENANT = "test"
 CURRENCY_DEFAULT = "USD"
 LATEST_AT = from_wire("2200-01-01T00:00:00Z")  # so that every wait from here still ends at a time that can be written
 
-_WHO = ("profile", "anonymous")
+WHO = ("profile", "anonymous")
 _CLOCK_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{3})?)?")
 
 
@@ -59,12 +59,12 @@ def event(reader: Reader, node: Node, *, short: str, envelope: Envelope, people:
     mistakes = len(reader.findings)
     type_ = BY_SHORT[short].name if short in BY_SHORT else "custom." + short.removeprefix("custom_")
     words = words_of(short)
-    found = reader.fields(node, f"`{short}`", optional=(*_WHO, *words))
+    found = reader.fields(node, f"`{short}`", optional=(*WHO, *words))
     if not isinstance(node, Mapping):
         return None
     identity = _identity(reader, node, found, people)
     wire: dict[str, Any] = {"type": type_, "tenant": TENANT, **envelope._asdict(), "identity": identity}
-    for name in found.keys() - set(_WHO):
+    for name in found.keys() - set(WHO):
         _put(wire, words[name].path, _value(reader, found[name], f"`{name}`", words[name]))
     if len(reader.findings) > mistakes:
         return None

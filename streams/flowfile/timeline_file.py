@@ -28,7 +28,7 @@ from streams.timeline import Expected, ExpectedTotal, Happening, Happens, Timeli
 
 SOURCE_DEFAULT = "test"
 
-_ENVELOPE = ("at", "arrives", "source", "id", "dedupe_key", "backfill")
+ENVELOPE = ("at", "arrives", "source", "id", "dedupe_key", "backfill")
 _OTHERS = ("watermark", "advance", "end")
 _HAPPENINGS: tuple[Happening, ...] = get_args(Happening)
 _TOTALS: tuple[Total, ...] = get_args(Total)
@@ -85,7 +85,7 @@ class _TimelineReader:
                 self.reader.note("not_in_order", line, message)
 
     def _happens(self, node: Node, number: int) -> Happens:
-        kind = self._one_of(node, "a line of a timeline", _ENVELOPE, (*BY_SHORT, *_OTHERS), custom=True)
+        kind = self._one_of(node, "a line of a timeline", ENVELOPE, (*BY_SHORT, *_OTHERS), custom=True)
         if kind is None:
             return Happens(0, None)
         assert isinstance(node, Mapping)
@@ -96,7 +96,7 @@ class _TimelineReader:
         if kind == "watermark":
             found = self.reader.fields(node, "a watermark line", required=("at", kind))
             return Happens(time_of(self.reader, found.get("at"), "`at`"), self._watermark(body))
-        found = self.reader.fields(node, "an event line", required=("at", kind), optional=_ENVELOPE[1:])
+        found = self.reader.fields(node, "an event line", required=("at", kind), optional=ENVELOPE[1:])
         at = time_of(self.reader, found.get("at"), "`at`")
         arrives_at = time_of(self.reader, found.get("arrives"), "`arrives`", default=at)
         source = self.reader.source(found["source"], "`source`") if "source" in found else None

@@ -30,6 +30,7 @@ def _cases(reader: Reader, node: Node | None) -> list[tuple[str, Node]]:
     """The cases by text. A whole number needs no quotes: it is the text as written."""
     if node is None:
         return []
+    reader.asks(node, "cases")
     if not isinstance(node, Mapping) or not node.entries:
         reader.note("wrong_shape", node, f'`cases` must be a mapping such as {{ "2": store_two }}, not {shown(node)}')
         return []

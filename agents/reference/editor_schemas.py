@@ -1,0 +1,168 @@
+"""JSON Schemas for editors, made from the grammar that the compiler was heard to have, and from its tables of words.
+
+They complete and explain while somebody writes. What they let through the compiler may still refuse: labels that are
+not there, words of the trigger, steps that nothing leads to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from agents.reference.grammar import STEP, Grammar, Slot
+from agents.reference.lines import LINES
+from agents.reference.listening import Items, Keys, Part, Value
+from schemas.catalog import BY_SHORT, Kind, Word, words_of
+from schemas.money import AMOUNT_PATTERN
+from schemas.publish import DIALECT
+from streams.flowfile.conditions import OPERATORS
+from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
+
+CUSTOM = "^custom_[A-Za-z0-9_]+$"
+_NAME = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_LENGTH_MAX}
+_WORD = {"type": "string", "pattern": f"^{TRIGGER.replace('.', chr(92) + '.')}.+$"}
+_WHERE = "where"  # of which event is not known
+
+
+def flow_file(grammar: Grammar) -> dict[str, Any]:
+    """The schema of a flow file."""
+    made = _Maker(grammar)
+    head = {
+        "$schema": DIALECT,
+        "$id": "urn:cartwheel:schema:flow-file:1",
+        "title": "Cartwheel flow file",
+        "description": "Whom a flow admits, what makes its message pointless, and which steps lead to the message.",
+    }
+    parts = {**made.parts(), **made.conditions(), **comparisons(), **_by_event()}
+    return {**head, **made.of(grammar.file), "$defs": {name.replace(" ", "_"): part for name, part in parts.items()}}
+
+
+class _Maker:
+    """Slots to schemas."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+
+    def of(self, slot: Slot | None) -> dict[str, Any]:
+        """What may stand in a place."""
+        if slot is None:
+            return {}
+        for answer in slot.answers:
+            if isinstance(answer, Part):
+                return self._part(answer)
+            if isinstance(answer, Keys) and answer.what == STEP:
+                return _ref("step")
+        kinds = [self._kind(slot, answer) for answer in slot.answers]
+        return kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
+
+    def _part(self, part: Part) -> dict[str, Any]:
+        match part.name:
+            case "condition":
+                return _ref("condition" if part.prefix else _WHERE)
+            case "word":
+                return _WORD if part.prefix else {"type": "string"}
+            case "match":
+                return {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
+            case "cases":
+                return {"type": "object", "minProperties": 1, "additionalProperties": _ref("way")}
+        return _ref(part.name)
+
+    def _kind(self, slot: Slot, answer: Any) -> dict[str, Any]:
+        if isinstance(answer, Items):
+            return {"type": "array", "minItems": 1, "items": self.of(slot.item)}
+        return dict(answer.schema) if isinstance(answer, Value) else self._object(slot, answer)
+
+    def _object(self, slot: Slot, keys: Keys) -> dict[str, Any]:
+        names = (*keys.required, *keys.optional)
+        lines = LINES.get(keys.what, {})
+        members = {name: {**self.of(slot.below.get(name)), "description": lines.get(name, "")} for name in names}
+        made: dict[str, Any] = {"type": "object", "properties": members, "additionalProperties": False}
+        if keys.required:
+            made["required"] = list(keys.required)
+        if {"event", "where"} <= set(names):
+            made["allOf"] = [_ref("words of the event")]
+        elif {"trigger", "where"} <= set(names):
+            made["allOf"] = [_ref("words of the trigger")]
+        return made
+
+    def parts(self) -> dict[str, Any]:
+        """Steps, ways and conditions."""
+        step = self._kind(self._grammar.step, self._grammar.step.keys[0])
+        kinds = [name for name in step["properties"] if name != "label"]
+        step["oneOf"] = [{"required": [name]} for name in kinds]
+        stop = {"type": "object", "required": ["stop"], "additionalProperties": False}
+        stop["properties"] = {name: step["properties"][name] for name in ("stop", "label")}
+        way = {"anyOf": [_NAME, stop, {"type": "array", "minItems": 1, "items": _ref("step")}]}
+        event = {"anyOf": [{"enum": list(BY_SHORT)}, {"type": "string", "pattern": CUSTOM}]}
+        return {"step": step, "way": way, "event": event}
+
+    def conditions(self) -> dict[str, Any]:
+        """Conditions: on the words of each event, on those of an event that is not known, and on the trigger."""
+        names = {short: _WHERE + "." + short for short in BY_SHORT}
+        made = {name: self._condition(name, words_of(short), "") for short, name in names.items()}
+        every = [words_of(short) for short in BY_SHORT]
+        anything = {"anyOf": [_ref(_comparing(kind)) for kind in OPERATORS]}
+        made[_WHERE] = {**self._condition(_WHERE, {}, ""), "additionalProperties": anything}
+        trigger = {word: kind for words in every for word, kind in words.items()}
+        made["condition"] = self._condition("condition", trigger, TRIGGER)
+        made["condition"]["patternProperties"] = {_WORD["pattern"]: anything}
+        return made
+
+    def _condition(self, name: str, words: dict[str, Word], prefix: str) -> dict[str, Any]:
+        parts = {"type": "array", "minItems": 1, "items": _ref(name)}
+        members = {"all": parts, "any": parts, "not": _ref(name)}
+        members |= {prefix + word: _ref(_comparing(declared.kind)) for word, declared in words.items()}
+        members |= {key: self.of(slot) for key, slot in self._grammar.predicates(prefix).items()}
+        return {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": members}
+
+
+def comparisons() -> dict[str, Any]:
+    """A mapping of operators for each kind of word; and an amount of money."""
+    amount, currency = {"type": "string", "pattern": AMOUNT_PATTERN}, {"type": "string", "pattern": "^[A-Z]{3}$"}
+    money = {"type": "object", "required": ["money", "currency"], "additionalProperties": False}
+    made: dict[str, Any] = {"money": {**money, "properties": {"money": amount, "currency": currency}}}
+    operands: dict[Kind, dict[str, Any]] = {
+        "number": {"type": "number"},
+        "money": _ref("money"),
+        "instant": {"type": "string", "format": "date-time"},
+    }
+    for kind, operators in OPERATORS.items():
+        operand = operands.get(kind, {"type": "string"})
+        members = {operator: _operand(operator, operand) for operator in operators}
+        made[_comparing(kind)] = {
+            "description": kind, "type": "object", "minProperties": 1, "additionalProperties": False,
+            "properties": members,
+        }  # fmt: skip
+    return made
+
+
+def _operand(operator: str, operand: dict[str, Any]) -> dict[str, Any]:
+    if operator.startswith("is_"):
+        return {"type": "boolean"}
+    return {"type": "array", "minItems": 1, "items": operand} if operator in ("in", "not_in") else operand
+
+
+def _by_event() -> dict[str, Any]:
+    """Which words `where` may use, by the event beside it, or by that of the trigger beside it."""
+
+    def judged(within: Callable[[dict[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {"if": within({"event": {"const": short}}), "then": {"properties": {_WHERE: _ref(f"{_WHERE}.{short}")}}}
+            for short in BY_SHORT
+        ]
+
+    def beside(members: dict[str, Any]) -> dict[str, Any]:
+        return {"required": ["event"], "properties": members}
+
+    def above(members: dict[str, Any]) -> dict[str, Any]:
+        return {"required": ["trigger"], "properties": {"trigger": beside(members)}}
+
+    return {"words of the event": {"allOf": judged(beside)}, "words of the trigger": {"allOf": judged(above)}}
+
+
+def _comparing(kind: str) -> str:
+    return f"compare {kind}"
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name.replace(' ', '_')}"}
