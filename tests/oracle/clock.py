@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-FIRST_YEAR, LAST_YEAR = 2010, 2043
+FIRST_YEAR, LAST_YEAR = 2010, 2046
 STEP_MS = 5 * 60_000
 DAY_MS = 86_400_000
 WALK_DAYS_MAX = 30
