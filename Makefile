@@ -18,7 +18,7 @@ BIN := .venv/bin
 STAMP := .venv/.set-up-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-')
 SUITABLE := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup demo test check fmt lint types docs fuzz unit simulate integration chaos up down status bench lock jars clean
+.PHONY: help setup demo test check fmt lint types docs fuzz unit clock simulate integration chaos up down status bench lock jars clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ docs: setup ## write what is made in the reference: pages of findings, tables of
 
 unit: setup ## unit and contract tests
 	$(BIN)/python -m pytest tests/unit tests/contract
+
+clock: setup ## local time in every zone, around every change of a clock, against the oracle (minutes)
+	CLOCK=full $(BIN)/python -m pytest tests/unit/test_clock_oracle.py
 
 simulate: setup ## 10,000 small worlds where much goes wrong (SEEDS=100 for fewer, SEEDS=1 SEED=7 for a certain one)
 	SEEDS=$(or $(SEEDS),10000) $(BIN)/python -m pytest -n 2 --dist worksteal tests/simulation
