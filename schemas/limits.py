@@ -34,6 +34,12 @@ ENROLLED_BYTES_MAX = 61_440  # of it, but for keys of events on site, with one m
 HISTORY_WORDS_BYTES_MAX = 4_096  # of one past event; beyond it the largest words are dropped and counted
 HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
+FACTS_MAX = 200  # of a person; the one stated longest ago is forgotten and counted
+FACT_BYTES_MAX = 1_024  # of the value of one; a longer one is not taken, and counted
+FACT_MEMBERS_MAX = 50  # of a fact that is a set; the last ones by order are forgotten and counted
+COUNTERS_MAX = 64  # of a person; the one whose newest event is oldest is forgotten and counted
+COUNTED_EXACTLY_MAX = 64  # newest events of a counter that are known to the millisecond; older ones by UTC day
+COUNTED_DAYS_MAX = 400  # days of a counter; the oldest is forgotten and counted
 POISON_MAX = 50  # records that a profile could not take; the oldest is forgotten and counted
 
 # --- one flow ------------------------------------------------------------------------------------

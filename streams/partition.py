@@ -211,7 +211,7 @@ class Partition:
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, trigger.occurred_at)
-                if trigger.type in self._program.interests:
+                if trigger.type in self._program.interests or self._program.otherwise is not None:
                     person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
                     self._touch(key, profile, record.offset)
                     return

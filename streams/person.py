@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from schemas.codec import packed_size
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, identifies, normalized
-from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
+from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
 from schemas.steps import Settle
-from streams import dedupe, weight
+from streams import dedupe, history, weight
+from streams.counting import count
 from streams.decide import decide
 from streams.entry import past_name, step_of
 from streams.holds import Hold
+from streams.learning import learn
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
@@ -58,15 +59,25 @@ def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at
 
 
 def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
-    """Apply one new event that a flow looks at: exits, entries, history, in this order. Backfill never enrolls."""
-    interest, event, words = program.interests[trigger.type], trigger.event, trigger.words
+    """Apply one new event that a flow looks at: facts, counters, exits, entries, history, in this order.
+
+    Backfill never enrolls.
+    """
+    interest = program.interests.get(trigger.type, program.otherwise)
+    assert interest is not None, "nobody looks at this event"
+    event, words, concerned = trigger.event, trigger.words, interest.ends
+    if interest.states and learn(
+        profile, event, trigger.type, trigger.occurred_at, kinds=program.facts, asked=program.read_off, out=out
+    ):
+        concerned |= program.watch_facts
     seen = None
-    if interest.ends:
-        asked = {name: words[name] for name in interest.exit_words if name in words}
+    if concerned or interest.counters or interest.kept is not None:
+        asked = {name: words[name] for name in interest.seen_words if name in words}
         seen = Seen(
             type=trigger.type, source=event.source, occurred_at=trigger.occurred_at, offset=trigger.offset, words=asked
         )
-        _judge_exits(program, profile, seen, now=now, out=out)
+        count(profile, interest.counters, seen, program.counters, out)
+    moved = _judge_exits(program, profile, concerned, seen, now=now, out=out) if concerned else set()
     if not event.backfill:
         begun, passed = interest.begins(event.source, words)
         if passed:
@@ -74,9 +85,10 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         if begun:
             read_whole(trigger, interest)
         for flow in begun:
-            _judge_entry(flow, profile, trigger, now=now, out=out)
-    if seen is not None:
-        _keep_history(profile, seen, out)
+            moved |= _judge_entry(flow, profile, trigger, now=now, out=out)
+    if seen is not None and interest.kept is not None:
+        history.keep(profile, seen, interest.kept, out)
+    _follow(program, profile, moved, now=now, out=out)
 
 
 def wake(
@@ -87,6 +99,7 @@ def wake(
     Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
     """
     woken = False
+    moved: set[str] = set()
     for enrollment in list(profile.enrollments):
         flow = program.flow_of(enrollment)
         if flow is None:
@@ -99,7 +112,8 @@ def wake(
         if due and not enrollment.held:
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
-        _carry_out(flow, profile, verdict, now=now, out=out)
+        moved |= _carry_out(flow, profile, verdict, now=now, out=out)
+    _follow(program, profile, moved, now=now, out=out)
     return woken
 
 
@@ -125,8 +139,11 @@ def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
     return isinstance(step, Settle) and gates.open(step.gates, due_at=enrollment.due_at)
 
 
-def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, out: Recorder) -> None:
-    concerned = program.interests[seen.type].ends
+def _judge_exits(
+    program: Program, profile: Profile, concerned: frozenset[str], seen: Seen | None, *, now: int, out: Recorder
+) -> set[str]:
+    """Ask the exit rules of these flows; returns the flows whose enrollment has ended."""
+    moved: set[str] = set()
     for enrollment in list(profile.enrollments):
         if enrollment.flow in concerned:
             flow = program.flow_of(enrollment)
@@ -134,21 +151,31 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
             if verdict.enrollment is None:
                 out.tallies[("timer", flow.name, "canceled")] += 1
-            _carry_out(flow, profile, verdict, now=now, out=out)
+            moved |= _carry_out(flow, profile, verdict, now=now, out=out)
+    return moved
 
 
-def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+def _follow(program: Program, profile: Profile, moved: set[str], *, now: int, out: Recorder) -> None:
+    """Ask the exit rules that depend on where else the person is. Ends because every turn ends an enrollment."""
+    while moved and program.watch_flows:
+        concerned = frozenset[str]().union(*(program.watch_flows.get(name, ()) for name in moved))
+        moved = _judge_exits(program, profile, concerned, None, now=now, out=out)
+
+
+def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> set[str]:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
-    _carry_out(flow, profile, verdict, now=now, out=out)
+    moved = _carry_out(flow, profile, verdict, now=now, out=out)
     if verdict.notes and verdict.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
         weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
+    return moved
 
 
-def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
+def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> set[str]:
+    """Returns the flow, if the person has entered or left it."""
     about = verdict.about
     if about is not None:
         _put(profile, about.enrollment_id, verdict.enrollment)
@@ -157,13 +184,14 @@ def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out:
         out.note(flow, profile, about, note, now=now)
         entered |= note.outcome == "entered"
     if about is None:
-        return
+        return set()
     if entered:
         past = _past(flow, profile, about, out)
         past.started_at = max(past.started_at, about.anchor_at)
     if verdict.enrollment is None:
         # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
         _past(flow, profile, about, out).ended_at = now
+    return {flow.name} if entered or verdict.enrollment is None else set()
 
 
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:
@@ -204,14 +232,3 @@ def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) 
             known.occurred_at = occurred_at
         said.append(known)
     profile.stated, profile.facts = (stated.copy(), tuple(said)) if agreed else (NOTHING_STATED, ())
-
-
-def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:
-    while (size := packed_size(seen.words)) > HISTORY_WORDS_BYTES_MAX:
-        out.tallies[("evicted", "history_words")] += 1
-        del seen.words[max(seen.words, key=lambda word: (packed_size({"": seen.words[word]}), word))]
-    profile.history.append(seen)
-    if len(profile.history) > HISTORY_MAX:
-        out.tallies[("evicted", "history")] += 1
-        profile.history.remove(weight.oldest(profile.history))
-    weight.add(profile, size + weight.SEEN_BYTES, out)

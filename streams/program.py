@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from schemas.catalog import Kind
+from schemas.facts import FactKind, kinds
 from schemas.flow import Flow
 from schemas.profile import Enrollment
+from streams import asks
 from streams.interest import Interest, interests
+
+NO_FACTS: Mapping[str, Kind] = {}
 
 
 class DuplicateFlow(ValueError):
@@ -20,7 +25,13 @@ class Program:
     """What the core runs."""
 
     flows: dict[str, Flow]
-    interests: dict[str, Interest]  # by short event name; nobody looks at an event that is not here
+    interests: dict[str, Interest]  # by short event name; nobody looks at an event that is not here,
+    otherwise: Interest | None  # unless facts are read off every event
+    facts: Mapping[str, FactKind]  # that flows may ask for
+    read_off: frozenset[str]  # those that are read off every event
+    counters: frozenset[str]  # names of all that is counted
+    watch_facts: frozenset[str]  # flows that a fact can end
+    watch_flows: Mapping[str, frozenset[str]]  # flow -> those that its beginnings and ends can end
     hash: str  # over names and versions; the partition record keeps it
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
 
@@ -30,17 +41,29 @@ class Program:
         return pinned or self.flows.get(enrollment.flow)
 
 
-def build(flows: Iterable[Flow]) -> Program:
-    """Index the live flows. Raises DuplicateFlow."""
+def build(flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS) -> Program:
+    """Index the live flows. `declared` are the facts of the policy file. Raises DuplicateFlow."""
     by_name: dict[str, Flow] = {}
     for flow in flows:
         if flow.name in by_name:
             raise DuplicateFlow(f"two flows are called {flow.name!r}")
         by_name[flow.name] = flow
     live = {name: flow for name, flow in sorted(by_name.items()) if flow.status == "live"}
+    read_off = frozenset[str]().union(*map(asks.read_off, live.values()))
+    found = interests(live.values(), read_off=bool(read_off))
+    watched = {name for flow in live.values() for name in asks.depends_on_flows(flow)}
     return Program(
         versions={(flow.name, flow.version): flow for flow in live.values()},
         flows=live,
-        interests=interests(live.values()),
+        otherwise=found.pop("", None),
+        interests=found,
+        facts=kinds(declared),
+        read_off=read_off,
+        counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
+        watch_facts=frozenset(flow.name for flow in live.values() if asks.depends_on_facts(flow)),
+        watch_flows={
+            name: frozenset(flow.name for flow in live.values() if name in asks.depends_on_flows(flow))
+            for name in sorted(watched)
+        },
         hash=blake2b("\n".join(f"{f.name} {f.version}" for f in live.values()).encode(), digest_size=16).hexdigest(),
     )

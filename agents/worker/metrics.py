@@ -29,6 +29,7 @@ TIMERS = ("fired", "canceled", "stale")
 CHANNELS = ("email", "log")
 REFUSALS = (
     "anonymous",
+    "filter_false",
     "key_missing",
     "key_too_long",
     "reentry_never",
@@ -37,7 +38,18 @@ REFUSALS = (
     "too_many_enrollments",
     "state_full",
 )
-EVICTED = ("dedupe", "past", "history", "history_words", "poison")
+EVICTED = (
+    "dedupe",
+    "past",
+    "history",
+    "history_words",
+    "poison",
+    "facts",
+    "fact_members",
+    "fact_too_long",
+    "counters",
+    "count_days",
+)
 HELD = ("messages", "moments")
 
 
@@ -112,6 +124,9 @@ class Metrics:
         )
         self._evicted = Totals(
             "cartwheel_evicted", "What the bounds of state made us forget.", ["what"], _each(EVICTED)
+        )
+        self._misstated = Totals(
+            "cartwheel_facts_of_another_kind", "Facts that were stated in another kind than they are declared of."
         )
         self._timers = Totals(
             "cartwheel_timers",
@@ -207,6 +222,8 @@ class Metrics:
                 self._timers.add(count, (self._label_of.get(flow, OTHER), outcome))
             case ("held", what):
                 self._held.add(count, (what,))
+            case ("fact_wrong_kind", _):
+                self._misstated.add(count)
             case ("evicted", what):
                 self._evicted.add(count, (what,))
             case ("profile",):

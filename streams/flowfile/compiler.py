@@ -87,6 +87,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
         name=reader.name(found.get("flow"), "`flow`"),
         status=reader.choice(found.get("status"), "`status`", _STATUSES, later=_LATER_STATUSES),
         trigger=head.trigger,
+        filter=head.filter,
         key=head.key,
         retrigger=head.retrigger,
         reentry=head.reentry,

@@ -15,7 +15,7 @@ from schemas.event import Event
 from schemas.identity import Identity, profile_id, strongest
 from schemas.instants import from_wire, to_wire
 from schemas.money import AMOUNT_PATTERN
-from streams.flowfile.conditions import instant, money
+from streams.flowfile.comparisons import instant, money
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, shown
 from streams.flowfile.reader import Reader
 from streams.timeline import DAY

@@ -14,11 +14,12 @@ from schemas.catalog import Kind
 from schemas.conditions import Compare
 from streams import words as word_values
 
-AS_STORED = frozenset[Kind]({"text", "boolean", "list"})  # the others are brought into a form that compares
+#: What is compared as it is stored. The other kinds are brought into a form that compares.
+AS_STORED: dict[Kind, type] = {"text": str, "boolean": bool, "list": list}
 
 
 def compare(compare: Compare, value: Any) -> bool | None:
-    """The answer. `value` is of the kind of the comparison, or None."""
+    """The answer. A value of another kind than that of the comparison is unknown, and so is None."""
     if compare.operator == "is_set":
         return value is not None
     if compare.operator == "is_not_set":
@@ -26,7 +27,9 @@ def compare(compare: Compare, value: Any) -> bool | None:
     if value is None:
         return None
     if compare.kind in AS_STORED:
-        return _OPERATORS[compare.operator](value, compare.operand)
+        if not isinstance(value, AS_STORED[compare.kind]):
+            return None
+        return (_OF_LISTS if compare.kind == "list" else _OPERATORS)[compare.operator](value, compare.operand)
     if compare.kind == "money":
         return _compare_money(compare, value)
     left = _operand(compare.kind, value)
@@ -50,6 +53,8 @@ def _right(compare: Compare) -> Any:
 def _operand(kind: Kind, value: Any) -> Any:
     if kind == "number":
         return word_values.as_number(value)
+    if kind == "date":
+        return word_values.as_date(value)
     return value if isinstance(value, int) else word_values.as_instant(value)
 
 
@@ -67,4 +72,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "starts_with": lambda left, right: bool(left.startswith(right)),
     "is_true": lambda left, _right: left is True,
     "is_false": lambda left, _right: left is False,
+}
+_OF_LISTS: dict[str, Callable[[Any, Any], bool]] = {
+    "contains": lambda left, right: right in left,
+    "not_contains": lambda left, right: right not in left,
+    "in": lambda left, right: any(part in right for part in left),
+    "not_in": lambda left, right: not any(part in right for part in left),
 }
