@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date as day
 from typing import Any, get_args
 
 from schemas.catalog import Kind, Word
@@ -144,7 +144,7 @@ def _operand(reader: Reader, node: Node, kind: Kind, what: str) -> Any:
     if kind == "instant":
         return instant(reader, node, what)
     if kind == "date":
-        return _date(reader, node, what)
+        return date(reader, node, what)
     return reader.text(node, what)  # the parts of a list are compared as text
 
 
@@ -177,10 +177,11 @@ def instant(reader: Reader, node: Node, what: str) -> int:
         return 0
 
 
-def _date(reader: Reader, node: Node, what: str) -> str:
+def date(reader: Reader, node: Node, what: str) -> str:
+    """A day of the calendar, as text."""
     text = reader.text(node, what) or ""
     try:
-        if text and date.fromisoformat(text).isoformat() == text:
+        if text and day.fromisoformat(text).isoformat() == text:
             return text
     except ValueError:
         pass

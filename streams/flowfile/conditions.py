@@ -9,7 +9,9 @@ Several of them in one mapping must all hold. What may stand where says the `Sco
 from __future__ import annotations
 
 from schemas.conditions import All, AnyOf, Condition, Not
-from streams.flowfile.comparisons import NOTHING, Scope, of_word
+from streams.flowfile.comparisons import NOTHING, of_word
+from streams.flowfile.comparisons import Scope as Scope
+from streams.flowfile.comparisons import trigger_word as trigger_word
 from streams.flowfile.nodes import Mapping, Node, shown
 from streams.flowfile.predicates import PREDICATES, is_items, items
 from streams.flowfile.reader import Reader

@@ -15,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from schemas.catalog import BY_SHORT
+from schemas.catalog import BY_SHORT, Word
 from schemas.control import Watermark
 from schemas.flow import Flow
 from schemas.instants import to_wire
+from streams.asks import declared_of
 from streams.flowfile.findings import FlowFileError, Unreadable
 from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader, listed
 from streams.flowfile.strict_yaml import parse
-from streams.flowfile.timeline_event import TENANT, Envelope, event, time_of
+from streams.flowfile.timeline_event import NO_WORDS, TENANT, Envelope, event, time_of
 from streams.timeline import Expected, ExpectedTotal, Happening, Happens, Timeline, Total
 
 SOURCE_DEFAULT = "test"
@@ -57,6 +58,11 @@ class _TimelineReader:
         named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits) if rule.when is not None]
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
+        self._declared = {
+            of.event: {name: Word(("properties", name), kind) for name, kind in of.words}
+            for of in declared_of(flow)
+            if of.words
+        }
         self._people: dict[str, str] = {}
         self._lines_are_sound = True  # else a line that could not be read may be what the others seem to lack
 
@@ -107,7 +113,9 @@ class _TimelineReader:
             dedupe_key=self.reader.text(found.get("dedupe_key"), "`dedupe_key`"),
             backfill=self.reader.boolean(found.get("backfill"), "`backfill`"),
         )
-        return Happens(arrives_at, event(self.reader, body, short=kind, envelope=envelope, people=self._people))
+        declared = self._declared.get(kind, NO_WORDS)
+        what = event(self.reader, body, short=kind, envelope=envelope, people=self._people, declared=declared)
+        return Happens(arrives_at, what)
 
     def _one_of(
         self, node: Node, what: str, beside: Sequence[str], kinds: Sequence[str], *, custom: bool = False

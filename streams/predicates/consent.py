@@ -1,9 +1,12 @@
 """`consent`: whether the person has agreed to a channel; for one storefront, or in general. Unknown if never asked.
 
-consent: email                               granted in general                        -> true
-consent: { channel: email, storefront: "2" } granted in general, withdrawn for store 2 -> false
-                                             granted in general, nothing said of 2     -> true
-consent: sms                                 never asked                               -> unknown
+Of acts that concern it the latest counts, of two of one instant the more restrictive:
+
+    consent: email                               granted in general                              -> true
+    consent: { channel: email, storefront: "2" } granted in general, later withdrawn for store 2 -> false
+                                                 granted for store 2, later withdrawn in general -> false
+                                                 granted in general, nothing said of 2           -> true
+    consent: sms                                 never asked                                     -> unknown
 """
 
 from __future__ import annotations
@@ -11,15 +14,18 @@ from __future__ import annotations
 from schemas.conditions import Consented
 from streams.view import View
 
+EVERYTHING = "*"  # an act that names no channel
+
 
 def look(condition: Consented, view: View) -> bool | None:
-    """What they said last: of the storefront if they have, else in general."""
+    """What they said last."""
     if view.profile is None or view.profile.dossier is None:
         return None
-    said = view.profile.dossier.consents
-    own = said.get(f"{condition.channel}/{condition.storefront}") if condition.storefront else None
-    found = own or said.get(condition.channel)
-    return None if found is None else found.granted
+    said, channel = view.profile.dossier.consents, condition.channel
+    names = [EVERYTHING, channel, f"{channel}/{condition.storefront}" if condition.storefront else channel]
+    acts = [said[name] for name in names if name in said]
+    last = max(acts, key=lambda act: (act.occurred_at, not act.granted), default=None)
+    return None if last is None else last.granted
 
 
 def judge(condition: Consented, view: View) -> bool | None:
