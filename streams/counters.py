@@ -71,7 +71,7 @@ def occurrences(condition: EventCount, view: View) -> int:
     if since is None:
         return kept.total
     exact = sum(occurred_at >= since for occurred_at in kept.recent)
-    return exact + sum(number for day, number in kept.days.items() if day >= since // DAY_MS)
+    return exact + sum(number for day, number in kept.days if day >= since // DAY_MS)
 
 
 def newest(condition: LastEvent, view: View) -> tuple[int, dict[str, Any]] | None:

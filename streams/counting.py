@@ -47,11 +47,13 @@ def _add(kept: Count, occurred_at: int, out: Recorder) -> int:
     kept.recent.append(occurred_at)
     kept.recent.sort()
     if len(kept.recent) > COUNTED_EXACTLY_MAX:
+        days = dict(kept.days)
         day = kept.recent.pop(0) // DAY_MS
-        kept.days[day] = kept.days.get(day, 0) + 1
+        days[day] = days.get(day, 0) + 1
+        kept.days = sorted(days.items())
         if len(kept.days) > COUNTED_DAYS_MAX:
             out.tallies[("evicted", "count_days")] += 1
-            del kept.days[min(kept.days)]
+            del kept.days[0]
     return weight.INSTANT_BYTES
 
 

@@ -58,11 +58,10 @@ class _TimelineReader:
         named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits) if rule.when is not None]
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
-        self._declared = {
-            of.event: {name: Word(("properties", name), kind) for name, kind in of.words}
-            for of in declared_of(flow)
-            if of.words
-        }
+        self._declared: dict[str, dict[str, Word]] = {}
+        for of in declared_of(flow):
+            own = {name: Word(("properties", name), kind) for name, kind in of.words}
+            self._declared.setdefault(of.event, {}).update(own)
         self._people: dict[str, str] = {}
         self._lines_are_sound = True  # else a line that could not be read may be what the others seem to lack
 
