@@ -13,9 +13,10 @@ from agents.reference.grammar import STEP, Grammar, Slot
 from agents.reference.lines import LINES
 from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Kind, Word, words_of
+from schemas.facts import BUILT_IN
 from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
-from streams.flowfile.conditions import OPERATORS
+from streams.flowfile.comparisons import OPERATORS
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
 
 CUSTOM = "^custom_[A-Za-z0-9_]+$"
@@ -65,6 +66,10 @@ class _Maker:
                 return {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
             case "cases":
                 return {"type": "object", "minProperties": 1, "additionalProperties": _ref("way")}
+            case "words":
+                return {"type": "object", "minProperties": 1, "additionalProperties": {"enum": list(OPERATORS)}}
+            case "facts":
+                return _facts()
         return _ref(part.name)
 
     def _kind(self, slot: Slot, answer: Any) -> dict[str, Any]:
@@ -112,8 +117,17 @@ class _Maker:
         parts = {"type": "array", "minItems": 1, "items": _ref(name)}
         members = {"all": parts, "any": parts, "not": _ref(name)}
         members |= {prefix + word: _ref(_comparing(declared.kind)) for word, declared in words.items()}
-        members |= {key: self.of(slot) for key, slot in self._grammar.predicates(prefix).items()}
+        anything = {word: declared for short in BY_SHORT for word, declared in words_of(short).items()}
+        for key, slot in self._grammar.predicates(prefix).items():  # `items` is a word as well
+            word = [_ref(_comparing(anything[key].kind))] if not prefix and key in anything else []
+            members[key] = {"anyOf": [*word, self.of(slot)]} if word else self.of(slot)
         return {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": members}
+
+
+def _facts() -> dict[str, Any]:
+    """Those that are built in, and those of a policy file, of which the kind is not known here."""
+    members = {name: _ref(_comparing(declared.kind)) for name, declared in BUILT_IN.items()}
+    return {"type": "object", "minProperties": 1, "properties": members, "additionalProperties": {"type": "object"}}
 
 
 def comparisons() -> dict[str, Any]:
@@ -125,6 +139,7 @@ def comparisons() -> dict[str, Any]:
         "number": {"type": "number"},
         "money": _ref("money"),
         "instant": {"type": "string", "format": "date-time"},
+        "date": {"type": "string", "format": "date"},
     }
     for kind, operators in OPERATORS.items():
         operand = operands.get(kind, {"type": "string"})

@@ -8,7 +8,7 @@ from agents.reference.grammar import STEP, Grammar, Slot
 from agents.reference.lines import LINES
 from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Word, words_of
-from streams.flowfile.conditions import OPERATORS
+from streams.flowfile.comparisons import OPERATORS
 
 PATH = "docs/reference/language.md"
 _HEAD = """# The language, in tables
@@ -24,6 +24,8 @@ _PARTS = {
     "way": "a way",
     "match": "`{ word: trigger.word }`",
     "cases": "`{ text: way }`",
+    "facts": "`{ name: comparison }`",
+    "words": "`{ word: kind }`",
 }
 
 

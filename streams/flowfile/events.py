@@ -83,6 +83,7 @@ def _declared(reader: Reader, node: Node | None, event: str) -> tuple[tuple[str,
     """`words: { plan: text, amount: money }`: what stands in the properties of an event of one's own."""
     if node is None:
         return ()
+    reader.asks(node, "words")
     if event and not event.startswith("custom_"):
         message = f"the words of `{cut(event)}` are declared already; only a `custom_` event takes `words`"
         reader.note("out_of_place", node, message)

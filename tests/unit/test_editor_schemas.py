@@ -35,6 +35,14 @@ UNSEEN = {
     "steps: a case that is no text",
     "head: never, but not really",
     "steps: a circle with a wait, of a later version",
+    "conditions: a count without a number",
+    "conditions: a count in a window and since the start",
+    "conditions: a count whose match compares across kinds",
+    "conditions: the last event, and nothing asked of it",
+    "conditions: the last event, ago without a comparison",
+    "conditions: a weekday that is none",
+    "conditions: a word of one's own with the name of another",
+    "conditions: an exit rule on the person without a reason",
 }
 
 

@@ -11,6 +11,7 @@ from streams.flowfile.reader import Reader
 
 def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Condition:
     """Several facts, or several comparisons of one, must all hold."""
+    reader.asks(node, "facts")
     if not isinstance(node, Mapping) or not node.entries:
         expected = f"`fact` must be a mapping such as {{ country: {{ eq: DE }} }}, not {shown(node)}"
         reader.note("wrong_shape", node, expected)
