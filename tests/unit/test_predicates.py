@@ -102,6 +102,7 @@ class TestEventCount:
             ([("09:59", "after")], 1),
             ([("09:55", "after")], 0),  # exactly `skew` before
             ([("09:59", "before")], 0),
+            ([("10:00", "before")], 0),  # stamped the same, appended before it
             ([("10:01", "before")], 1),
             ([("09:59", "before"), ("09:58", "after"), ("11:00", "after")], 2),
         ],
