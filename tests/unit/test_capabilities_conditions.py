@@ -38,7 +38,7 @@ def story(rehearsal: Rehearsal, flow: str) -> list[str]:
 
 
 def test_S0_01_history_and_live_data_count_together_and_only_what_is_live_enrolls() -> None:  # noqa: N802
-    """Three orders of history and a live one are four; semantics 3.1: history changes state, and never enrolls."""
+    """Three orders of history and a live one are four. Semantics 2.3: history changes state, and never enrolls."""
     plays(
         f"""
 flow: fourth_order
@@ -211,7 +211,7 @@ PRIME = abandoned("prime", "buy_with_prime", others="magento1")
 
 
 def test_S0_14_an_order_of_the_other_shop_suppresses_the_reminder_of_this_one() -> None:  # noqa: N802
-    """Semantics 4 (iii): the filter is judged again right before the message, on every record up to then."""
+    """Semantics 4.4: the filter is judged again right before the message, on every record up to then."""
     rehearsal = rehearsed(
         """
 - name: checkout at the shop, order with Prime
@@ -325,7 +325,7 @@ steps:
     ],
 )
 def test_S4_07_a_comparison_across_types_does_not_compile(condition: str) -> None:  # noqa: N802
-    """Semantics 10: comparing different types does not compile; it is not false."""
+    """Semantics 10.3: comparing different types does not compile; it is not false."""
     checked = check(
         f"""
 flow: f

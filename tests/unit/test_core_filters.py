@@ -1,4 +1,4 @@
-"""Profile filters and exit rules on the person, at each of their moments (semantics 3.1 c, 4)."""
+"""Profile filters and exit rules on the person, at each of their moments (semantics 4.4 and 4.5)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_order_of_before_that_arrived_before_counts_since_start_only_if_it_is
 
 
 def test_the_filter_is_judged_again_before_every_message() -> None:
-    """Semantics 4 (iii), on everything up to the record that released it; the flow goes on."""
+    """Semantics 4.4: on everything up to the record that released it; the flow goes on."""
     steps = ", ".join(f"{{ wait: {{ for: 1h }} }}, {{ label: {name}, {SEND} }}" for name in ("one", "two", "three"))
     stage = Stage(flow(entry="filter: { fact: { country: { eq: FR } } }", steps=f"[{steps}]"))
     stage.event(said("09:00", country="FR")).event(checkout("10:00"))
@@ -132,7 +132,7 @@ def test_an_order_that_arrives_late_is_known_before_the_message() -> None:
 def test_a_record_that_makes_a_rule_true_ends_the_enrollment_at_once(
     condition: str, happens: list[Event], values: dict[str, object]
 ) -> None:
-    """Semantics 4 (ii): and the timers are gone with it, and the reason and the values recorded."""
+    """Semantics 4.5: and the timers are gone with it, and the reason and the values recorded."""
     other = load(
         "flow: g\nentry: { trigger: { event: product_viewed }, reentry: always }\nsteps: [{ wait: { for: 9h } }]",
         name="g.yaml",
@@ -168,7 +168,7 @@ def test_of_several_rules_the_first_in_the_file_gives_the_reason(first: str, sec
 
 
 def test_at_send_a_rule_on_the_person_is_judged_right_before_the_message() -> None:
-    """Semantics 4: what was true in between and is not any more does not matter."""
+    """Semantics 4.5: what was true in between and is not any more does not matter."""
     exits = "[{ when: { person: { fact: { country: { eq: CH } } } }, reason: not_sold_there }]"
     one = flow(exits=exits, more="exit_check: at_send")
     moved = Stage(one).event(checkout("10:00")).event(said("10:20", country="CH"))
@@ -184,7 +184,7 @@ def test_what_changes_by_time_alone_is_seen_before_the_message() -> None:
 
 
 def test_ends_that_follow_from_ends() -> None:
-    """A leaves B, and who is in B leaves C: each at once, by the record that began it."""
+    """Semantics 4.5: an end makes a rule of another flow true, and so on, by the same record."""
     chained = [
         flow(name=name, exits=f"[{{ when: {{ person: {{ not: {{ in_flow: {after} }} }} }}, reason: alone }}]")
         for name, after in (("b", "a"), ("c", "b"))

@@ -1,4 +1,4 @@
-"""Predicates, each on what a person has done: true, false or unknown (semantics 10)."""
+"""Predicates, each on what a person has done: true, false or unknown (semantics 10.1 and 10.5)."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class TestEventCount:
             assert answer(condition, trigger, began=trigger) is True
 
     def test_beyond_its_bound_a_window_counts_the_day_in_which_it_begins_as_a_whole(self) -> None:
-        """The newest are known exactly, older ones by UTC day."""
+        """Semantics 7.7: the newest are known exactly, older ones by UTC day."""
         old = [order(f"-3 {hour:02}:00") for hour in (1, 2, 20)]
         new = [order(f"10:{number % 60:02}:{number // 60:02}") for number in range(COUNTED_EXACTLY_MAX)]
         ask = "{ event_count: { event: order_placed, in_last: WITHIN, eq: NUMBER } }"
@@ -221,7 +221,7 @@ class TestFact:
         assert answer(f"{{ fact: {{ {asked} }} }}", facts) is expected
 
     def test_a_value_of_another_kind_is_unknown_and_counted(self) -> None:
-        """Semantics 10: a stored value of another type than declared is unknown, and counted."""
+        """Semantics 10.5: a stored value of another kind than declared is unknown, and counted."""
         stage, profile = known("{ fact: { birthday: { is_set: true } } }", said("10:00", birthday="31.12.1999"))
         assert stage.tallies["fact_wrong_kind", "birthday"] == 1
         assert value_of(profile, "birthday") == "31.12.1999"
@@ -234,7 +234,7 @@ class TestFact:
         assert stage.tallies["fact_wrong_kind", "country"] == 0, "what is built in stays what it is"
 
     def test_first_seen_and_channels_whatever_the_order(self) -> None:
-        """Semantics 7.1: first-seen keeps the smallest, sets unite."""
+        """Semantics 7.6: first-seen keeps the smallest, sets unite."""
         condition = '{ fact: { original_channel_id: { eq: "5" }, channels: { contains: "3" } } }'
         visits = [
             event("site_active", time, channel_id=channel)
@@ -266,7 +266,7 @@ class TestFact:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_state_does_not_depend_on_the_order_of_arrival(seed: int) -> None:
-    """Semantics 7.1: the latest stays, of one instant the higher event id; first the smallest; sets unite."""
+    """Semantics 7.6 and 7.7: the latest stays, of one instant the higher event id; first the smallest; sets unite."""
     dice = random.Random(seed)
     condition = """{ all: [
       { fact: { country: { eq: FR }, first_seen_at: { is_set: true }, channels: { contains: "1" } } },
@@ -360,6 +360,8 @@ class TestWhoAndWhen:
 
 
 class TestItems:
+    """Semantics 10.6."""
+
     @pytest.mark.parametrize(
         ("asked", "items", "expected"),
         [
