@@ -24,6 +24,7 @@ from schemas.steps import Send, Value, WaitUntil, WaitUntilDate
 from schemas.window import Window
 from streams.conditions import leaves
 from streams.counters import looks_back
+from streams.predicates.plugin import Bound, facts_of
 
 #: Whatever makes a flow ask where the person is, and the facts that tell.
 PLACED = (NowBetween, Window, WaitUntil, WaitUntilDate, Appointment)
@@ -52,6 +53,8 @@ def read_off(flow: Flow) -> frozenset[str]:
             found.add(part.compare.word)
         elif isinstance(part, Value) and part.origin == "fact":
             found.add(part.of)
+        elif isinstance(part, Bound):
+            found |= facts_of(part)
         elif isinstance(part, Send):
             found.update(name for name, _ in part.fresh)
         elif isinstance(part, PLACED) or (isinstance(part, Span) and (part.months or part.days)):
@@ -87,7 +90,7 @@ def changed_by(rule: ExitRule) -> frozenset[str]:
 
 def depends_on_facts(flow: Flow) -> bool:
     """Whether some fact can make an exit rule true."""
-    return any(isinstance(leaf, FactIs) for leaf in _of_person(flow))
+    return any(isinstance(leaf, FactIs | Bound) for leaf in _of_person(flow))
 
 
 def depends_on_flows(flow: Flow) -> frozenset[str]:

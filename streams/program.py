@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -12,8 +12,11 @@ from schemas.flow import Flow
 from schemas.profile import Enrollment
 from streams import asks
 from streams.interest import Interest, interests
+from streams.plugins import Name, Plugin
+from streams.predicates.plugin import Bound, bind
 
 NO_FACTS: Mapping[str, Kind] = {}
+NO_PLUGINS: Mapping[Name, Plugin] = {}
 
 
 class DuplicateFlow(ValueError):
@@ -32,7 +35,7 @@ class Program:
     counters: frozenset[str]  # names of all that is counted
     watch_facts: frozenset[str]  # flows that a fact can end
     watch_flows: Mapping[str, frozenset[str]]  # flow -> those that its beginnings and ends can end
-    hash: str  # over names and versions; the partition record keeps it
+    hash: str  # over names and versions, and the plug-ins they ask; the partition record keeps it
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
 
     def flow_of(self, enrollment: Enrollment) -> Flow | None:
@@ -41,14 +44,16 @@ class Program:
         return pinned or self.flows.get(enrollment.flow)
 
 
-def build(flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS) -> Program:
-    """Index the live flows. `declared` are the facts of the policy file. Raises DuplicateFlow."""
+def build(
+    flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+) -> Program:
+    """Index the live flows. `declared` are the facts of the policy file. Raises DuplicateFlow and UnknownPlugin."""
     by_name: dict[str, Flow] = {}
     for flow in flows:
         if flow.name in by_name:
             raise DuplicateFlow(f"two flows are called {flow.name!r}")
         by_name[flow.name] = flow
-    live = {name: flow for name, flow in sorted(by_name.items()) if flow.status == "live"}
+    live = {name: bind(flow, plugins) for name, flow in sorted(by_name.items()) if flow.status == "live"}
     read_off = frozenset[str]().union(*map(asks.read_off, live.values()))
     found = interests(live.values(), read_off=bool(read_off))
     watched = {name for flow in live.values() for name in asks.depends_on_flows(flow)}
@@ -65,5 +70,12 @@ def build(flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS) -> 
             name: frozenset(flow.name for flow in live.values() if name in asks.depends_on_flows(flow))
             for name in sorted(watched)
         },
-        hash=blake2b("\n".join(f"{f.name} {f.version}" for f in live.values()).encode(), digest_size=16).hexdigest(),
+        hash=blake2b("\n".join(_deciding(live.values())).encode(), digest_size=16).hexdigest(),
     )
+
+
+def _deciding(flows: Collection[Flow]) -> list[str]:
+    """Everything that decides, by name and version; a plug-in by its source as well."""
+    asked = {part.plugin for flow in flows for part in asks.parts_of(flow) if isinstance(part, Bound)}
+    plugins = sorted(f"plugin {one.name} {one.version} {one.fingerprint}" for one in asked)
+    return [*(f"{flow.name} {flow.version}" for flow in flows), *plugins]

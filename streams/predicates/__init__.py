@@ -13,7 +13,7 @@ from streams import conditions
 from streams.conditions import judge_words as judge_words
 from streams.conditions import leaves
 from streams.conditions import words_used as words_used
-from streams.predicates import consent, event_count, fact, in_flow, last_event, now_between
+from streams.predicates import consent, event_count, fact, in_flow, last_event, now_between, plugin
 from streams.view import View
 
 
@@ -32,6 +32,7 @@ KINDS: dict[type, Predicate] = {
     InFlow: Predicate(in_flow.judge, in_flow.look, in_flow.name),
     Consented: Predicate(consent.judge, consent.look, consent.name),
     NowBetween: Predicate(now_between.judge, now_between.look, now_between.name),
+    plugin.Bound: Predicate(plugin.judge, plugin.look, plugin.name),
 }
 JUDGES: conditions.Judges = {kind: predicate.judge for kind, predicate in KINDS.items()}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +14,9 @@ from schemas.event import Event
 from schemas.flow import Flow
 from streams.flowfile import load, load_timelines
 from streams.partition import Partition
+from streams.plugins import Plugin, registry
+from streams.predicates.plugin import UnknownPlugin
+from streams.program import build
 from streams.timeline import run
 from tests.unit.stage import TOPIC, Stage, checkout, event, order, work
 
@@ -305,3 +310,61 @@ def test_two_flows_may_mean_different_things_by_a_word() -> None:
     assert [(one.flow, one.decided_at[11:16]) for one in stage.decisions if one.outcome == "entered"] == [
         ("by_text", "10:00"), ("by_list", "10:01"),
     ]  # fmt: skip
+
+
+# --- plug-ins ----------------------------------------------------------------------------------------------
+
+
+def plugin(answer: Callable[[Mapping[str, Any]], Any], *inputs: str) -> dict[tuple[str, int], Plugin]:
+    one = Plugin(kind="predicate", name="worth", version=1, inputs=inputs, answer=answer, fingerprint="")
+    return registry([one])
+
+
+@pytest.mark.parametrize(
+    ("coupon", "points", "values"),
+    [
+        ("A", "7", None),
+        ("A", "8", {"filter": "false", "plugin worth 1": False}),
+        ("B", "7", {"filter": "unknown", "plugin worth 1": None}),
+        ("A", None, {"filter": "unknown", "plugin worth 1": "failed: TypeError"}),
+    ],
+)
+def test_a_plug_in_is_asked_with_what_it_has_declared(
+    coupon: str, points: str | None, values: dict[str, object] | None
+) -> None:
+    """Semantics 10.1: what fails has not answered, which is unknown."""
+
+    def worth(inputs: Mapping[str, Any]) -> bool | None:
+        assert set(inputs) == {"trigger.coupon", "fact.city", "now"}
+        return int(inputs["fact.city"]) < 8 if inputs["trigger.coupon"] == "A" else None
+
+    plugins = plugin(worth, "trigger.coupon", "fact.city", "now")
+    stage = Stage().event(event("profile_updated", "09:00", city=points))
+    stage.restart(build([flow(entry="filter: { plugin: { name: worth, version: 1 } }")], plugins=plugins))
+    stage.event(checkout("10:00", coupon=coupon))
+    assert stage.story == ["10:00 entered triggered" if values is None else "10:00 refused filter_false"]
+    assert values is None or stage.decisions[0].values == values
+
+
+def test_a_fact_that_a_plug_in_asks_for_can_end_an_enrollment() -> None:
+    plugins = plugin(lambda inputs: inputs["fact.country"] == "CH", "fact.country")
+    exits = "[{ when: { person: { plugin: { name: worth, version: 1 } } }, reason: over }]"
+    stage = Stage()
+    stage.event(said("09:00")).restart(build([flow(exits=exits)], plugins=plugins))
+    moved = msgspec.structs.replace(event("product_viewed", "10:20"), context=msgspec.Raw(b'{"country": "CH"}'))
+    assert stage.event(checkout("10:00")).event(moved).story[-1] == "10:20 ended over"
+
+
+def test_a_plug_in_that_is_not_there_is_refused_when_flows_are_loaded() -> None:
+    asking = flow(entry="filter: { all: [{ in_flow: g }, { not: { plugin: { name: worth, version: 2 } } }] }")
+    with pytest.raises(UnknownPlugin, match="flow 'f' asks for the predicate 'worth', version 2"):
+        build([asking], plugins=plugin(lambda _: True))
+
+
+def test_another_source_of_a_plug_in_is_another_program() -> None:
+    """Semantics 12.1: what was decided by other plug-ins was decided by another program."""
+    asking = flow(entry="filter: { plugin: { name: worth, version: 1 } }")
+    (one,) = plugin(lambda _: True).values()
+    hashes = {build([asking], plugins=registry([replace(one, fingerprint=name)])).hash for name in ("a", "b", "a")}
+    assert len(hashes) == 2
+    assert build([flow()], plugins=registry([one])).hash == build([flow()]).hash

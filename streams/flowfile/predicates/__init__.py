@@ -11,7 +11,7 @@ from schemas.conditions import Condition
 from streams.flowfile.comparisons import Scope
 from streams.flowfile.events import Compile
 from streams.flowfile.nodes import Node
-from streams.flowfile.predicates import consent, event_count, fact, in_flow, last_event, now_between
+from streams.flowfile.predicates import consent, event_count, fact, in_flow, last_event, now_between, plugin
 from streams.flowfile.predicates import items as items
 from streams.flowfile.predicates.items import is_items as is_items
 from streams.flowfile.reader import Reader
@@ -23,4 +23,5 @@ PREDICATES: dict[str, Callable[[Reader, Node, Scope, Compile], Condition]] = {
     "in_flow": in_flow.read,
     "consent": consent.read,
     "now_between": now_between.read,
+    "plugin": plugin.read,
 }
