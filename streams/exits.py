@@ -42,9 +42,11 @@ def held_by(flow: Flow, enrollment: Enrollment, seen: Seen | None) -> int:
 
 def true_of(flow: Flow, view: View) -> int:
     """Which rules on the person are true now, as bits."""
-    return sum(
-        1 << i for i, rule in enumerate(flow.exits) if rule.person is not None and judge(rule.person, view) is True
-    )
+    bits = 0
+    for i, rule in enumerate(flow.exits):
+        if rule.person is not None and judge(rule.person, view) is True:
+            bits |= 1 << i
+    return bits
 
 
 def first_of(flow: Flow, bits: int) -> ExitRule | None:

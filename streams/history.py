@@ -26,9 +26,10 @@ def shorten(words: dict[str, Any], out: Recorder) -> int:
 
 def keep(profile: Profile, seen: Seen, asked: frozenset[str], out: Recorder) -> None:
     """Remember an event with the words that are asked of the past, and forget the oldest if they are too many."""
-    words = {name: value for name, value in seen.words.items() if name in asked}
-    size = shorten(words, out)
-    profile.history.append(replace(seen, words=words))
+    if not seen.words.keys() <= asked:
+        seen = replace(seen, words={name: value for name, value in seen.words.items() if name in asked})
+    size = shorten(seen.words, out)
+    profile.history.append(seen)
     if len(profile.history) > HISTORY_MAX:
         out.tallies[("evicted", "history")] += 1
         profile.history.remove(weight.oldest(profile.history))

@@ -76,7 +76,8 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         seen = Seen(
             type=trigger.type, source=event.source, occurred_at=trigger.occurred_at, offset=trigger.offset, words=asked
         )
-        count(profile, interest.counters, seen, program.counters, out)
+        if interest.counters:
+            count(profile, interest.counters, seen, program.counters, out)
     moved = _judge_exits(program, profile, concerned, seen, now=now, out=out) if concerned else set()
     if not event.backfill:
         begun, passed = interest.begins(event.source, words)
@@ -88,7 +89,8 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
             moved |= _judge_entry(flow, profile, trigger, now=now, out=out)
     if seen is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
-    _follow(program, profile, moved, now=now, out=out)
+    if program.watch_flows:
+        _follow(program, profile, moved, now=now, out=out)
 
 
 def wake(
@@ -113,7 +115,8 @@ def wake(
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
         moved |= _carry_out(flow, profile, verdict, now=now, out=out)
-    _follow(program, profile, moved, now=now, out=out)
+    if program.watch_flows:
+        _follow(program, profile, moved, now=now, out=out)
     return woken
 
 
@@ -157,7 +160,7 @@ def _judge_exits(
 
 def _follow(program: Program, profile: Profile, moved: set[str], *, now: int, out: Recorder) -> None:
     """Ask the exit rules that depend on where else the person is. Ends because every turn ends an enrollment."""
-    while moved and program.watch_flows:
+    while moved:
         concerned = frozenset[str]().union(*(program.watch_flows.get(name, ()) for name in moved))
         moved = _judge_exits(program, profile, concerned, None, now=now, out=out)
 
