@@ -16,7 +16,8 @@ from schemas.conditions import All, Compare, Condition, EventCount, EventMatch, 
 from schemas.facts import STATING
 from schemas.flow import Flow
 from streams import asks
-from streams.conditions import judge_words, words_used
+from streams.conditions import words_used
+from streams.conditions.closures import Closure, closure
 from streams.counters import Counter, counter_of
 from streams.matching import comes_from
 from streams.words import Parts, by_part
@@ -35,6 +36,7 @@ class Interest:
     states: bool  # facts stand in it, or are read off it
     asked: Parts  # where to find those, and those that entries ask for
     whole: Parts  # where to find all
+    wheres: Mapping[str, Closure]  # by flow
     one_by_one: tuple[Flow, ...]  # flows that begin with it and want no certain text of it
     by_text: Index  # the others
     indexed: int  # how many those are
@@ -53,7 +55,8 @@ class Interest:
             text = words.get(word)
             if isinstance(text, str):  # of a type of one's own, another flow may mean something else by the word
                 found += wanted.get(text, ())
-        open_ = [flow for flow in found if flow.trigger.where is None or judge_words(flow.trigger.where, words) is True]
+        wheres = self.wheres
+        open_ = [flow for flow in found if (where := wheres.get(flow.name)) is None or where(words) is True]
         if self.by_text and len(open_) > 1:
             open_.sort(key=lambda flow: flow.name)
         return open_, considered - len(open_)
@@ -103,6 +106,7 @@ def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_of
         states=read_off or type_ in STATING,
         asked=by_part(type_, asked, declared=declared),
         whole=by_part(type_, declared=declared),
+        wheres={flow.name: closure(flow.trigger.where) for flow in beginning if flow.trigger.where is not None},
         one_by_one=one_by_one,
         by_text=_index(beginning),
         indexed=len(beginning) - len(one_by_one),

@@ -20,44 +20,56 @@ AS_STORED: dict[Kind, type] = {"text": str, "boolean": bool, "list": list}
 
 def compare(compare: Compare, value: Any) -> bool | None:
     """The answer. A value of another kind than that of the comparison is unknown, and so is None."""
+    return comparison(compare)(value)
+
+
+def comparison(compare: Compare) -> Callable[[Any], bool | None]:
+    """The same for whoever compares often: the operand is brought into its form once."""
     if compare.operator == "is_set":
-        return value is not None
+        return lambda value: value is not None
     if compare.operator == "is_not_set":
-        return value is None
-    if value is None:
-        return None
+        return lambda value: value is None
     if compare.kind in AS_STORED:
-        if not isinstance(value, AS_STORED[compare.kind]):
-            return None
-        return (_OF_LISTS if compare.kind == "list" else _OPERATORS)[compare.operator](value, compare.operand)
+        return _as_stored(compare)
     if compare.kind == "money":
-        return _compare_money(compare, value)
-    left = _operand(compare.kind, value)
-    return None if left is None else _OPERATORS[compare.operator](left, _right(compare))
+        return _of_money(compare)
+    test, form, wanted = _OPERATORS[compare.operator], _FORMS[compare.kind], compare.operand
+    right = [form(one) for one in wanted] if compare.operator in ("in", "not_in") else form(wanted)
+
+    def answer(value: Any) -> bool | None:
+        left = form(value)
+        return None if left is None else test(left, right)
+
+    return answer
 
 
-def _compare_money(compare: Compare, value: Any) -> bool | None:
-    left = word_values.as_money(value)
+def _as_stored(compare: Compare) -> Callable[[Any], bool | None]:
+    type_, right = AS_STORED[compare.kind], compare.operand
+    test = (_OF_LISTS if compare.kind == "list" else _OPERATORS)[compare.operator]
+    return lambda value: test(value, right) if isinstance(value, type_) else None
+
+
+def _of_money(compare: Compare) -> Callable[[Any], bool | None]:
     amount, currency = compare.operand
-    if left is None or left[1] != currency:
-        return None  # amounts of different currencies have no order
-    return _OPERATORS[compare.operator](left[0], Decimal(amount))
+    test, right = _OPERATORS[compare.operator], Decimal(amount)
+
+    def answer(value: Any) -> bool | None:
+        left = word_values.as_money(value)
+        # Amounts of different currencies have no order.
+        return None if left is None or left[1] != currency else test(left[0], right)
+
+    return answer
 
 
-def _right(compare: Compare) -> Any:
-    if compare.operator in ("in", "not_in"):
-        return [_operand(compare.kind, item) for item in compare.operand]
-    return _operand(compare.kind, compare.operand)
-
-
-def _operand(kind: Kind, value: Any) -> Any:
-    if kind == "number":
-        return word_values.as_number(value)
-    if kind == "date":
-        return word_values.as_date(value)
+def _instant(value: Any) -> int | None:
     return value if isinstance(value, int) else word_values.as_instant(value)
 
 
+_FORMS: dict[Kind, Callable[[Any], Any]] = {
+    "number": word_values.as_number,
+    "date": word_values.as_date,
+    "instant": _instant,
+}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
     "ne": operator.ne,

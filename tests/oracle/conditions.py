@@ -185,18 +185,16 @@ def _judge_item(condition: Words, item: Words) -> bool | None:
 def _compare_kind(value: Any, kind: str, comparator: str, wanted: Any) -> bool | None:
     """By its kind; a value of another one is unknown."""
     if comparator in ("is_set", "is_not_set"):
-        return ((value is not None) == (comparator == "is_set")) is wanted
+        return bool(((value is not None) == (comparator == "is_set")) is wanted)
     if kind == "list" and isinstance(value, list):
         texts = [str(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
         return any(text in value for text in texts) == (comparator in ("contains", "in"))
     if kind == "number" and isinstance(value, int | float | str) and not isinstance(value, bool):
         return _ordered(comparator, Decimal(str(value)), Decimal(str(wanted)))
     if kind == "boolean" and isinstance(value, bool):
-        return (value == (comparator == "is_true")) == wanted
+        return bool((value == (comparator == "is_true")) == wanted)
     if kind == "date" and isinstance(value, str):
-        answers = {"eq": value == wanted, "ne": value != wanted, "gt": value > wanted, "gte": value >= wanted,
-                   "lt": value < wanted, "lte": value <= wanted}  # fmt: skip
-        return answers[comparator]
+        return _ordered(comparator, Decimal(value.replace("-", "")), Decimal(wanted.replace("-", "")))
     return _text(comparator, value, wanted) if kind == "text" and isinstance(value, str) else None
 
 

@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 
 from schemas.event import Event
 from schemas.profile import Enrollment
+from streams.conditions import judge_words
+from streams.conditions.closures import closure
 from streams.flowfile import load
 from streams.predicates import judge
 from streams.view import View
@@ -59,8 +61,12 @@ def some_events(dice: random.Random) -> list[Event]:
         kind = dice.choice(["order_placed", "order_placed", "checkout_started", "profile_updated", "site_active"])
         more: dict[str, Any] = {}
         if kind == "profile_updated":
-            values = {"country": ["FR", "AT", None, 7], "birthday": ["1999-01-01", "2001-05-05"], "first_name": ["Ada"],
-                      "accepts_marketing": [True, False, "yes"]}  # fmt: skip
+            values: dict[str, list[Any]] = {
+                "country": ["FR", "AT", None, 7],
+                "birthday": ["1999-01-01", "2001-05-05"],
+                "first_name": ["Ada"],
+                "accepts_marketing": [True, False, "yes"],
+            }
             more = {name: dice.choice(values[name]) for name in dice.sample(sorted(values), 2)}
         elif kind != "site_active":
             more = {"coupon": dice.choice("AB")} if dice.random() < 0.7 else {}
@@ -82,14 +88,14 @@ def some_events(dice: random.Random) -> list[Event]:
     return found
 
 
-def some_condition(dice: random.Random, depth: int = 0) -> str:
+def some_condition(dice: random.Random, depth: int = 0, leaves: tuple[str, ...] = LEAVES) -> str:
     draw = dice.random()
     if depth == 2 or draw < 0.4:
-        return dice.choice(LEAVES)
+        return dice.choice(leaves)
     if draw < 0.6:
-        return f"{{ not: {some_condition(dice, depth + 1)} }}"
+        return f"{{ not: {some_condition(dice, depth + 1, leaves)} }}"
     joint = "all" if draw < 0.8 else "any"
-    return f"{{ {joint}: [{', '.join(some_condition(dice, depth + 1) for _ in range(dice.randrange(1, 4)))}] }}"
+    return f"{{ {joint}: [{', '.join(some_condition(dice, depth + 1, leaves) for _ in range(dice.randrange(1, 4)))}] }}"
 
 
 def past_of(position: int, one: Event) -> Past:
@@ -127,3 +133,23 @@ def test_the_oracle_gives_the_same_answers(seed: int) -> None:
         assert flow.filter is not None
         ours = judge(flow.filter, View(enrollment.context, profile, enrollment, flow, now))
         assert ours is judge_person(YAML(typ="safe", pure=True).load(text), person), text
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_closures_answer_as_the_tree_does(seed: int) -> None:
+    """Semantics 10.1 to 10.3 and 10.6, whatever short cut is taken."""
+    dice = random.Random(seed)
+    comparing = (
+        "{ total: { gte: { money: '50', currency: USD } } }", "{ coupon: { in: [A, C] } }",
+        "{ items: { is_set: true } }",
+        "{ channel_id: { ne: '1' }, coupon: { is_not_set: true } }", "{ items: { any: { unit_price: { lt: 20 } } } }",
+        "{ items: { all: { categories: { contains: shoes }, quantity: { in: [1, 3] } } } }",
+    )  # fmt: skip
+    for _ in range(10):
+        text = some_condition(dice, leaves=comparing)
+        where = load(FLOW.replace("filter: FILTER", f"where: {text}"), name="f.yaml").trigger.where
+        assert where is not None
+        answers = closure(where)
+        for one in some_events(dice):
+            words = {name: value for name, value in past_of(0, one).words.items() if value is not None}
+            assert answers(words) is judge_words(where, words), text
