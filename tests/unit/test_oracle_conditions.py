@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from schemas.event import Event
+from schemas.flow import Flow
 from schemas.profile import Enrollment
 from streams.conditions import judge_words
 from streams.conditions.closures import closure
@@ -98,6 +100,11 @@ def some_condition(dice: random.Random, depth: int = 0, leaves: tuple[str, ...] 
     return f"{{ {joint}: [{', '.join(some_condition(dice, depth + 1, leaves) for _ in range(dice.randrange(1, 4)))}] }}"
 
 
+@cache
+def compiled(condition: str) -> Flow:
+    return load(FLOW.replace("FILTER", condition), name="f.yaml")
+
+
 def past_of(position: int, one: Event) -> Past:
     decoded = [msgspec.json.decode(part) or {} for part in (one.properties, one.context)]
     words: dict[str, Any] = decoded[0] | decoded[1] | {"items": msgspec.json.decode(one.items)}
@@ -107,13 +114,13 @@ def past_of(position: int, one: Event) -> Past:
     return Past(short, one.source, occurred_at, position, one.id, words | {"total": value})
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_the_oracle_gives_the_same_answers(seed: int) -> None:
     dice = random.Random(seed)
     events = some_events(dice)
     past = [past_of(position, one) for position, one in enumerate(events)]
     triggers = [one for one in past if one.name == "checkout_started"]
-    conditions = [some_condition(dice) for _ in range(20)]
+    conditions = [some_condition(dice) for _ in range(12)]
     asked = FLOW.replace("FILTER", f"{{ any: [{', '.join([*conditions, *LEAVES])}] }}")
     stage = Stage(load(asked, name="f.yaml"))
     for one in events:
@@ -129,7 +136,7 @@ def test_the_oracle_gives_the_same_answers(seed: int) -> None:
     start = Began(began.occurred_at, began.position, began.words, 5 * MINUTE)
     person = Person(past, now, start, live, live | ever)
     for text in (*conditions, *LEAVES):
-        flow = load(FLOW.replace("FILTER", text), name="f.yaml")
+        flow = compiled(text)
         assert flow.filter is not None
         ours = judge(flow.filter, View(enrollment.context, profile, enrollment, flow, now))
         assert ours is judge_person(YAML(typ="safe", pure=True).load(text), person), text
