@@ -93,9 +93,9 @@ def depends_on_facts(flow: Flow) -> bool:
     return any(isinstance(leaf, FactIs | Bound) for leaf in _of_person(flow))
 
 
-def depends_on_flows(flow: Flow) -> frozenset[str]:
-    """The flows whose beginnings and ends can make an exit rule true."""
-    return frozenset(leaf.flow for leaf in _of_person(flow) if isinstance(leaf, InFlow))
+def depends_on_flows(flow: Flow) -> bool:
+    """Whether the beginning or the end of a flow can make an exit rule true."""
+    return any(isinstance(leaf, InFlow) for leaf in _of_person(flow))
 
 
 def _of_person(flow: Flow) -> Iterator[Condition]:

@@ -78,7 +78,8 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         )
         if interest.counters:
             count(profile, interest.counters, seen, program.counters, out)
-    moved = _judge_exits(program, profile, concerned, seen, now=now, out=out) if concerned else set()
+    if concerned:
+        _judge_exits(program, profile, concerned, seen, now=now, out=out)
     if not event.backfill:
         begun, passed = interest.begins(event.source, words)
         if passed:
@@ -86,11 +87,11 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         if begun:
             read_whole(trigger, interest)
         for flow in begun:
-            moved |= _judge_entry(flow, profile, trigger, now=now, out=out)
+            _judge_entry(flow, profile, trigger, now=now, out=out)
     if seen is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
     if program.watch_flows:
-        _follow(program, profile, moved, now=now, out=out)
+        _follow(program, profile, now=now, out=out)
 
 
 def wake(
@@ -101,7 +102,6 @@ def wake(
     Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
     """
     woken = False
-    moved: set[str] = set()
     for enrollment in list(profile.enrollments):
         flow = program.flow_of(enrollment)
         if flow is None:
@@ -114,9 +114,9 @@ def wake(
         if due and not enrollment.held:
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
-        moved |= _carry_out(flow, profile, verdict, now=now, out=out)
+        _carry_out(flow, profile, verdict, now=now, out=out)
     if program.watch_flows:
-        _follow(program, profile, moved, now=now, out=out)
+        _follow(program, profile, now=now, out=out)
     return woken
 
 
@@ -144,9 +144,8 @@ def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
 
 def _judge_exits(
     program: Program, profile: Profile, concerned: frozenset[str], seen: Seen | None, *, now: int, out: Recorder
-) -> set[str]:
-    """Ask the exit rules of these flows; returns the flows whose enrollment has ended."""
-    moved: set[str] = set()
+) -> None:
+    """Ask the exit rules of these flows. `seen` is None when no event has passed, but something else has changed."""
     for enrollment in list(profile.enrollments):
         if enrollment.flow in concerned:
             flow = program.flow_of(enrollment)
@@ -154,31 +153,29 @@ def _judge_exits(
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
             if verdict.enrollment is None:
                 out.tallies[("timer", flow.name, "canceled")] += 1
-            moved |= _carry_out(flow, profile, verdict, now=now, out=out)
-    return moved
+            _carry_out(flow, profile, verdict, now=now, out=out)
 
 
-def _follow(program: Program, profile: Profile, moved: set[str], *, now: int, out: Recorder) -> None:
-    """Ask the exit rules that depend on where else the person is. Ends because every turn ends an enrollment."""
-    while moved:
-        concerned = frozenset[str]().union(*(program.watch_flows.get(name, ()) for name in moved))
-        moved = _judge_exits(program, profile, concerned, None, now=now, out=out)
+def _follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
+    """Ask the exit rules that depend on where else the person is, until no end brings another one."""
+    live = len(profile.enrollments) + 1
+    while len(profile.enrollments) < live:
+        live = len(profile.enrollments)
+        _judge_exits(program, profile, program.watch_flows, None, now=now, out=out)
 
 
-def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> set[str]:
+def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
-    moved = _carry_out(flow, profile, verdict, now=now, out=out)
+    _carry_out(flow, profile, verdict, now=now, out=out)
     if verdict.notes and verdict.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
         weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
-    return moved
 
 
-def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> set[str]:
-    """Returns the flow, if the person has entered or left it."""
+def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
     about = verdict.about
     if about is not None:
         _put(profile, about.enrollment_id, verdict.enrollment)
@@ -187,14 +184,13 @@ def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out:
         out.note(flow, profile, about, note, now=now)
         entered |= note.outcome == "entered"
     if about is None:
-        return set()
+        return
     if entered:
         past = _past(flow, profile, about, out)
         past.started_at = max(past.started_at, about.anchor_at)
     if verdict.enrollment is None:
         # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
         _past(flow, profile, about, out).ended_at = now
-    return {flow.name} if entered or verdict.enrollment is None else set()
 
 
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:

@@ -34,7 +34,7 @@ class Program:
     read_off: frozenset[str]  # those that are read off every event
     counters: frozenset[str]  # names of all that is counted
     watch_facts: frozenset[str]  # flows that a fact can end
-    watch_flows: Mapping[str, frozenset[str]]  # flow -> those that its beginnings and ends can end
+    watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
     hash: str  # over names and versions, and the plug-ins they ask; the partition record keeps it
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
 
@@ -56,7 +56,6 @@ def build(
     live = {name: bind(flow, plugins) for name, flow in sorted(by_name.items()) if flow.status == "live"}
     read_off = frozenset[str]().union(*map(asks.read_off, live.values()))
     found = interests(live.values(), read_off=bool(read_off))
-    watched = {name for flow in live.values() for name in asks.depends_on_flows(flow)}
     return Program(
         versions={(flow.name, flow.version): flow for flow in live.values()},
         flows=live,
@@ -66,10 +65,7 @@ def build(
         read_off=read_off,
         counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
         watch_facts=frozenset(flow.name for flow in live.values() if asks.depends_on_facts(flow)),
-        watch_flows={
-            name: frozenset(flow.name for flow in live.values() if name in asks.depends_on_flows(flow))
-            for name in sorted(watched)
-        },
+        watch_flows=frozenset(flow.name for flow in live.values() if asks.depends_on_flows(flow)),
         hash=blake2b("\n".join(_deciding(live.values())).encode(), digest_size=16).hexdigest(),
     )
 
