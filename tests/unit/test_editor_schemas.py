@@ -35,6 +35,11 @@ UNSEEN = {
     "steps: a case that is no text",
     "head: never, but not really",
     "steps: a circle with a wait, of a later version",
+    "entry: a key that is a list of items",
+    "operands: a number with an exponent",
+    "operands: a number of forty digits",
+    "ways: a route by a list",
+    "ways: a case that is a boolean",
 }
 
 
