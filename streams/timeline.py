@@ -91,17 +91,22 @@ def play(flow: Flow, timeline: Timeline) -> Rehearsal:
     """Play a timeline. A draft is played as if it were live."""
     rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")])
     for happening in timeline.happenings:
-        if isinstance(happening.what, Event):
-            rehearsal.event(happening.what, at=happening.at)
-        elif isinstance(happening.what, Watermark):
-            rehearsal.watermark(happening.what, at=happening.at)
-        else:
-            rehearsal.advance(happening.at)
+        happen(rehearsal, happening)
     if timeline.ends_at is None:
         rehearsal.finish()
     else:
         rehearsal.advance(timeline.ends_at + 1)  # What is due at that very moment belongs to the day.
     return rehearsal
+
+
+def happen(rehearsal: Rehearsal, happening: Happens) -> None:
+    """Let one line of a timeline happen."""
+    if isinstance(happening.what, Event):
+        rehearsal.event(happening.what, at=happening.at)
+    elif isinstance(happening.what, Watermark):
+        rehearsal.watermark(happening.what, at=happening.at)
+    else:
+        rehearsal.advance(happening.at)
 
 
 class _Judge:
