@@ -116,7 +116,9 @@ def test_what_is_only_counted_is_told(session: Session) -> None:
     session.turn(START)
     again = session.turn("checkout_started id=line-1 checkout_id=C1 total=80.00")
     assert again.counted == ["the event is known already; the first copy counts"]
-    session.turn("checkout_started checkout_id=C2")
+    assert [line.split(",")[0] for line in session.turn("checkout_started checkout_id=C2").counted] == [
+        "abandoned_checkout: ignored 1"
+    ]
     refused = session.turn("checkout_started checkout_id=C3").counted
     assert [line.split(",")[0] for line in refused] == [
         "abandoned_checkout: refused",
