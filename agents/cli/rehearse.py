@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,19 +62,27 @@ def command(*, flow: Path, events: Path | None, console: Console) -> None:
 
 def _lines(session: Session, events: Path | None, *, asking: bool) -> Iterator[tuple[int, str]]:
     """Every line that says something, until `quit` or the end."""
+    for number, text in enumerate(_typed(session) if asking else _written(events), start=1):
+        line = text.strip()
+        if line == "quit":
+            return
+        if line and not line.startswith("#"):
+            yield number, line
+
+
+def _typed(session: Session) -> Iterator[str]:
+    with contextlib.suppress(ImportError):
+        importlib.import_module("readline")  # it lets lines be edited and called back
+    with contextlib.suppress(EOFError):
+        while True:
+            yield input(f"{moment(to_wire(session.now))}> ")
+
+
+def _written(events: Path | None) -> Iterator[str]:
     try:
-        with events.open() if events else sys.stdin as file:
-            number = 0
-            while True:
-                if asking:
-                    print(f"{moment(to_wire(session.now))}> ", end="", file=sys.stderr, flush=True)
-                text = file.readline(LINE_LENGTH_MAX)
-                number += 1
-                line = text.strip()
-                if not text or line == "quit":
-                    return
-                if line and not line.startswith("#"):
-                    yield number, line
+        with events.open() if events else contextlib.nullcontext(sys.stdin) as file:
+            while text := file.readline(LINE_LENGTH_MAX):
+                yield text
     except (OSError, UnicodeDecodeError) as error:
         raise InputRefused(f"{events} cannot be read ({error})", next_step="give a readable file of lines") from error
 
