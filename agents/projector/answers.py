@@ -15,7 +15,7 @@ from schemas.identity import KINDS, identifies, normalized, profile_id
 
 READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: the newest
 
-Verdict = Literal["unknown_person", "never_triggered", "refused", "waiting", "sent", "skipped", "ended"]
+Verdict = Literal["unknown_person", "never_triggered", "refused", "waiting", "sent", "recalled", "skipped", "ended"]
 
 BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
 BY_ENROLLMENT = """
@@ -99,10 +99,10 @@ def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
     if newest.enrollment_id is None:
         return _with_times("refused", newest, [newest], decisions)
     story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
-    for verdict, outcome in (("sent", "sent"), ("skipped", "skipped"), ("ended", "ended")):
-        found = [one for one in story if one.outcome == outcome]
+    for outcomes in (("sent", "recalled"), ("skipped",), ("ended",)):
+        found = [one for one in story if one.outcome in outcomes]
         if found:
-            return _with_times(verdict, found[-1], story, decisions)  # type: ignore[arg-type]  # a Verdict each
+            return _with_times(found[-1].outcome, found[-1], story, decisions)  # type: ignore[arg-type]  # a Verdict
     return _with_times("waiting", newest, story, decisions)
 
 
