@@ -58,10 +58,10 @@ class TimelineReader:
         named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits) if rule.when is not None]
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
-        self._declared: dict[str, dict[str, Word]] = {}
+        self.declared: dict[str, dict[str, Word]] = {}  # words of events of one's own
         for of in declared_of(flow):
             own = {name: Word(("properties", name), kind) for name, kind in of.words}
-            self._declared.setdefault(of.event, {}).update(own)
+            self.declared.setdefault(of.event, {}).update(own)
         self.people: dict[str, str] = {}
         self._lines_are_sound = True  # else a line that could not be read may be what the others seem to lack
 
@@ -113,7 +113,7 @@ class TimelineReader:
             dedupe_key=self.reader.text(found.get("dedupe_key"), "`dedupe_key`"),
             backfill=self.reader.boolean(found.get("backfill"), "`backfill`"),
         )
-        declared = self._declared.get(kind, NO_WORDS)
+        declared = self.declared.get(kind, NO_WORDS)
         what = event(self.reader, body, short=kind, envelope=envelope, people=self.people, declared=declared)
         return Happens(arrives_at, what)
 

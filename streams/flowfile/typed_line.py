@@ -41,8 +41,9 @@ class TypedLines:
         reader = Reader("line")
         happens = Happens(now, None)
         try:
-            node = parse(text.removeprefix("- "), reader.findings) if "{" in text[:3] else _node(reader, text, now)
             line = TimelineReader(reader, self._flow)
+            is_yaml = "{" in text[:3]
+            node = parse(text.removeprefix("- "), reader.findings) if is_yaml else _node(line, text, now)
             happens = line.happens(_complete(node, now), self._number)
             self.people |= line.people
         except Unreadable:
@@ -60,26 +61,27 @@ class TypedLines:
         return at
 
 
-def _node(reader: Reader, text: str, now: int) -> Node:
+def _node(line: TimelineReader, text: str, now: int) -> Node:
     kind, _, rest = text.partition(" ")
     if kind == "watermark":
         source, _, through = rest.strip().partition(" ")
         said = {"source": _text(source), "complete_through": _text(through.strip() or to_wire(now))}
         return _mapping({kind: _mapping(said)})
+    findings, declared = line.reader.findings, words_of(kind) | line.declared.get(kind, {})
     words: dict[str, Node] = {}
     around: dict[str, Node] = {}
     for name, value in _WORD.findall(rest):
         if name in ENVELOPE:
             around[name] = _text(value.strip('"'))
         elif value[:1] == "[":
-            words[name] = parse(value, reader.findings)
+            words[name] = parse(value, findings)
         else:
-            known = words_of(kind).get(name)
+            known = declared.get(name)
             plain = known is not None and known.kind in _AS_WRITTEN
             words[name] = Scalar(1, 1, value.strip('"'), plain)
     if left := _WORD.sub("", rest).strip():
         message = f'`{left}` is no word=value; write for example `{kind} total=80.00 name="Mug, blue"`'
-        raise reader.findings.fatal("wrong_shape", START, message)
+        raise findings.fatal("wrong_shape", START, message)
     return _mapping({**around, kind: _mapping(words)})
 
 

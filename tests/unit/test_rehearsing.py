@@ -112,6 +112,22 @@ def test_values_are_of_the_kind_of_their_word(session: Session) -> None:
     assert any("checkout_id 12345678901234567890" in line for line in told)
 
 
+def test_an_event_of_ones_own_has_the_words_that_the_flow_declares() -> None:
+    text = """flow: quiz
+entry:
+  trigger: { event: custom_quiz_done, words: { score: number, topic: text } }
+  where: { score: { gte: 5 } }
+  reentry: always
+steps: [{ label: praise, send: { template: t, channel: log } }]
+"""
+    flow = load(text, name="quiz.yaml")
+    session = Session(flow, lambda: Rehearsal([flow]))
+    assert outcomes(session.turn("custom_quiz_done score=7 topic=7"))[0] == "entered triggered"
+    assert session.turn("custom_quiz_done score=4").counted[0].startswith("1 of the flows that begin with")
+    with pytest.raises(Misunderstood, match="did you mean score"):
+        session.turn("custom_quiz_done scor=7")
+
+
 def test_what_is_only_counted_is_told(session: Session) -> None:
     session.turn(START)
     again = session.turn("checkout_started id=line-1 checkout_id=C1 total=80.00")
