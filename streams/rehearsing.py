@@ -163,6 +163,10 @@ class Session:
             name = self._lines.people.get(profile.profile_id, profile.profile_id)
             known = ", ".join(f"{kind} {fact.value}" for kind, fact in profile.identifiers.items())
             yield f"{name}: {known or 'no address is known'}, {len(profile.history)} events kept for exit rules"
+            if (dossier := profile.dossier) is not None:
+                facts = {fact: stated.value for fact, stated in dossier.facts.items()}
+                consents = {channel: "agreed" if one.granted else "no" for channel, one in dossier.consents.items()}
+                yield f"  facts: {shown(facts) or 'none'}; consent: {shown(consents) or 'never asked'}"
             for one in profile.enrollments:
                 yield f"  in {one.flow} at {one.step} until {_when(one)}, since {moment(to_wire(one.anchor_at))}"
                 yield f"    trigger: {shown(one.context) or 'no words'}"

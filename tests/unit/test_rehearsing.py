@@ -128,6 +128,18 @@ steps: [{ label: praise, send: { template: t, channel: log } }]
         session.turn("custom_quiz_done scor=7")
 
 
+def test_the_state_tells_facts() -> None:
+    text = """flow: personal
+entry: { trigger: { event: checkout_started }, reentry: always }
+exit: [{ when: { person: { fact: { country: { eq: CH } } } }, reason: lives_there }]
+steps: [{ wait: { for: 1h } }, { label: remind, send: { template: t, channel: log } }]
+"""
+    flow = load(text, name="personal.yaml")
+    session = Session(flow, lambda: Rehearsal([flow]))
+    session.turn("profile_updated country=CH")
+    assert "  facts: country CH; consent: never asked" in session.turn("state").answers
+
+
 def test_what_is_only_counted_is_told(session: Session) -> None:
     session.turn(START)
     again = session.turn("checkout_started id=line-1 checkout_id=C1 total=80.00")
