@@ -42,7 +42,8 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     if live is not None:
         return _judge_again(flow, live, profile, trigger, now)
     refusal = (
-        _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
+        _judge_status(flow)
+        or _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
         or _judge_freshness(flow, trigger, now)
         or _judge_room(profile, trigger)
     )
@@ -78,6 +79,7 @@ def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int
     kind = flow.steps[step]
     enrollment.step = kind.label
     enrollment.held = False
+    enrollment.base_at = base_at
     due_at = base_at + kind.span.ms if isinstance(kind, Wait) else now
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)
@@ -106,7 +108,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
     )
     arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
-    return _after_trigger(flow, enrollment, profile, entered)
+    return judge_history(flow, enrollment, profile, entered)
 
 
 def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, now: int) -> Verdict:
@@ -122,6 +124,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     enrollment.context = trigger.words
     enrollment.triggered_at = trigger.occurred_at
     if flow.retrigger == "restart":
+        enrollment.version = flow.version
         enrollment.anchor_at = trigger.occurred_at
         enrollment.trigger_offset = trigger.offset
         enrollment.unsettled, enrollment.waited = "", False
@@ -129,10 +132,10 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     elif (place := place_of(flow, enrollment)) is not None and isinstance(flow.steps[place], Wait):
         arm(flow, enrollment, step=place, base_at=trigger.occurred_at, now=now)
     restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
-    return _after_trigger(flow, enrollment, profile, restarted)
+    return judge_history(flow, enrollment, profile, restarted)
 
 
-def _after_trigger(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note) -> Verdict:
+def judge_history(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note) -> Verdict:
     """Exit rules on stored history: an order may have reached the log before its checkout."""
     if flow.exit_check == "at_send":
         enrollment.exits_held = 0
@@ -150,6 +153,10 @@ def ended_by(reason: str, seen: Seen) -> Note:
     """The note of an enrollment that an event ended."""
     values = {"event": seen.type, "occurred_at": to_wire(seen.occurred_at), **seen.words}
     return Note(outcome="ended", reason=reason, values=values)
+
+
+def _judge_status(flow: Flow) -> Note | None:
+    return _note_refused("draining", {"status": flow.status}) if flow.status == "draining" else None
 
 
 def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Note | None:

@@ -51,15 +51,18 @@ class Interest:
         return open_, considered - len(open_)
 
 
-def interests(flows: Iterable[Flow]) -> dict[str, Interest]:
-    """By short name, for every event that one of these flows looks at; they come in the order of their names."""
+def interests(flows: Iterable[Flow], *, ending: Iterable[Flow] | None = None) -> dict[str, Interest]:
+    """By short name, for every event that one of these flows begins with, in the order of their names; or that may end
+    a run of one of `ending`, of which there may be several versions; by default the same.
+    """
     flows = tuple(flows)
-    types = {flow.trigger.event for flow in flows} | {when.event for flow in flows for when, _ in _ends(flow)}
-    return {type_: _interest(type_, flows) for type_ in sorted(types)}
+    ending = flows if ending is None else tuple(ending)
+    types = {flow.trigger.event for flow in flows} | {when.event for flow in ending for when, _ in _ends(flow)}
+    return {type_: _interest(type_, flows, ending) for type_ in sorted(types)}
 
 
-def _interest(type_: str, flows: tuple[Flow, ...]) -> Interest:
-    rules = [(flow, when, match) for flow in flows for when, match in _ends(flow) if when.event == type_]
+def _interest(type_: str, flows: tuple[Flow, ...], ending: tuple[Flow, ...]) -> Interest:
+    rules = [(flow, when, match) for flow in ending for when, match in _ends(flow) if when.event == type_]
     exit_words = frozenset[str]().union(
         *(words_used(when.where) | {ours for ours, _ in match} for _, when, match in rules)
     )

@@ -60,7 +60,7 @@ COMMANDS = {
     "feed": Entry("agents.cli.feed", "Write a file of events to the raw topic."),
     "replay": Entry("agents.cli.replay", "Run flows over a file of events, without a broker."),
     "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),
-    "flows": Entry("agents.cli.flows", "Check flow files and run their test timelines."),
+    "flows": Entry("agents.cli.flows", "Check and test flow files, publish them, hold, stop or change flows."),
     "demo": Entry("agents.cli.demo", "Play a day of a sample shop through the real pipeline."),
 }
 
