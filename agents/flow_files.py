@@ -44,7 +44,12 @@ class TimelineFile(NamedTuple):
 
 
 def load_flows(path: Path) -> list[Flow]:
-    """The flows of a file or folder, drafts included, in the order of their file names.
+    """The flows of a file or folder, drafts included, in the order of their file names. Raises as `sound_flows`."""
+    return [file.flow for file in sound_flows(path) if file.flow is not None]
+
+
+def sound_flows(path: Path) -> list[FlowFile]:
+    """The flow files of a file or folder, each with a flow.
 
     Raises `InputRefused` when there is none, or when one of the files has an error: a process that ran some of its
     flows and not the others would be worse than one that does not start.
@@ -55,7 +60,7 @@ def load_flows(path: Path) -> list[Flow]:
         more = [f"and {len(wrong) - _SHOWN_MAX} more"] if len(wrong) > _SHOWN_MAX else []
         message = "\n".join(["the flows cannot be used:", *map(str, wrong[:_SHOWN_MAX]), *more])
         raise InputRefused(message, next_step=f"correct them; `cartwheel flows check {path}` shows every finding")
-    return [file.flow for file in files if file.flow is not None]
+    return files
 
 
 def check_flows(path: Path) -> list[FlowFile]:

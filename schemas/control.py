@@ -26,6 +26,9 @@ TICK_KEY = b"\x00tick"
 WATERMARK_KEY = b"\x00watermark"
 END_KEY = b"\x00end"
 RESOLUTION_KEY = b"\x00resolution"
+ACTIVATION_KEY = b"\x00activation"  # these three: `schemas.activation`
+MIGRATION_KEY = b"\x00migration"
+BACKFILL_KEY = b"\x00backfill"
 
 #: Header of a record on a log with a carried clock: its append time, ASCII decimal milliseconds.
 APPENDED_AT_HEADER = "appended_at"

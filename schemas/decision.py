@@ -11,8 +11,9 @@ from schemas.command import Clock
 from schemas.control import WireInstant
 
 #: entered: enrolled; refused: not enrolled; restarted: a new trigger began it anew; sent: a command was made;
-#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over.
-Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended"]
+#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over;
+#: moved: it goes on in another version.
+Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended", "moved"]
 
 
 class Cause(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
@@ -44,3 +45,4 @@ class Decision(
     clock: Clock
     command_id: str | None = None
     ignored: Annotated[int, Meta(ge=0, description="at an end: triggers ignored because the enrollment was live")] = 0
+    shadow: Annotated[bool, Meta(description="of a flow that only shows what it would do")] = False

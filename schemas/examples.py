@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Raw
+
+from schemas.activation import Activation, ActiveFlow, Backfill, Migration
 from schemas.command import Command, Receipt
 from schemas.control import Progress, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter, DeadLetterAction
@@ -131,6 +134,45 @@ RESOLUTIONS = [
         profile=f"{_TENANT}/{_PROFILE_ID}",
         offsets=(88_120,),
         how="dismissed",
+        by="ops",
+        at="2026-11-21T14:02:00.000Z",
+    ),
+]
+
+ACTIVATIONS = [
+    Activation(
+        number=17,
+        flows={
+            "abandoned_checkout": ActiveFlow(status="live", versions=("c4b98a8a71b0fc9c6f3a1f0e0e6b3e1d",)),
+            "winback": ActiveFlow(
+                status="held",
+                versions=("1d7c1f0f9a3340b7a3d2c5a5f65b4f5e", "8e2a4c16b0d94a2f8f6f7a3c9d1b2e40"),
+                over_before="2026-11-20T09:00:00.000Z",
+            ),
+        },
+    ),
+]
+
+MIGRATIONS = [
+    Migration(
+        profile=f"{_TENANT}/{_PROFILE_ID}",
+        flow="winback",
+        version="1d7c1f0f9a3340b7a3d2c5a5f65b4f5e",
+        labels={"remind": "first_reminder"},
+        by="ops",
+        at="2026-11-21T14:02:00.000Z",
+    ),
+]
+
+BACKFILLS = [
+    Backfill(
+        profile=f"{_TENANT}/{_PROFILE_ID}",
+        flow="winback",
+        event=Raw(
+            b'{"id":"o-1","source":"magento1.orders","type":"commerce.order.placed.v1",'
+            b'"time":"2026-05-20T10:00:00Z","tenant":"acme","identity":{"external_id":"4711"}}'
+        ),
+        anchor="occurred_at",
         by="ops",
         at="2026-11-21T14:02:00.000Z",
     ),

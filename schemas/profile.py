@@ -178,6 +178,6 @@ class PartitionRecord(msgspec.Struct, kw_only=True):
     through_key: str | None
     clock: str
     incarnation: str
-    flows_hash: str
     poison: list[int] = []  # offsets among the last POISON_WINDOW records
     stopped: Stopped | None = None
+    activation: int | None = None  # number of the one in force; None in records from before there were any

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 
 from schemas import examples
+from schemas.activation import Activation, Backfill, Migration
 from schemas.catalog import TYPES, EventType
 from schemas.codec import encode
 from schemas.command import Command, Receipt
@@ -53,6 +54,9 @@ PUBLISHED = (
     Published("dead_letter", DeadLetter, examples.DEAD_LETTERS),
     Published("dead_letter_action", DeadLetterAction, examples.DEAD_LETTER_ACTIONS),
     Published("resolution", Resolution, examples.RESOLUTIONS),
+    Published("activation", Activation, examples.ACTIVATIONS),
+    Published("migration", Migration, examples.MIGRATIONS),
+    Published("backfill", Backfill, examples.BACKFILLS),
 )
 
 

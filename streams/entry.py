@@ -45,7 +45,8 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     if live is not None:
         return _judge_again(flow, live, profile, trigger, now)
     refusal = (
-        _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
+        _judge_status(flow)
+        or _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
         or _judge_freshness(flow, trigger, now)
         or _judge_room(profile, trigger)
     )
@@ -81,6 +82,7 @@ def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int
     kind = flow.steps[step]
     enrollment.step = kind.label
     enrollment.held = False
+    enrollment.base_at = base_at
     due_at = base_at + kind.span.ms if isinstance(kind, Wait) else now
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)
@@ -109,7 +111,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
     )
     arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
-    return _after_trigger(flow, enrollment, profile, entered, now)
+    return judge_history(flow, enrollment, profile, entered, now)
 
 
 def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, now: int) -> Verdict:
@@ -125,6 +127,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     enrollment.context = trigger.words
     enrollment.triggered_at = trigger.occurred_at
     if flow.retrigger == "restart":
+        enrollment.version = flow.version
         enrollment.anchor_at = trigger.occurred_at
         enrollment.trigger_offset = trigger.offset
         enrollment.unsettled, enrollment.waited = "", False
@@ -132,10 +135,10 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     elif (place := place_of(flow, enrollment)) is not None and isinstance(flow.steps[place], Wait):
         arm(flow, enrollment, step=place, base_at=trigger.occurred_at, now=now)
     restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
-    return _after_trigger(flow, enrollment, profile, restarted, now)
+    return judge_history(flow, enrollment, profile, restarted, now)
 
 
-def _after_trigger(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note, now: int) -> Verdict:
+def judge_history(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note, now: int) -> Verdict:
     """Exit rules on what is known already: an order may have reached the log before its checkout."""
     if flow.exit_check == "at_send":
         enrollment.exits_held = 0
@@ -146,6 +149,10 @@ def _after_trigger(flow: Flow, enrollment: Enrollment, profile: Profile, note: N
     if ended is None:
         return Verdict(enrollment, (note,), enrollment)
     return Verdict(None, (note, ended), enrollment)
+
+
+def _judge_status(flow: Flow) -> Note | None:
+    return _note_refused("draining", {"status": flow.status}) if flow.status == "draining" else None
 
 
 def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Note | None:

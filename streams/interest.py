@@ -71,21 +71,25 @@ class _Asked(NamedTuple):
     declared: list[EventMatch]
 
 
-def interests(flows: Iterable[Flow], *, read_off: bool = False) -> dict[str, Interest]:
+def interests(
+    beginning: Iterable[Flow], *, running: Iterable[Flow] = (), read_off: bool = False
+) -> dict[str, Interest]:
     """By short name, for every event that one of these flows looks at; they come in the order of their names.
 
-    `read_off`: facts are read off every event; then what no flow looks at is of the interest called "".
+    `beginning` are those that events may begin, `running` all versions that somebody may be in. `read_off`: facts are
+    read off every event; then what no flow looks at is of the interest called "".
     """
-    flows = tuple(flows)
+    beginning = tuple(beginning)
+    flows = (*beginning, *(flow for flow in running if flow not in beginning))
     asked = _Asked(
         ends=[(type_, flow.name) for flow in flows for rule in flow.exits for type_ in asks.changed_by(rule)],
         past=[past for flow in flows for past in asks.past_of(flow)],
         counts=[count for flow in flows for count in asks.counts_of(flow)],
         declared=[of for flow in flows for of in asks.declared_of(flow)],
     )
-    types = {*STATING, *(flow.trigger.event for flow in flows), *(type_ for type_, _ in asked.ends)}
+    types = {*STATING, *(flow.trigger.event for flow in beginning), *(type_ for type_, _ in asked.ends)}
     types |= {count.of.event for count in asked.counts} | ({""} if read_off else set())
-    return {type_: _interest(type_, flows, asked, read_off=read_off) for type_ in sorted(types)}
+    return {type_: _interest(type_, beginning, asked, read_off=read_off) for type_ in sorted(types)}
 
 
 def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_off: bool) -> Interest:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from schemas import codec
+from schemas.activation import Activation
 from schemas.command import Clock
-from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, WATERMARK_KEY, Resolution, Tick, Watermark
+from schemas.control import Tick, Watermark
 from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX
 from schemas.profile import NEVER, PartitionRecord, Poison, Profile, Stopped
-from streams import person, poison
+from schemas.refusals import Refused
+from streams import operator, person, poison
+from streams.controls import OTHER_CLOCK, Operator, read_control
 from streams.profiles import KEPT_MAX, Profiles, StateUnreadable
-from streams.program import Program
+from streams.program import Program, none_activated
 from streams.reading import read
 from streams.recorder import Recorder
 from streams.retained import Retained
@@ -27,12 +30,6 @@ from streams.unit import Snapshot as Snapshot
 from streams.watermarks import Gates
 
 GATES_ONLY = -1  # a time before every wakeup
-CONTROL_KEYS: dict[Clock, tuple[bytes, ...]] = {
-    "live": (TICK_KEY, RESOLUTION_KEY),
-    "carried": (WATERMARK_KEY, END_KEY, RESOLUTION_KEY),
-}
-OTHER_CLOCK: dict[Clock, str] = {"live": "carried_time_on_live_log", "carried": "missing_carried_time"}
-SetAside = frozenset[tuple[int, bytes, Poison]]  # (offset, profile key, what failed): what is not tried again
 
 
 class Partition:
@@ -50,14 +47,16 @@ class Partition:
         record: PartitionRecord | None,
         kept_profiles_max: int = KEPT_MAX,
         version: str = "",
-        set_aside: SetAside = frozenset(),
+        set_aside: poison.SetAside = frozenset(),
         state_version: int = codec.STATE_VERSION,
+        programs: Callable[[Activation], Program] = none_activated,
     ) -> None:
         """`load` reads a packed profile from the local store; `record` is None for a partition without a past.
 
+        `program` is the one in force at the position of the record, `programs` makes those of later activations.
         `version` is that of the program, for dead letters. `set_aside` names what is known to fail.
         """
-        self._program, self._topic, self.number = program, topic, number
+        self.program, self._topic, self.number = program, topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self._version, self._set_aside, self._state_version = version, set_aside, state_version
         self.position = record.position if record else 0
@@ -67,10 +66,9 @@ class Partition:
         self._schedule = Schedule(program=program, clock=clock, record=record)
         self._timers = self._schedule.timers
         self._profiles = Profiles(load, kept_max=kept_profiles_max, state_version=state_version)
-        self._retained = Retained(record, clock=clock)
+        self._retained, self._programs = Retained(record, program, clock=clock), programs
         self._released: set[bytes] = set()  # by the record being processed
-        self._new = 0  # events of this unit of work
-        self._out = self._new_recorder()
+        self._new, self._out = 0, self._new_recorder()  # new events, and what is said, in this unit of work
 
     # --- what others may ask --------------------------------------------------------------------
 
@@ -132,8 +130,7 @@ class Partition:
 
         It must not become durable before the outputs of every unit of work up to here.
         """
-        record = self._record()
-        self._retained.snapshot(record)
+        self._retained.snapshot(record := self._record(), self.program)
         packed = codec.pack_partition(record, epoch=epoch, version=self._state_version)
         return Snapshot(self._profiles.snapshot(), packed, self.position)
 
@@ -165,26 +162,31 @@ class Partition:
             self._process_control(record)
 
     def _process_control(self, record: Record) -> None:
-        known = CONTROL_KEYS[self._clock]
-        if record.key not in known:
-            detail = f"the key {record.key!r} is none of {known}, which a log with a {self._clock} clock has"
-            self._refuse(record, "unknown_control_record", detail)
-        elif record.key == TICK_KEY:
-            self._process_tick(record)
-        elif record.key == WATERMARK_KEY:
-            self._process_watermark(record)
-        elif record.key == RESOLUTION_KEY:
-            self._process_resolution(record)
-        else:
-            # What is released has its moments; the log itself goes on with the time of its next record.
-            self._release((NEVER - 1, LAST_KEY), record)
+        try:
+            said = read_control(record, clock=self._clock)
+            if isinstance(said, Tick):
+                self._process_tick(record, said)
+            elif isinstance(said, Watermark):
+                for key in self._schedule.advance((said,)):
+                    self._timers.set(key, self.now_at)
+            elif isinstance(said, Activation):
+                self._process_activation(said)
+            elif said is not None:
+                self._process_operator(record, said, self._profiles.of(said.profile.encode()))
+            else:
+                # What is released has its moments; the log itself goes on with the time of its next record.
+                self._release((NEVER - 1, LAST_KEY), record)
+        except Refused as refused:
+            self._refuse(record, refused.reason, refused.detail)
+        except codec.Undecodable as error:
+            self._refuse(record, "invalid_field", str(error))
 
     # --- events --------------------------------------------------------------------------------------
 
     def _process_event(self, record: Record) -> None:
         key, out = record.key, self._out
         try:
-            trigger = read(self._program, record)
+            trigger = read(self.program, record)
             profile = self._profiles.of(key)
             stated = trigger.event.identity
             identity = None if stated == profile.stated else codec.decode_identity(stated)
@@ -211,8 +213,13 @@ class Partition:
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, trigger.occurred_at)
-                if trigger.type in self._program.interests or self._program.otherwise is not None:
-                    person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
+                over = bool(self.program.over_before) and person.end_over(
+                    self.program, profile, now=self.now_at, out=out
+                )
+                looked_at = trigger.type in self.program.interests or self.program.otherwise is not None
+                if looked_at:
+                    person.take_event(self.program, profile, trigger, now=self.now_at, out=out)
+                if looked_at or over:
                     self._touch(key, profile, record.offset)
                     return
             if answer != "duplicate":
@@ -231,36 +238,30 @@ class Partition:
             return None
         return self._schedule.plan_tick(ceiling_at=ceiling_at, watermarks=watermarks, force=force)
 
-    def _process_tick(self, record: Record) -> None:
-        try:
-            self._schedule.take(codec.decode(record.value, Tick))
-        except (codec.Undecodable, ValueError) as error:
-            self._refuse(record, "invalid_field", str(error))
-            return
+    def _process_tick(self, record: Record, tick: Tick) -> None:
+        self._schedule.take(tick)
         self._out.tallies[("tick",)] += 1
         for key in self._schedule.opened():
             self._wake(key, record, through_at=GATES_ONLY, now=self.now_at)
         self._release(self._schedule.through, record)
 
-    def _process_watermark(self, record: Record) -> None:
-        try:
-            opened = self._schedule.advance((codec.decode(record.value, Watermark),))
-        except (codec.Undecodable, ValueError) as error:
-            self._refuse(record, "invalid_field", str(error))
-            return
-        for key in opened:
-            self._timers.set(key, self.now_at)
+    def _process_activation(self, activation: Activation) -> None:
+        """The switch. Of two activations the one of the higher number counts, wherever they stand."""
+        if activation.number > self.program.number:
+            self.program = self._programs(activation)
+            for key in self._schedule.switch(self.program):
+                self._schedule.index(key, self._profiles.of(key), now=self.now_at)
 
-    def _process_resolution(self, record: Record) -> None:
-        try:
-            resolution = codec.decode(record.value, Resolution)
-            profile = self._profiles.of(key := resolution.profile.encode())
-        except codec.Undecodable as error:
-            self._refuse(record, "invalid_field", str(error))
+    def _process_operator(self, record: Record, said: Operator, profile: Profile) -> None:
+        if self._is_ahead(key := said.profile.encode(), profile, record.offset):
             return
-        if profile.poison and not self._is_ahead(key, profile, record.offset):
-            poison.resolve(profile, resolution.offsets, now=self.now_at)
-            self._touch(key, profile, record.offset)
+        try:
+            if (record.offset, key, "moments") in self._set_aside:
+                self._hold(key, profile, record.offset, "moments")
+            elif operator.obey(self.program, profile, said, offset=record.offset, now=self.now_at, out=self._out):
+                self._touch(key, profile, record.offset)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this profile
+            self._mend(record, key, "moments", error)
 
     def _release(self, through: tuple[int, bytes], record: Record) -> None:
         """Wake everybody due, in due order. On a carried clock *now* moves to each moment on the way.
@@ -288,7 +289,7 @@ class Partition:
         gates, gates_through_at = Gates(self._schedule.watermarks, profile.tenant), self._schedule.gates_through_at(key)
         try:
             if person.wake(
-                self._program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now,
+                self.program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now,
                 out=self._out,
             ):  # fmt: skip
                 self._released.add(key)
@@ -343,8 +344,9 @@ class Partition:
         self._out.take_back(key)
         self._set_aside |= {(record.offset, key, what)}
         anew = Partition(
-            program=self._program, topic=self._topic, number=self.number, clock=self._clock,
+            program=self._retained.base_program, topic=self._topic, number=self.number, clock=self._clock,
             incarnation=self._incarnation, load=self._load, record=self._retained.base, set_aside=self._set_aside,
+            programs=self._programs,
         )  # fmt: skip
         if (packed := self._load(key)) is not None:
             anew.restore(key, packed)
@@ -383,9 +385,9 @@ class Partition:
             through_key=bound_key(self._schedule.through[1]),
             clock=self._clock,
             incarnation=self._incarnation,
-            flows_hash=self._program.hash,
             poison=self._poison,
             stopped=self.stopped,
+            activation=self.program.number,
         )
 
     def _new_recorder(self) -> Recorder:

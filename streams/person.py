@@ -5,11 +5,14 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Raw
 
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, identifies, normalized
+from schemas.instants import to_wire
 from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
 from schemas.steps import Settle
@@ -22,7 +25,7 @@ from streams.learning import learn
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
-from streams.verdict import Passing, Trigger, Verdict, Wakeup
+from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
 
 
@@ -87,7 +90,7 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         if begun:
             read_whole(trigger, interest)
         for flow in begun:
-            _judge_entry(flow, profile, trigger, now=now, out=out)
+            _judge_entry(_judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
     if seen is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
     if program.watch_flows:
@@ -104,37 +107,64 @@ def wake(
     woken = False
     for enrollment in list(profile.enrollments):
         flow = program.flow_of(enrollment)
-        if flow is None:
-            continue  # of a flow that is no longer there; adopting flows is explicit
+        if flow is None or flow.status == "held":
+            continue
         due = enrollment.wakeup_at <= through_at
         waits = enrollment.held and enrollment.due_at <= gates_through_at
         if not due and not (waits and _gate_open(flow, enrollment, gates)):
             continue
         woken = True
+        if program.is_over(enrollment):
+            _stop(flow, profile, enrollment, now=now, out=out)
+            continue
         if due and not enrollment.held:
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
-        _carry_out(flow, profile, verdict, now=now, out=out)
+        carry_out(flow, profile, verdict, now=now, out=out)
     if program.watch_flows:
         _follow(program, profile, now=now, out=out)
     return woken
 
 
-def wakeup_of(program: Program, profile: Profile) -> int:
-    """The earliest moment at which an enrollment of a flow that we run has something to do."""
-    return min((one.wakeup_at for one in profile.enrollments if program.flow_of(one) is not None), default=NEVER)
+def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
+    """End every enrollment whose flow has been stopped, wherever it waits. False: there was none."""
+    over = [one for one in profile.enrollments if program.is_over(one)]
+    for enrollment in over:
+        flow = program.flow_of(enrollment)
+        assert flow is not None, "only a flow that is there can have been stopped"
+        _stop(flow, profile, enrollment, now=now, out=out)
+    return bool(over)
 
 
-def holds_of(program: Program, profile: Profile) -> tuple[Hold, ...]:
+def wakeup_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
+    """The earliest moment at which an enrollment has something to do; or would have, were its flow not held."""
+    return min((one.wakeup_at for one in _waiting(program, profile, in_held_flows=in_held_flows)), default=NEVER)
+
+
+def holds_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> tuple[Hold, ...]:
     """The gates that this profile is held at, each with its due time."""
     found = []
-    for enrollment in profile.enrollments:
+    for enrollment in _waiting(program, profile, in_held_flows=in_held_flows):
         flow = program.flow_of(enrollment) if enrollment.held else None
         if flow is not None:
             step = step_of(flow, enrollment)
             if isinstance(step, Settle):
                 found.append((step.gates, enrollment.due_at))
     return tuple(found)
+
+
+def _waiting(program: Program, profile: Profile, *, in_held_flows: bool) -> Iterator[Enrollment]:
+    for enrollment in profile.enrollments:
+        flow = program.flow_of(enrollment)
+        if flow is not None and (flow.status == "held") == in_held_flows:
+            yield enrollment
+
+
+def _stop(flow: Flow, profile: Profile, enrollment: Enrollment, *, now: int, out: Recorder) -> None:
+    values = {"anchor_at": to_wire(enrollment.anchor_at)}
+    note = Note(outcome="ended", reason="stopped", step=enrollment.step, values=values)
+    out.tallies[("timer", flow.name, "canceled")] += 1
+    carry_out(flow, profile, Verdict(None, (note,), enrollment), now=now, out=out)
 
 
 def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
@@ -153,7 +183,19 @@ def _judge_exits(
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
             if verdict.enrollment is None:
                 out.tallies[("timer", flow.name, "canceled")] += 1
-            _carry_out(flow, profile, verdict, now=now, out=out)
+            carry_out(flow, profile, verdict, now=now, out=out)
+
+
+def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -> Flow:
+    """The newest version, or the one that somebody is pinned to whom this trigger finds in the flow.
+
+    What begins anew begins in the newest.
+    """
+    if len(program.versions) == len(program.flows) or flow.retrigger == "restart":
+        return flow
+    key = "" if flow.key is None else trigger.words.get(flow.key)
+    live = next((one for one in profile.enrollments if one.flow == flow.name and one.key == key), None)
+    return flow if live is None else program.flow_of(live) or flow
 
 
 def _follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
@@ -166,16 +208,22 @@ def _follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> N
 
 def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
+    enter(flow, profile, trigger, verdict, now=now, out=out)
+
+
+def enter(flow: Flow, profile: Profile, trigger: Trigger, verdict: Verdict, *, now: int, out: Recorder) -> None:
+    """Carry out what a trigger means for a flow."""
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
-    _carry_out(flow, profile, verdict, now=now, out=out)
+    carry_out(flow, profile, verdict, now=now, out=out)
     if verdict.notes and verdict.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
         weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
 
 
-def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
+def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
+    """Change the profile as the verdict says, and write down why."""
     about = verdict.about
     if about is not None:
         _put(profile, about.enrollment_id, verdict.enrollment)

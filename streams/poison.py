@@ -12,6 +12,8 @@ from schemas.profile import NEVER, Poison, Profile
 from schemas.refusals import Refused
 from streams.recorder import Recorder
 
+SetAside = frozenset[tuple[int, bytes, Poison]]  # (offset, profile key, what failed): what is not tried again
+
 
 def why(value: bytes, error: str) -> tuple[str, str]:
     """Reason and detail of an unreadable record: what the edge says of it, or the error, if it would have passed."""

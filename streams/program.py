@@ -1,22 +1,39 @@
-"""The program: all flows of a process, indexed by what sets them going. Immutable."""
+"""The program: all flows of a process, indexed by what sets them going. Immutable; an activation makes another one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from schemas.activation import Activation
 from schemas.catalog import Kind
 from schemas.facts import FactKind, kinds
 from schemas.flow import Flow
-from schemas.profile import Enrollment
+from schemas.instants import from_wire
+from schemas.profile import NEVER, Enrollment
 from streams import asks
 from streams.interest import Interest, interests
 from streams.plugins import Name, Plugin
-from streams.predicates.plugin import Bound, bind
+from streams.predicates.plugin import bind
 
 NO_FACTS: Mapping[str, Kind] = {}
 NO_PLUGINS: Mapping[Name, Plugin] = {}
+
+#: Whoever meets a trigger of a flow in one of these is judged: taken in, or told why not.
+ADMITTING = frozenset({"shadow", "live", "draining", "held"})
+
+
+class Around(NamedTuple):
+    """What every version of every flow finds: facts that the policy declares, and plug-ins."""
+
+    declared: Mapping[str, Kind] = NO_FACTS
+    plugins: Mapping[Name, Plugin] = NO_PLUGINS
+
+
+NOTHING = Around()
 
 
 class DuplicateFlow(ValueError):
@@ -25,9 +42,9 @@ class DuplicateFlow(ValueError):
 
 @dataclass(frozen=True)
 class Program:
-    """What the core runs."""
+    """What the core runs. Every version of a flow has the status of the flow, whatever its file said."""
 
-    flows: dict[str, Flow]
+    flows: dict[str, Flow]  # by name, the newest version of each
     interests: dict[str, Interest]  # by short event name; nobody looks at an event that is not here,
     otherwise: Interest | None  # unless facts are read off every event
     facts: Mapping[str, FactKind]  # that flows may ask for
@@ -35,43 +52,76 @@ class Program:
     counters: frozenset[str]  # names of all that is counted
     watch_facts: frozenset[str]  # flows that a fact can end
     watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
-    hash: str  # over names and versions, and the plug-ins they ask; the partition record keeps it
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
+    over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments from before are over
+    held: frozenset[str] = frozenset()  # names of flows whose timers are kept and do not fire
+    number: int = -1  # of the activation; -1: none, these flows were given
 
     def flow_of(self, enrollment: Enrollment) -> Flow | None:
         """The version that an enrollment is pinned to; the newest, if that one is not here; None without any."""
         pinned = self.versions.get((enrollment.flow, enrollment.version))
         return pinned or self.flows.get(enrollment.flow)
 
+    def is_over(self, enrollment: Enrollment) -> bool:
+        """Whether its flow has been stopped since it was entered."""
+        return bool(self.over_before) and enrollment.entered_at < self.over_before.get(enrollment.flow, 0)
+
 
 def build(
     flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS, plugins: Mapping[Name, Plugin] = NO_PLUGINS
 ) -> Program:
-    """Index the live flows. `declared` are the facts of the policy file. Raises DuplicateFlow and UnknownPlugin."""
+    """The program of these flows, drafts left out. `declared` are the facts of the policy file.
+
+    Raises DuplicateFlow and UnknownPlugin.
+    """
     by_name: dict[str, Flow] = {}
     for flow in flows:
         if flow.name in by_name:
             raise DuplicateFlow(f"two flows are called {flow.name!r}")
         by_name[flow.name] = flow
-    live = {name: bind(flow, plugins) for name, flow in sorted(by_name.items()) if flow.status == "live"}
-    read_off = frozenset[str]().union(*map(asks.read_off, live.values()))
-    found = interests(live.values(), read_off=bool(read_off))
+    newest = {name: flow for name, flow in sorted(by_name.items()) if flow.status != "draft"}
+    over_before = {name: NEVER for name, flow in newest.items() if flow.status == "stopped"}
+    return _program(newest.values(), over_before, around=Around(declared, plugins))
+
+
+def activate(activation: Activation, definition: Callable[[str, str], Flow], *, around: Around = NOTHING) -> Program:
+    """The program of an activation; `definition` gives a flow by name and version, and raises what it raises."""
+    versions: list[Flow] = []
+    over_before: dict[str, int] = {}
+    for name, active in sorted(activation.flows.items()):
+        versions += [replace(definition(name, version), status=active.status) for version in active.versions]
+        if active.status == "stopped":
+            over_before[name] = NEVER
+        elif active.over_before is not None:
+            over_before[name] = from_wire(active.over_before)
+    return _program(versions, over_before, around=around, number=activation.number)
+
+
+def none_activated(activation: Activation) -> Program:
+    """For a log on which no activation is expected."""
+    raise LookupError(f"activation {activation.number} cannot be followed: no definitions were given")
+
+
+def _program(versions: Iterable[Flow], over_before: dict[str, int], *, around: Around, number: int = -1) -> Program:
+    """Of one flow, the newest version comes first."""
+    bound = [bind(flow, around.plugins) for flow in versions]
+    newest = {flow.name: flow for flow in reversed(bound)}
+    newest = dict(sorted(newest.items()))
+    running = [flow for flow in bound if flow.status in ADMITTING]
+    read_off = frozenset[str]().union(*map(asks.read_off, running))
+    beginning = [flow for flow in newest.values() if flow.status in ADMITTING]
+    found = interests(beginning, running=running, read_off=bool(read_off))
     return Program(
-        versions={(flow.name, flow.version): flow for flow in live.values()},
-        flows=live,
+        flows=newest,
+        versions={(flow.name, flow.version): flow for flow in bound},
         otherwise=found.pop("", None),
         interests=found,
-        facts=kinds(declared),
+        facts=kinds(around.declared),
         read_off=read_off,
         counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
-        watch_facts=frozenset(flow.name for flow in live.values() if asks.depends_on_facts(flow)),
-        watch_flows=frozenset(flow.name for flow in live.values() if asks.depends_on_flows(flow)),
-        hash=blake2b("\n".join(_deciding(live.values())).encode(), digest_size=16).hexdigest(),
+        watch_facts=frozenset(flow.name for flow in running if asks.depends_on_facts(flow)),
+        watch_flows=frozenset(flow.name for flow in running if asks.depends_on_flows(flow)),
+        over_before=over_before,
+        held=frozenset(name for name, flow in newest.items() if flow.status == "held"),
+        number=number,
     )
-
-
-def _deciding(flows: Collection[Flow]) -> list[str]:
-    """Everything that decides, by name and version; a plug-in by its source as well."""
-    asked = {part.plugin for flow in flows for part in asks.parts_of(flow) if isinstance(part, Bound)}
-    plugins = sorted(f"plugin {one.name} {one.version} {one.fingerprint}" for one in asked)
-    return [*(f"{flow.name} {flow.version}" for flow in flows), *plugins]

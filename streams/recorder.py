@@ -50,7 +50,7 @@ class Recorder:
         if note.outcome in COUNTED_ONLY:
             self.tallies[(note.outcome, flow.name)] += 1
             return
-        self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
+        self._count(flow, note)
         if note.outcome == "refused" and not self._is_new_refusal(flow, profile, note, now):
             return
         self._write(flow, profile, enrollment, note, now)
@@ -82,6 +82,11 @@ class Recorder:
         for some, before in ((self.commands, self._commands_before), (self.decisions, self._decisions_before)):
             some[before:] = [one for one in some[before:] if one[0] != key]
 
+    def _count(self, flow: Flow, note: Note) -> None:
+        self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
+        if flow.status == "shadow":
+            self.tallies[("shadow", flow.name)] += 1
+
     def _is_new_refusal(self, flow: Flow, profile: Profile, note: Note, now: int) -> bool:
         last = profile.refusals.get(flow.name)
         if last is not None and last.reason == note.reason and now - last.written_at < REFUSAL_REPEAT_MS:
@@ -99,7 +104,7 @@ class Recorder:
             cause=f"{self._partition}/{self._offset}",
         )  # fmt: skip
         command = None
-        if note.order is not None and enrollment is not None:
+        if note.order is not None and enrollment is not None and flow.status != "shadow":
             command = self._command(flow, profile, enrollment, note, note.order, decision_id, now)
             self.commands.append((key, codec.encode(command)))
             self.tallies[("command", flow.name, command.channel)] += 1
@@ -119,6 +124,7 @@ class Recorder:
             clock=self._clock,
             command_id=command.command_id if command else None,
             ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
+            shadow=flow.status == "shadow",
         )
         self.decisions.append((key, codec.encode(decision)))
 

@@ -13,6 +13,7 @@ from schemas import codec
 from schemas.command import Clock
 from schemas.control import WATERMARK_KEY, Watermark
 from schemas.profile import PartitionRecord
+from streams.program import Program
 from streams.unit import Record
 
 NO_NEWS = codec.encode(Watermark(source="nobody", tenant="nobody", complete_through="1970-01-01T00:00:00.000Z"))
@@ -21,10 +22,10 @@ NO_NEWS = codec.encode(Watermark(source="nobody", tenant="nobody", complete_thro
 class Retained:
     """Units of work by reference: keeping them costs nothing per record."""
 
-    def __init__(self, base: PartitionRecord | None, *, clock: Clock) -> None:
-        """`base` is the partition record in the local store, which is what `load` goes with."""
-        self.base = base
-        self._next, self._carried = base, clock == "carried"
+    def __init__(self, base: PartitionRecord | None, program: Program, *, clock: Clock) -> None:
+        """`base` is the partition record in the local store, which is what `load` goes with; `program` was in force."""
+        self.base, self.base_program = base, program
+        self._next, self._carried = (base, program), clock == "carried"
         self._units: list[Sequence[Record]] = []
 
     def add(self, unit: Sequence[Record]) -> None:
@@ -32,13 +33,13 @@ class Retained:
         if unit:
             self._units.append(unit)
 
-    def snapshot(self, record: PartitionRecord) -> None:
+    def snapshot(self, record: PartitionRecord, program: Program) -> None:
         """This will be the base, once it is settled."""
-        self._next = record
+        self._next = (record, program)
 
     def settled(self) -> None:
         """The last snapshot is in the local store."""
-        self.base = self._next
+        self.base, self.base_program = self._next
         self._units = [unit for unit in self._units if unit[-1].offset >= self.position]
 
     @property

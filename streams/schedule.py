@@ -32,6 +32,7 @@ class Schedule:
         self.through: Bound = (record.through_at, _key_bound(record.through_key)) if record else (0, LAST_KEY)
         self.gates: Bound = EVERY_GATE  # who is held beyond it stays, though the gate is open
         self.timers = Timers()
+        self._kept: dict[bytes, tuple[int, bool]] = {}  # who waits in a held flow: until when, and whether at a gate
 
     @property
     def next_at(self) -> int:
@@ -50,6 +51,30 @@ class Schedule:
                 wakeup_at = min(wakeup_at, now)
             self.timers.holds.set(key, holds, open_due_at=open_due_at)
         self.timers.set(key, wakeup_at)
+
+        if self._program.held:
+            self._keep(key, profile)
+
+    def switch(self, program: Program) -> list[bytes]:
+        """Go by another program from here on. Whoever waited in a flow that is not held any more is due when they were;
+        the keys of those who did at a gate are the answer: they must be indexed again.
+        """
+        released = self._program.held - program.held
+        self._program = program
+        if not released:
+            return []
+        kept, self._kept = self._kept, {}
+        for key, (wakeup_at, _) in kept.items():
+            self.timers.bring_forward(key, wakeup_at)
+        return [key for key, (_, at_gate) in kept.items() if at_gate]
+
+    def _keep(self, key: bytes, profile: Profile) -> None:
+        wakeup_at = person.wakeup_of(self._program, profile, in_held_flows=True)
+        at_gate = bool(person.holds_of(self._program, profile, in_held_flows=True))
+        if wakeup_at != NEVER or at_gate:
+            self._kept[key] = (wakeup_at, at_gate)
+        else:
+            self._kept.pop(key, None)
 
     # --- watermarks and ticks -----------------------------------------------------------------------
 

@@ -37,6 +37,10 @@ class Timers:
             self._heap, self._row = [(at, profile) for profile, at in self._current.items()], []
             heapq.heapify(self._heap)
 
+    def bring_forward(self, key: bytes, wakeup_at: int) -> None:
+        """Wake the profile no later than this."""
+        self.set(key, min(wakeup_at, self._current.get(key, NEVER)))
+
     def drop(self, key: bytes) -> None:
         """Say that a profile waits for nothing."""
         self._current.pop(key, None)

@@ -61,7 +61,7 @@ COMMANDS = {
     "replay": Entry("agents.cli.replay", "Run flows over a file of events, without a broker."),
     "rehearse": Entry("agents.cli.rehearse", "Walk one person through a flow, line by line."),
     "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),
-    "flows": Entry("agents.cli.flows", "Check flow files and run their test timelines."),
+    "flows": Entry("agents.cli.flows", "Check and test flow files, publish them, hold, stop or change flows."),
     "demo": Entry("agents.cli.demo", "Play a day of a sample shop through the real pipeline."),
 }
 

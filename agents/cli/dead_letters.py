@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import getpass
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +22,7 @@ from agents.console import Console
 from agents.dead_letters import shelf
 from agents.dead_letters.desk import Left, Order, Outcome, at_the_desk
 from agents.dead_letters.shelf import Entry, Filters
+from agents.definitions.desk import operator
 from agents.errors import InputRefused
 from agents.settings import Settings
 from agents.topics_admin import require_log_identity
@@ -233,11 +233,7 @@ def _named(entries: list[Entry], filters: Filters) -> list[Entry]:
 
 
 def _order(how: How, note: str, per_second: float, *, dry_run: bool) -> Order:
-    try:
-        by = getpass.getuser()
-    except (KeyError, OSError):  # an account without a name
-        by = "unknown"
-    return Order(how=how, by=by[:128], note=note[:2_000], at=_now(), per_second=per_second, dry_run=dry_run)
+    return Order(how=how, by=operator(), note=note[:2_000], at=_now(), per_second=per_second, dry_run=dry_run)
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`cartwheel flows`: check flow files, and play the timelines beside them."""
+"""`cartwheel flows`: check flow files, play the timelines beside them, publish them and what follows from that."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from agents import flow_files
-from agents.cli import explain, flow_coverage
+from agents.cli import explain, flow_coverage, flows_backfill, flows_move, flows_publish, flows_show
 from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console
@@ -30,7 +30,7 @@ takes_path = click.argument("path", type=click.Path(path_type=Path))
 
 @click.group()
 def command() -> None:
-    """Check flow files, play the timelines beside them, compare versions."""
+    """Check flow files, play the timelines beside them, compare versions; publish flows, and change them."""
 
 
 @command.command()
@@ -173,3 +173,11 @@ def _count(number: int, what: str) -> str:
 
 def _style(*, failed: bool) -> str:
     return "bold red" if failed else "bold green"
+
+
+for _more in (
+    flows_publish.publish, flows_show.list_, flows_show.show, flows_show.diff, flows_publish.hold,
+    flows_publish.resume, flows_publish.stop, flows_publish.drain, flows_move.plan, flows_move.apply,
+    flows_backfill.backfill,
+):  # fmt: skip
+    command.add_command(_more)

@@ -15,6 +15,7 @@ from rich.markup import escape
 from agents import resources, stack, topics_admin
 from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
+from agents.definitions.book import NOTHING, read_book
 from agents.errors import Halted
 from agents.mailbox import Mailbox
 from agents.settings import LOOPBACK, Settings, choose_ports
@@ -26,8 +27,11 @@ COLORS = {"intake": "cyan", "worker": "magenta", "dispatcher": "green", "project
 
 
 @click.command()
-@click.option("--flows", type=click.Path(exists=True, path_type=Path), help="A flow file, or a folder [the recipes].")
-@click.option("--adopt-flows", is_flag=True, help="Go on with these flows where other ones have made the state.")
+@click.option(
+    "--flows",
+    type=click.Path(exists=True, path_type=Path),
+    help="A flow file, or a folder, to publish first [the recipes, if nothing was ever published].",
+)
 @takes_stops
 @click.option("--clock", type=click.Choice(["live", "carried"]), default="live", show_default=True)
 @takes_settings
@@ -35,7 +39,6 @@ def command(
     *,
     settings: Settings,
     flows: Path | None,
-    adopt_flows: bool,
     resume_stopped: tuple[tuple[int, int], ...],
     clock: Clock,
 ) -> None:
@@ -44,22 +47,32 @@ def command(
     Creates the topics if they are not there. Unless CARTWHEEL_SMTP names a server, messages go to a local mailbox,
     which shows them and delivers them to nobody. A log with a carried clock is for replays: see `cartwheel feed`.
     """
-    worker = ["worker", "--flows", str(flows or resources.flows()), *(["--adopt-flows"] if adopt_flows else [])]
+    stops = [f"--resume-stopped={partition}@{offset}" for partition, offset in resume_stopped]
     arguments = {
         "intake": ["intake"],
-        "worker": [*worker, *(f"--resume-stopped={partition}@{offset}" for partition, offset in resume_stopped)],
+        "worker": ["worker", *stops],
         "dispatcher": ["dispatcher", *(["--carried"] if clock == "carried" else [])],
         "projector": ["projector"],
     }
-    asyncio.run(_run(settings, stack.resolve(settings), arguments, clock=clock))
+    asyncio.run(_run(settings, stack.resolve(settings), arguments, flows=flows, clock=clock))
 
 
 async def _run(
-    settings: Settings, addresses: stack.Addresses, arguments: dict[str, list[str]], *, clock: Clock
+    settings: Settings,
+    addresses: stack.Addresses,
+    arguments: dict[str, list[str]],
+    *,
+    flows: Path | None,
+    clock: Clock,
 ) -> None:
     console = Console()
     await stack.wait_for_kafka(addresses.kafka, say=console.say)
-    await topics_admin.apply(addresses.kafka, topics(settings.namespace, partitions=settings.partitions), clock=clock)
+    declared = topics(settings.namespace, partitions=settings.partitions)
+    await topics_admin.apply(addresses.kafka, declared, clock=clock)
+    if flows is None and (await read_book(addresses.kafka, declared)).newest == NOTHING:
+        flows = resources.flows()
+    if flows is not None:
+        arguments["worker"] += ["--flows", str(flows)]
     smtp, page = choose_ports(settings.smtp, settings.mailbox)
     environ = os.environ | {"CARTWHEEL_NAMESPACE": settings.namespace, "CARTWHEEL_HOME": str(settings.home)}
     async with AsyncExitStack() as running:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,8 +16,11 @@ from prometheus_client import CollectorRegistry
 from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
+from agents.definitions.book import NOTHING
+from agents.definitions.changes import publishing
+from agents.definitions.desk import carry_out
 from agents.faust_engine import end_process
-from agents.flow_files import load_flows
+from agents.flow_files import FlowFile, sound_flows
 from agents.metrics_page import metrics_page
 from agents.settings import Settings
 from agents.worker import process
@@ -24,7 +28,8 @@ from agents.worker.health import STALL_SECONDS_MAX, Health
 from agents.worker.partitions import Work
 from agents.worker.repeats import Repeats
 from schemas.topics import topics
-from streams.program import Program, build
+
+log = logging.getLogger("cartwheel.worker")
 
 
 @click.command()
@@ -32,10 +37,8 @@ from streams.program import Program, build
     "--flows",
     "flows_path",
     type=click.Path(exists=True, path_type=Path),
-    required=True,
-    help="A flow file, or a folder of flow files.",
+    help="A flow file, or a folder of flow files: publish them first, where they are not what is published.",
 )
-@click.option("--adopt-flows", is_flag=True, help="Go on with these flows where other ones have made the state.")
 @takes_stops
 @click.option(
     "--instance",
@@ -61,8 +64,7 @@ from streams.program import Program, build
 def command(
     *,
     settings: Settings,
-    flows_path: Path,
-    adopt_flows: bool,
+    flows_path: Path | None,
     resume_stopped: tuple[tuple[int, int], ...],
     instance: str | None,
     static: bool,
@@ -80,17 +82,16 @@ def command(
     logging.getLogger("cartwheel").setLevel(logging.INFO)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
-    program = build(load_flows(flows_path))
+    files = [] if flows_path is None else sound_flows(flows_path)
     # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
     async def work() -> None:
         options = await _options(
             settings,
-            program,
+            files,
             registry=registry,
             health=health,
-            adopt_flows=adopt_flows,
             resumed=frozenset(resume_stopped),
             instance=instance or socket.gethostname(),
             static=static,
@@ -109,11 +110,10 @@ def command(
 
 async def _options(
     settings: Settings,
-    program: Program,
+    files: Sequence[FlowFile],
     *,
     registry: CollectorRegistry,
     health: Health,
-    adopt_flows: bool,
     resumed: frozenset[tuple[int, int]],
     instance: str,
     static: bool,
@@ -126,16 +126,20 @@ async def _options(
     if differences := await topics_admin.check(kafka, declared):
         raise topics_admin.refusal(differences)
     identity = await topics_admin.require_log_identity(kafka, declared)
+    book, changes = await carry_out(kafka, declared, publishing(files))
+    for change in changes:
+        log.info("flow %s: %s", change.flow, change.what)
+    if book.newest == NOTHING:
+        log.warning("no flow is active yet; `cartwheel flows publish` makes one so")
     return process.WorkerOptions(
         kafka=kafka,
         namespace=settings.namespace,
         topics=declared,
         work=Work(
-            program=program,
+            book=book,
             topic=declared.profile_log.name,
             clock=identity.clock,
             incarnation=identity.incarnation,
-            adopt_flows=adopt_flows,
             resumed=resumed,
             state_version=settings.state_version,
         ),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agents.definitions.book import Book
 from agents.worker.report import PartitionReport, WorkerReport
-from agents.worker.series import OTHER, flow_labels
+from agents.worker.series import FLOW_LABELS_MAX, OTHER, flow_labels
+from schemas.activation import ActiveFlow
 
 #: Name, text, and what it is of a partition; left out where that is not known.
 OF_PARTITIONS: tuple[tuple[str, str, Callable[[PartitionReport], float | None]], ...] = (
@@ -20,15 +22,15 @@ OF_PARTITIONS: tuple[tuple[str, str, Callable[[PartitionReport], float | None]],
     ("uncommitted_records", "Records evaluated and not committed.", lambda one: one.uncommitted_records),
     ("committed_offset_age_seconds", "Since the offset moved, if it has to.", lambda one: one.committed_age_seconds),
     ("partition_stopped", "1 while nothing is taken from it until an operator says so.", lambda one: bool(one.stopped)),
+    ("activation_number", "Of the activation that decides which flows run.", lambda one: one.activation),
 )
 
 
 class ReportCollector(Collector):
     """`report` gives the last one; `store` is the folder of the local stores."""
 
-    def __init__(self, *, report: Callable[[], WorkerReport], flows: Iterable[str], topic: str, store: Path) -> None:
-        self._report, self._topic, self._store = report, topic, store
-        self._label_of = flow_labels(flows)
+    def __init__(self, *, report: Callable[[], WorkerReport], book: Book, topic: str, store: Path) -> None:
+        self._report, self._book, self._topic, self._store = report, book, topic, store
 
     def collect(self) -> Iterator[Metric]:
         """For Prometheus."""
@@ -39,17 +41,19 @@ class ReportCollector(Collector):
                 if (value := value_of(one)) is not None:
                     family.add_metric([self._topic, str(one.partition)], value)
             yield family
-        yield self._timers_pending(report)
+        active = dict(self._book.order(self._book.newest).flows)
+        yield self._timers_pending(report, flow_labels(active))
+        yield _active_flows(active)
         for name, text, value in self._of_the_worker(report):
             yield GaugeMetricFamily(f"cartwheel_{name}", text, value=value)
         yield CounterMetricFamily(
             "cartwheel_offset_gaps", "Batches that did not begin where they should; sought back.", report.offset_gaps
         )
 
-    def _timers_pending(self, report: WorkerReport) -> Metric:
-        counts = dict.fromkeys([*self._label_of.values(), OTHER], 0)
+    def _timers_pending(self, report: WorkerReport, label_of: dict[str, str]) -> Metric:
+        counts = dict.fromkeys([*label_of.values(), OTHER], 0)
         for flow, count in report.timers_pending.items():
-            counts[self._label_of.get(flow, OTHER)] += count
+            counts[label_of.get(flow, OTHER)] += count
         family = GaugeMetricFamily("cartwheel_timers_pending", "Timers that wait for their moment.", labels=["flow"])
         for label, count in counts.items():
             family.add_metric([label], count)
@@ -85,6 +89,14 @@ class ReportCollector(Collector):
         yield "recovery_active", "1 while partitions are recovered.", report.phase == "recovering"
         yield "recovery_remaining_records", "Changelog records to be read.", report.recovery_remaining_records
         yield "recovery_seconds", "Of the recovery under way, else of the last one.", report.recovery_seconds
+
+
+def _active_flows(active: Mapping[str, ActiveFlow]) -> Metric:
+    text = "1 for the newest version of each flow, as published; partitions switch to it one by one."
+    family = GaugeMetricFamily("cartwheel_flow_active", text, labels=["flow", "version", "status"])
+    for name in sorted(active)[:FLOW_LABELS_MAX]:
+        family.add_metric([name, active[name].versions[0], active[name].status], 1)
+    return family
 
 
 def folder_bytes(folder: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, get_args
 
 from prometheus_client import CollectorRegistry
 
-from agents.worker.series import OTHER, Histogram, Labels, Totals, flow_labels
+from agents.worker.series import FLOW_LABELS_MAX, OTHER, Histogram, Labels, Totals
 from schemas.decision import Outcome
 from schemas.refusals import REASONS
 
@@ -29,6 +29,7 @@ TIMERS = ("fired", "canceled", "stale")
 CHANNELS = ("email", "log")
 REFUSALS = (
     "anonymous",
+    "draining",
     "filter_false",
     "key_missing",
     "key_too_long",
@@ -66,11 +67,11 @@ class Metrics:
     """One per process. Everything here is called on the event loop's thread."""
 
     def __init__(self, registry: CollectorRegistry, *, flows: Iterable[str] = ()) -> None:
-        self._label_of = flow_labels(flows)
-        self._names = sorted({*self._label_of.values()} - {OTHER})
+        self._label_of: dict[str, str] = {}
         self._make_input()
         self._make_flows()
         self._make_state()
+        self.declare(flows)
         for family in vars(self).values():
             if isinstance(family, Totals | Histogram):
                 registry.register(family)
@@ -104,9 +105,15 @@ class Metrics:
         )
 
     def _make_flows(self) -> None:
-        flows = [*self._names, OTHER]
         self._decisions = Totals(
-            "cartwheel_decisions", "What flows decided.", ["flow", "outcome"], _pairs(flows, DECISIONS)
+            "cartwheel_decisions", "What flows decided.", ["flow", "outcome"], _pairs([OTHER], DECISIONS)
+        )
+        self._shadow = Totals("cartwheel_shadow_decisions", "Of them, what flows only show that they would decide.")
+        self._not_backfilled = Totals(
+            "cartwheel_backfills_passed", "Orders to enter a flow by an old event that changed nothing."
+        )
+        self._not_moved = Totals(
+            "cartwheel_enrollments_not_moved", "Whose version or step was not there to be moved to."
         )
         self._commands = Totals("cartwheel_commands", "Commands.", ["channel"], _each(CHANNELS))
         self._passed = Totals(
@@ -132,14 +139,13 @@ class Metrics:
             "cartwheel_timers",
             "Timers that fired, that an exit canceled, and of those that fired the ones too late for their message.",
             ["flow", "outcome"],
-            _pairs(flows, TIMERS),
+            _pairs([OTHER], TIMERS),
         )
         self._lateness = Histogram(
             "cartwheel_timer_lateness_seconds",
             "From a timer's moment to the time of the record that released it.",
             LATENESS_SECONDS,
             ["flow"],
-            _each(self._names),
         )
 
     def _make_state(self) -> None:
@@ -158,6 +164,14 @@ class Metrics:
             "From the start, or the loss of partitions, until those assigned are recovered and read.",
             INTERRUPTION_SECONDS,
         )
+
+    def declare(self, flows: Iterable[str]) -> None:
+        """Flows to be counted by name from now on, beside those before them: 500 of all at most."""
+        new = sorted(set(flows) - set(self._label_of))[: FLOW_LABELS_MAX - len(self._label_of)]
+        self._label_of |= {name: name for name in new}
+        self._decisions.declare(_pairs(new, DECISIONS))
+        self._timers.declare(_pairs(new, TIMERS))
+        self._lateness.declare(_each(new))
 
     # --- what happens ------------------------------------------------------------------------------------
 
@@ -216,6 +230,12 @@ class Metrics:
                     self._refusals.add(count, (reason,))
             case ("ignored" | "where_false", _):
                 self._passed.add(count, tally[:1])
+            case ("shadow", _):
+                self._shadow.add(count)
+            case ("not_backfilled", _):
+                self._not_backfilled.add(count)
+            case ("not_moved", _):
+                self._not_moved.add(count)
             case ("command", _, channel):
                 self._commands.add(count, (channel,))
             case ("timer", flow, outcome):

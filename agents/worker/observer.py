@@ -137,6 +137,7 @@ class Observer:
             through_lag_seconds=max(0, time_at - (core.through_at or one.owned_at)) / 1000,
             clock_skew_seconds=one.tick.skew_ms / 1000,
             stopped=one.stopped_because,
+            activation=core.program.number,
         )
 
     def _lag_seconds(self, one: Observed, *, lag: int | None, now: int, seconds: float) -> float | None:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from agents.definitions.book import NOTHING, Book
 from agents.errors import Halted
 from agents.faust_engine import Delivery
 from agents.worker.arrivals import arrivals
@@ -21,7 +22,10 @@ from agents.worker.metrics import Metrics
 from agents.worker.population import Population
 from agents.worker.ticking import TickState
 from agents.worker.unit_of_work import UnitOfWork
+from schemas import codec
+from schemas.activation import Activation
 from schemas.command import Clock
+from schemas.control import ACTIVATION_KEY
 from schemas.profile import Stopped
 from streams.partition import Outputs, Partition
 
@@ -42,7 +46,10 @@ FINISH_SECONDS = 10.0
 
 
 class OwnedPartition:
-    """Made by a rebuild, dropped at the next revocation. `fail` ends the process."""
+    """Made by a rebuild, dropped at the next revocation. `fail` ends the process.
+
+    One that `begins` writes down which flows it begins with, before it works.
+    """
 
     def __init__(
         self,
@@ -52,6 +59,8 @@ class OwnedPartition:
         population: Population,
         claim: bytes,
         epoch_before: int,
+        begins: bool,
+        book: Book,
         topic: str,
         clock: Clock,
         clock_ms: Callable[[], int],
@@ -66,7 +75,10 @@ class OwnedPartition:
         self.population = population
         self.first_position = self.settled_position = core.position
         """Where we began; up to where all is in the local store."""
-        self._claim, self._epoch_before = claim, epoch_before
+        self._activation = core.program.number
+        self._claim, self._epoch_before, self._begins, self._book = claim, epoch_before, begins, book
+        self.asked = -1
+        """Number of the activation that we have appended last."""
         self._topic, self._clock, self._metrics = topic, clock, metrics
         self._fail = fail
         self._waiting: deque[Delivery] = deque()
@@ -143,14 +155,21 @@ class OwnedPartition:
 
     async def _take_over_and_work(self) -> None:
         await self.unit.claim(self._claim, epoch_before=self._epoch_before)
+        if self._begins:
+            await self.unit.settle(self.core.snapshot(epoch=self.unit.epoch))
+            self.core.settled()
         while True:
             while not (self._closed or self._may_work()):
                 self._changed.clear()
                 await self._changed.wait()
             if self._closed:
                 return
-            delivery = self._waiting.popleft()
-            self._work_off(delivery)
+            delivery = self._waiting[0]
+            for record in delivery.records:
+                if record.key == ACTIVATION_KEY:
+                    await self._book.reach(_number_of(record.value))
+            if self._waiting:  # or we were told to close meanwhile
+                self._work_off(self._waiting.popleft())
             await asyncio.sleep(0)  # other partitions have their turn
 
     def _may_work(self) -> bool:
@@ -173,6 +192,10 @@ class OwnedPartition:
             task = asyncio.create_task(self._guarded(self._say(outputs)))
             self._saying.append(task)
             task.add_done_callback(self._said)
+        if self.core.program.number > self._activation:
+            self._activation = self.core.program.number
+            self._metrics.declare(self.core.program.flows)
+            log.info("partition %s: activation %s is in force", self.number, self._activation)
         self._plan_flush()
         self.population.evaluated(outputs.tallies)
         self._metrics.unit(
@@ -237,6 +260,14 @@ class OwnedPartition:
                 delivery.done()
         self._flushing = False
         self._changed.set()
+
+
+def _number_of(activation: bytes | None) -> int:
+    """What has to be read of the definitions before an activation. One that is damaged is the core's to refuse."""
+    try:
+        return codec.decode(activation or b"", Activation).number
+    except codec.Undecodable:
+        return NOTHING
 
 
 def stop_of(number: int, stopped: Stopped) -> str:

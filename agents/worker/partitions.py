@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from agents.definitions.book import NOTHING, Book
 from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
 from agents.version import program_version
@@ -21,7 +22,6 @@ from schemas.command import Clock
 from schemas.instants import to_wire
 from schemas.profile import PartitionRecord
 from streams.partition import Partition
-from streams.program import Program
 
 #: Profiles taken in between two looks at whether the rebuild is still wanted; a few milliseconds.
 REBUILD_CHUNK = 1_000
@@ -35,12 +35,10 @@ log = logging.getLogger("cartwheel.worker")
 class Work:
     """What is worked on, and for which log."""
 
-    program: Program
+    book: Book
     topic: str
     clock: Clock
     incarnation: str
-    adopt_flows: bool
-    """Go on with another program than the one that the state was made by."""
     state_version: int = codec.STATE_VERSION
     """The one to write, of `codec.STATE_VERSIONS`."""
     resumed: frozenset[tuple[int, int]] = frozenset()
@@ -113,6 +111,7 @@ class Partitions:
         for number in numbers:
             self._engine.store.settle(number, wait=False)  # or the first who writes would have to wait for it
         for number in sorted(numbers):
+            await self._work.book.reach(self._activation(self._record(number)))
             core, population = self._new_core(number, assigned=len(numbers)), Population()
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
                 core.restore(key, state)
@@ -147,13 +146,16 @@ class Partitions:
     # --- making one ----------------------------------------------------------------------------------
 
     def _new_core(self, number: int, *, assigned: int) -> Partition:
-        packed = self._engine.store.load(number, PARTITION_KEY)
-        record = None if packed is None else codec.unpack_partition(packed)
+        record, book = self._record(number), self._work.book
         if record is not None:
             self._check(number, record)
             self._resume(number, record)
+        activation = self._activation(record)
+        if activation != book.newest and self._work.clock == "carried":
+            log.warning("partition %s keeps the flows that it began with, of activation %s", number, activation)
         return Partition(
-            program=self._work.program,
+            program=book.program_of(activation),
+            programs=book.program,
             topic=self._work.topic,
             number=number,
             clock=self._work.clock,
@@ -164,6 +166,20 @@ class Partitions:
             version=program_version(),
             state_version=self._work.state_version,
         )
+
+    def _record(self, number: int) -> PartitionRecord | None:
+        packed = self._engine.store.load(number, PARTITION_KEY)
+        return None if packed is None else codec.unpack_partition(packed)
+
+    def _activation(self, record: PartitionRecord | None) -> int:
+        """The number of the one in force; of a partition that begins, the newest that we know."""
+        return self._work.book.newest if record is None or self._begins(record) else record.activation or 0
+
+    def _begins(self, record: PartitionRecord | None) -> bool:
+        """Nobody has decided yet which flows a partition runs; on a carried clock, there were none to decide for."""
+        if record is None or record.activation is None:
+            return True
+        return self._work.clock == "carried" and record.activation == NOTHING
 
     def _resume(self, number: int, record: PartitionRecord) -> None:
         if record.stopped is None:
@@ -176,7 +192,7 @@ class Partitions:
 
     def _own(self, core: Partition, population: Population) -> OwnedPartition:
         number, store = core.number, self._engine.store
-        record = store.load(number, PARTITION_KEY)
+        packed = store.load(number, PARTITION_KEY)
         unit = UnitOfWork(
             number=number,
             destinations=self._destinations,
@@ -189,7 +205,9 @@ class Partitions:
             unit=unit,
             population=population,
             claim=codec.encode({"instance": self._instance, "claimed_at": to_wire(self._clock_ms())}),
-            epoch_before=0 if record is None else codec.epoch_of(record),
+            epoch_before=0 if packed is None else codec.epoch_of(packed),
+            begins=self._begins(self._record(number)),
+            book=self._work.book,
             topic=self._work.topic,
             clock=self._work.clock,
             clock_ms=self._clock_ms,
@@ -198,7 +216,7 @@ class Partitions:
         )
 
     def _check(self, number: int, record: PartitionRecord) -> None:
-        """Raises Misconfigured when the state was made for another log, or by other flows."""
+        """Raises Misconfigured when the state was made for another log."""
         work = self._work
         if (record.clock, record.incarnation) != (work.clock, work.incarnation):
             raise Misconfigured(
@@ -206,11 +224,4 @@ class Partitions:
                 f" and this is the log {work.incarnation} with a {work.clock} clock",
                 next_step="the state topic and the profile log are made and removed together: restore the one that was"
                 " replaced, or use another namespace",
-            )
-        if record.flows_hash != work.program.hash and not work.adopt_flows:
-            raise Misconfigured(
-                f"partition {number}: its state was made by other flows ({record.flows_hash}) than those given now"
-                f" ({work.program.hash})",
-                next_step="give the flows of before, or start once with --adopt-flows: live enrollments then go on in"
-                " the flow of the same name",
             )

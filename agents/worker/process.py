@@ -16,7 +16,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from agents import kill_points
+from agents.definitions.follower import follow
 from agents.faust_engine import Engine, EngineOptions, Written, end_process
+from agents.worker.activating import Activator
 from agents.worker.collector import ReportCollector
 from agents.worker.folder import store_folder
 from agents.worker.health import Health, Watch
@@ -80,7 +82,7 @@ async def run(options: WorkerOptions) -> None:
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     engine = Engine(_engine_options(options, folder))
-    metrics = Metrics(options.registry, flows=options.work.program.flows)
+    metrics = Metrics(options.registry, flows=options.work.book.order(options.work.book.newest).flows)
     topics = options.topics
     marks = Marks(raw_partitions=topics.raw.partitions)
     partitions = Partitions(
@@ -118,7 +120,7 @@ def _register(options: WorkerOptions, folder: Path) -> None:
     registry.register(
         ReportCollector(
             report=lambda: health.report,
-            flows=options.work.program.flows,
+            book=options.work.book,
             topic=options.topics.profile_log.name,
             store=folder,
         )
@@ -132,7 +134,11 @@ def _observing(
     health = options.health
     watch = Watch(
         health,
-        ends=LogEnds(kafka=options.kafka, topic=options.topics.profile_log.name, beside=[options.topics.progress.name]),
+        ends=LogEnds(
+            kafka=options.kafka,
+            topic=options.topics.profile_log.name,
+            beside=[options.topics.progress.name, options.topics.definitions.name],
+        ),
         owned=partitions.started,
         unanswered=engine.excuse,
         fail=end_process,
@@ -161,16 +167,18 @@ def _observing(
 def _timekeeping(
     options: WorkerOptions, engine: Engine, partitions: Partitions, marks: Marks
 ) -> Iterator[Coroutine[Any, Any, None]]:
-    """Following intake's marks, and appending ticks. Nothing on a carried clock, whose time is in the records."""
+    """Following intake's marks and the definitions, and appending ticks and activations. Nothing on a carried clock,
+    whose time is in the records.
+    """
     if options.work.clock == "carried":
         return
-    topics = options.topics
+    topics, append = options.topics, _appender(engine, options.topics.profile_log.name)
     follower = ProgressFollower(kafka=options.kafka, topic=topics.progress, marks=marks)
     ticker = Ticker(
         owned=partitions.started,
         marks=marks,
         moved=follower.moved,
-        append=_appender(engine, topics.profile_log.name),
+        append=append,
         lag=partitions.lag,
         clock_ms=clock_ms,
         reached=kill_points.reached,
@@ -181,8 +189,11 @@ def _timekeeping(
         await follower.caught_up.wait()
         await ticker.run()
 
+    book = options.work.book
     yield follower.run()
     yield tick()
+    yield follow(options.kafka, topics.definitions.name, book)
+    yield Activator(owned=partitions.started, book=book, append=append, fail=end_process).run()
 
 
 def _failure(tasks: Iterable[asyncio.Task[None]]) -> BaseException:

@@ -29,6 +29,7 @@ class PartitionReport(msgspec.Struct, kw_only=True, frozen=True):
     through_lag_seconds: float
     clock_skew_seconds: float
     stopped: str | None
+    activation: int = -1
 
 
 class WorkerReport(msgspec.Struct, kw_only=True, frozen=True):

@@ -1,7 +1,7 @@
 """Counters and histograms that a unit of work pays for once, not once per event. Every series is there from the start.
 
-The event loop's thread adds, the thread that serves the page reads. No lock: the shape of what is kept never changes
-once it is made, and a number that is read a moment too early is read again at the next scrape.
+The event loop's thread adds, the thread that serves the page reads. No lock: what is declared later comes in a new
+dictionary, the shape of none ever changes, and a number read a moment too early is read again at the next scrape.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class Totals(Collector):
         self._other: Labels = (OTHER,) * len(labels)
         self._values: dict[Labels, int] = dict.fromkeys([*declared, self._other], 0)
 
+    def declare(self, more: Iterable[Labels]) -> None:
+        """Count these by themselves from now on."""
+        self._values = dict.fromkeys(more, 0) | self._values
+
     def add(self, count: int, labels: Labels = ()) -> None:
         """So many more."""
         self._values[labels if labels in self._values else self._other] += count
@@ -56,6 +60,12 @@ class Histogram(Collector):
         self._other: Labels = (OTHER,) * len(labels)
         self._counts = {one: [0] * (len(bounds) + 1) for one in [*declared, self._other]}
         self._sums_ms = dict.fromkeys(self._counts, 0.0)
+
+    def declare(self, more: Iterable[Labels]) -> None:
+        """Keep these by themselves from now on."""
+        new = [labels for labels in more if labels not in self._counts]
+        self._sums_ms = self._sums_ms | dict.fromkeys(new, 0.0)
+        self._counts = self._counts | {labels: [0] * (len(self._bounds) + 1) for labels in new}
 
     def observe_ms(self, values: list[float] | list[int], labels: Labels = ()) -> None:
         """All of these, in milliseconds; the list is sorted in place. Many at once cost little more than one.

@@ -70,7 +70,7 @@ class Ours(Cartwheel):
         if self._side.seeded:
             identity = await topics_admin.require_log_identity(stage.kafka, stage.topics)
             timers = evenly(range(self._side.seeded), begin_at=clock_ms() + HOUR_MS, over_ms=HOUR_MS)
-            await seed(stage, identity, timers, flows=self._side.flows)
+            await seed(stage, identity, timers)
 
     def command(self, stage: Stage) -> tuple[list[str], dict[str, str]]:
         """As always, with the flows of this side."""

@@ -49,7 +49,7 @@ async def run(on: Ground, *, profiles: int, backlog: int) -> Reading:
     """Cold, then warm. Raises Wrong if a timer was lost on the way, or fired."""
     async with fresh_log(on, partitions=DEFAULT_PARTITIONS) as (stage, identity):
         timers = evenly(range(profiles), begin_at=clock_ms() + HOUR_MS, over_ms=HOUR_MS)
-        written = await seed(stage, identity, timers, flows=FLOWS, repeat=REPEATED)
+        written = await seed(stage, identity, timers, repeat=REPEATED)
         stream = drafts(seed=3, kind="session")
         cold = await _start(stage, islice(stream, backlog), pending=profiles)
         if cold.restored < written:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from agents.flow_files import load_flows
 from agents.topics_admin import LogIdentity
 from benchmarks.profile_log import append, clock_ms, partitioner, producing
 from benchmarks.stage import Stage
@@ -20,7 +18,6 @@ from benchmarks.workloads.people import email, external_id, person
 from schemas import codec
 from schemas.profile import Enrollment, Fact, PartitionRecord, Past, Profile, Seen
 from streams.dedupe import ENTRY
-from streams.program import build
 
 FLOW, LABEL = "an_hour_later", "hour"
 HOUR_MS = 3_600_000
@@ -36,7 +33,7 @@ class Seeded(NamedTuple):
     due_at: int
 
 
-async def seed(stage: Stage, identity: LogIdentity, some: Iterable[Seeded], *, flows: Path, repeat: float = 0.0) -> int:
+async def seed(stage: Stage, identity: LogIdentity, some: Iterable[Seeded], *, repeat: float = 0.0) -> int:
     """Write them, and partition records that stand at the beginning of the log. Returns how many records that took.
 
     `repeat`: the share of people with an older record before, as compaction has not come to it yet.
@@ -54,7 +51,7 @@ async def seed(stage: Stage, identity: LogIdentity, some: Iterable[Seeded], *, f
                 pairs[partition_of(key)].append((key, state))
             await append(producer, stage.topics.profile_state.name, {at: them for at, them in pairs.items() if them})
             written += len(chunk) + len(older)
-        record = codec.pack_partition(_partition_record(identity, flows))
+        record = codec.pack_partition(_partition_record(identity))
         last = {number: [(codec.PARTITION_KEY, record)] for number in range(partitions)}
         await append(producer, stage.topics.profile_state.name, last)
     return written + partitions
@@ -136,7 +133,7 @@ def evenly(numbers: range, *, begin_at: int, over_ms: int) -> Iterator[Seeded]:
         yield Seeded(number, begin_at + int((number * step) % 1 * over_ms))
 
 
-def _partition_record(identity: LogIdentity, flows: Path) -> PartitionRecord:
+def _partition_record(identity: LogIdentity) -> PartitionRecord:
     """Of a partition that has seen nothing: the log may have been written before the states were."""
     return PartitionRecord(
         position=0,
@@ -146,5 +143,4 @@ def _partition_record(identity: LogIdentity, flows: Path) -> PartitionRecord:
         through_key=None,
         clock=identity.clock,
         incarnation=identity.incarnation,
-        flows_hash=build(load_flows(flows)).hash,
     )

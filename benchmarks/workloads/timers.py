@@ -120,7 +120,7 @@ async def run(on: Ground, plan: Plan) -> Reading:
             *evenly(range(plan.pending), begin_at=steady_at, over_ms=HOUR_MS),
             *evenly(range(plan.pending, plan.pending + plan.burst), begin_at=burst_at, over_ms=1_000),
         ]
-        await seed(stage, identity, everybody, flows=FLOWS)
+        await seed(stage, identity, everybody)
         again = [
             Rearming(number * plan.pending // plan.churn, SOON_MS + number * 7919 % LATER_MS)
             for number in range(plan.churn)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from schemas.codec import encode
-from schemas.flow import Flow
+from schemas.flow import Flow, Status
 from schemas.limits import SKEW_MS_DEFAULT
 from streams.flowfile.entry import entry, exits
 from streams.flowfile.findings import Finding, FlowFileError, Unreadable
@@ -24,8 +24,7 @@ from streams.flowfile.steps import END, Steps
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.surroundings import NOWHERE, Surroundings
 
-_STATUSES: tuple[Literal["live", "draft"], ...] = ("live", "draft")
-_LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
+_STATUSES: tuple[Status, ...] = ("live", "draft", "shadow", "draining", "held", "stopped")
 _EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
 _LATER = frozenset({
     "timezone", "filter", "profile", "holdout", "experiment", "experiments", "window", "quiet_hours", "cap",
@@ -85,7 +84,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
         steps.block(nodes, after=END)
     flow = Flow(
         name=reader.name(found.get("flow"), "`flow`"),
-        status=reader.choice(found.get("status"), "`status`", _STATUSES, later=_LATER_STATUSES),
+        status=reader.choice(found.get("status"), "`status`", _STATUSES),
         trigger=head.trigger,
         filter=head.filter,
         key=head.key,
@@ -99,4 +98,9 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     )
     if not any(finding.severity == "error" for finding in reader.findings):
         lint(Subject(flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around), reader.note)
-    return msgspec.structs.replace(flow, version=blake2b(encode(flow), digest_size=16).hexdigest())
+    return replace(flow, version=version_of(flow))
+
+
+def version_of(flow: Flow) -> str:
+    """The hash of everything in a flow but for its status, which is an operator's business."""
+    return blake2b(encode(replace(flow, status="live", version="")), digest_size=16).hexdigest()

@@ -14,12 +14,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import PolicyViolationError
 
 from agents import topics_admin
-from agents.flow_files import load_flows
 from schemas import codec
 from schemas.codec import PARTITION_KEY
 from schemas.profile import Fact, PartitionRecord, Profile
 from schemas.topics import Topic
-from streams.program import build
 from tests.e2e.processes import PATIENCE_SECONDS
 from tests.integration.engine_log import TENANT
 from tests.integration.engine_rig import Rig
@@ -105,6 +103,5 @@ def _beginning(made: Rig) -> bytes:
         through_key=None,
         clock="live",
         incarnation=made.identity.incarnation,
-        flows_hash=build(load_flows(made.flows)).hash,
     )
     return codec.pack_partition(record)

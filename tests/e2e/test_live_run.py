@@ -11,11 +11,9 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from agents.flow_files import load_flows
 from agents.kill_points import INTAKE_POINTS, WORKER_POINTS
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
-from streams.program import build
 from tests.data.lines import ORDER_PLACED
 from tests.e2e import kills, live_flows
 from tests.e2e.live_verdict import Recorded, judge
@@ -103,6 +101,5 @@ async def _judge_states(line: Pipeline) -> engine_verdict.Verdict:
         kafka=line.kafka,
         topics=line.topics,
         oracle=live_flows.oracle(),
-        program=build(load_flows(line.flows)),
         incarnation=line.identity.incarnation,
     )

@@ -9,11 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agents import topics_admin
-from agents.flow_files import load_flows
 from agents.topics_admin import LogIdentity
 from schemas.command import Clock
 from schemas.topics import Topics, topics
-from streams.program import build
 from tests.e2e.processes import Process
 from tests.e2e.state_tail import StateTail, following
 from tests.integration import engine_flows
@@ -85,7 +83,6 @@ class Rig:
             kafka=self.kafka,
             topics=self.topics,
             oracle=[load_flow(text) for text in engine_flows.FLOWS.values()],
-            program=build(load_flows(self.flows)),
             incarnation=self.identity.incarnation,
         )
 

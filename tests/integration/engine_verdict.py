@@ -15,13 +15,13 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from agents.definitions.book import Book, read_book
 from schemas import codec
 from schemas.codec import PARTITION_KEY
 from schemas.control import TICK_KEY
 from schemas.instants import from_wire
 from schemas.topics import Topic, Topics
 from streams.partition import Partition, Record
-from streams.program import Program
 from tests.oracle.flowfile import Flow
 from tests.oracle.identity import hashed
 from tests.oracle.records import event
@@ -59,9 +59,9 @@ class Verdict:
         return {name: getattr(self, name) for name in names[names.index("unprocessed") :] if getattr(self, name)}
 
 
-async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: Program, incarnation: str) -> Verdict:
+async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], incarnation: str) -> Verdict:
     """Read everything and compare."""
-    log = await read(kafka, topics.profile_log)
+    log, book = await read(kafka, topics.profile_log), await read_book(kafka, topics)
     state = await read(kafka, topics.profile_state)
     verdict = Verdict()
     bodies = _by_id(await read(kafka, topics.commands), "command_id", verdict)
@@ -82,7 +82,7 @@ async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], program: 
         must |= _oracle(oracle, records[:position])
         may |= _oracle(oracle, records)
         _anchor(anchors, oracle, records)
-        replay = CoreReplay(program, topic=topics.profile_log.name, number=number, incarnation=incarnation)
+        replay = CoreReplay(book, state[number], topic=topics.profile_log.name, number=number, incarnation=incarnation)
         replay.feed(records[:position])
         verdict.wrong_states += replay.wrong_states(newest)
         verdict.missing_decisions += len(replay.decisions - written)
@@ -174,13 +174,18 @@ def _states(records: Sequence[Any]) -> tuple[dict[bytes, bytes], dict[bytes, byt
 
 
 class CoreReplay:
-    """The core over one recorded partition, record by record, in one life."""
+    """The core over one recorded partition, record by record, in one life: with the flows that it began with, and those
+    of each activation in its log.
+    """
 
-    def __init__(self, program: Program, *, topic: str, number: int, incarnation: str) -> None:
+    def __init__(self, book: Book, changelog: Sequence[Any], *, topic: str, number: int, incarnation: str) -> None:
         self.states: dict[bytes, bytes] = {}
         self.decisions: set[bytes] = set()
+        records = (codec.unpack_partition(one.value) for one in changelog if one.key == PARTITION_KEY)
+        began = next((one.activation for one in records if one.activation is not None), book.newest)
         self._partition = Partition(
-            program=program,
+            program=book.program_of(began),
+            programs=book.program,
             topic=topic,
             number=number,
             clock="live",

@@ -113,21 +113,11 @@ async def test_a_log_that_begins_above_the_position_is_fatal(stack: Addresses, h
         assert "docs/faust-engine.md" in worker.lines[-1]
 
 
-async def test_the_state_of_other_flows_and_of_another_log_is_refused(
-    stack: Addresses, home: Path, namespace: str
-) -> None:
-    """Semantics 12.1."""
+async def test_the_state_of_another_log_is_refused(stack: Addresses, home: Path, namespace: str) -> None:
     async with rig(kafka=stack.kafka, home=home, namespace=namespace) as made:
         await (await made.worker()).until_ready()
         await _play(made, seed=10, events=100)
         await _stop(made)
-        (made.flows / "browse.yaml").unlink()
-        worker = await made.worker()
-        assert await worker.ended(60) == 78
-        assert "--adopt-flows" in worker.lines[-1]
-        await (await made.worker("one", "--adopt-flows")).until_ready()
-        await _stop(made)
-
         async with AIOKafkaProducer(bootstrap_servers=made.kafka) as producer:
             identity = LogIdentity(clock="live", incarnation="another")
             await producer.send_and_wait(made.topics.definitions.name, codec.encode(identity), key=LOG_KEY)

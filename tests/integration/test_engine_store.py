@@ -68,7 +68,6 @@ def state(applied_offset: int, *, conflicts: int = 0) -> bytes:
 def partition_record(position: int, *, epoch: int) -> bytes:
     record = PartitionRecord(
         position=position, now_at=0, watermarks=[], through_at=0, through_key=None, clock="live", incarnation="i",
-        flows_hash="h",
     )  # fmt: skip
     return codec.pack_partition(record, epoch=epoch)
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from schemas.edge import Accepted, accept_event
 from streams.flowfile import load
-from streams.program import Program, build
+from streams.program import Program
+from tests.definitions import book_of
 from tests.oracle.flowfile import Flow as NaiveFlow
 from tests.oracle.flowfile import load_flow, milliseconds
 from tests.oracle.identity import profile_id
@@ -52,7 +53,8 @@ def flows(number: int) -> Flows:
 def read(texts: Sequence[str]) -> Flows:
     """Flow files."""
     parsed = [load(text, name=f"flow_{n}.yaml") for n, text in enumerate(texts)]
-    return Flows(build(parsed), [load_flow(text) for text in texts])
+    book = book_of(parsed)
+    return Flows(book.program_of(book.newest), [load_flow(text) for text in texts])
 
 
 def _flow(dice: Random, name: str) -> Raw:

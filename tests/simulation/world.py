@@ -13,6 +13,7 @@ from agents.worker.partitions import Work
 from schemas.control import Watermark
 from schemas.instants import to_wire
 from schemas.topics import topics
+from tests.definitions import book_of
 from tests.oracle.scenario import TENANT
 from tests.simulation.broker import Broker, Record
 from tests.simulation.clockwork import VirtualLoop, pause
@@ -86,11 +87,10 @@ class World:
 
     def _surroundings(self, parts: Parts) -> Surroundings:
         work = Work(
-            program=self.flows.program,
+            book=book_of(self.flows.program.flows.values()),
             topic=self.topics.profile_log.name,
             clock="live",
             incarnation=INCARNATION,
-            adopt_flows=False,
         )
         return Surroundings(
             loop=self.loop,

@@ -16,14 +16,24 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas import codec
+from schemas.activation import Activation, ActiveFlow, Migration
 from schemas.catalog import BY_SHORT
 from schemas.command import Clock, Command
 from schemas.conditions import Condition, EventMatch
-from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, Resolution, Tick, Watermark
+from schemas.control import (
+    ACTIVATION_KEY,
+    END_KEY,
+    MIGRATION_KEY,
+    RESOLUTION_KEY,
+    TICK_KEY,
+    Resolution,
+    Tick,
+    Watermark,
+)
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event, LoggedEvent
-from schemas.flow import ExitRule, Flow, Reentry
+from schemas.flow import ExitRule, Flow, Reentry, Status
 from schemas.identity import Identity
 from schemas.instants import EPOCH, from_datetime, to_wire
 from schemas.money import Money
@@ -31,7 +41,7 @@ from schemas.profile import PartitionRecord, Profile
 from schemas.span import Span
 from schemas.steps import Gate, Send, Settle, Step, Stop, Wait
 from streams.partition import Partition, Record
-from streams.program import Program, build
+from streams.program import Program, activate, build
 from streams.rehearsal import event_record, watermark_record
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -149,7 +159,7 @@ def flow(
     exit_check: Literal["continuous", "at_send"] = "continuous",
     skew_ms: int = 5 * MINUTE,
     version: str = "1",
-    status: Literal["live", "draft"] = "live",
+    status: Status = "live",
 ) -> Flow:
     """A flow: unless told otherwise, wait 15 minutes after a checkout, send to the log, and end when an order comes."""
     listed = list(steps) or [wait(15), send()]
@@ -247,6 +257,8 @@ class Stage:
     def __init__(self, *flows: Flow, clock: Clock = "carried") -> None:
         self.program: Program = build(flows)
         self.clock: Clock = clock
+        self.definitions = {(one.name, one.version): one for one in flows}
+        self.activations: dict[int, Activation] = {}
         self.store: dict[bytes, bytes] = {}
         self.record: bytes = b""
         self.partition = self._partition(None)
@@ -256,8 +268,11 @@ class Stage:
     def _partition(self, record: PartitionRecord | None) -> Partition:
         return Partition(
             program=self.program, topic=TOPIC, number=0, clock=self.clock, incarnation="i", load=self.store.get,
-            record=record,
+            record=record, programs=self._activated,
         )  # fmt: skip
+
+    def _activated(self, activation: Activation) -> Program:
+        return activate(activation, lambda name, version: self.definitions[name, version])
 
     # What happens. Every record is a unit of work of its own.
 
@@ -285,6 +300,28 @@ class Stage:
         tick = Tick(through=to_wire(at(through or at_)), through_key=key, watermarks=tuple(marks))
         return self.append(Record(0, at(at_), TICK_KEY, codec.encode(tick)))
 
+    def activate(self, at_: str, number: int, *flows: Flow, over_before: str | None = None) -> Stage:
+        """The owner of a partition on a live clock switches to these flows; of one name, the newest version first."""
+        self.definitions |= {(one.name, one.version): one for one in flows}
+        active = {
+            one.name: ActiveFlow(
+                status=one.status,
+                versions=tuple(other.version for other in flows if other.name == one.name),
+                over_before=None if over_before is None else to_wire(at(over_before)),
+            )
+            for one in reversed(flows)
+        }
+        activation = self.activations[number] = Activation(number=number, flows=active)
+        return self.append(Record(0, at(at_), ACTIVATION_KEY, codec.encode(activation)))
+
+    def move(self, at_: str, flow: Flow, key: bytes = b"", **labels: str) -> Stage:
+        """An operator moves a person to a version of a flow."""
+        said = Migration(
+            profile=(key or ANN).decode(), flow=flow.name, version=flow.version, labels=labels, by="ops",
+            at=to_wire(at(at_)),
+        )  # fmt: skip
+        return self.append(Record(0, at(at_), MIGRATION_KEY, codec.encode(said)))
+
     def append(self, *records: Record) -> Stage:
         """One unit of work; the records get the next offsets of the log."""
         numbered = [replace(record, offset=len(self.log) + index) for index, record in enumerate(records)]
@@ -296,8 +333,11 @@ class Stage:
 
     def restart(self, program: Program | None = None) -> Stage:
         """The process dies after the last unit of work was written, and another one takes over."""
+        record = codec.unpack_partition(self.record)
+        if record.activation in self.activations:
+            self.program = self._activated(self.activations[record.activation])
         self.program = program or self.program
-        self.partition = self._partition(codec.unpack_partition(self.record))
+        self.partition = self._partition(record)
         for key, state in self.store.items():
             self.partition.restore(key, state)
         return self

@@ -270,7 +270,7 @@ class TestStateThatCannotBeRead:
 
 
 class TestAdoptingOtherFlows:
-    """Semantics 12.2. The worker takes changed flows with `--adopt-flows`; state of the old ones must stay readable."""
+    """Semantics 12.2. State written under flows that are not there any more must stay readable."""
 
     def test_reentry_may_be_counted_by_another_scope_from_now_on(self) -> None:
         stage = Stage(flow(key="checkout_id")).event(checkout("10:00", checkout_id="C1"))

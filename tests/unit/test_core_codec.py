@@ -70,7 +70,6 @@ def test_a_partition_record_comes_back_as_it_was() -> None:
         through_key="acme/x",
         clock="live",
         incarnation="i",
-        flows_hash="h",
     )
     packed = codec.pack_partition(record)
     assert codec.unpack_partition(packed) == record

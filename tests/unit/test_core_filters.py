@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -359,12 +358,3 @@ def test_a_plug_in_that_is_not_there_is_refused_when_flows_are_loaded() -> None:
     asking = flow(entry="filter: { all: [{ in_flow: g }, { not: { plugin: { name: worth, version: 2 } } }] }")
     with pytest.raises(UnknownPlugin, match="flow 'f' asks for the predicate 'worth', version 2"):
         build([asking], plugins=plugin(lambda _: True))
-
-
-def test_another_source_of_a_plug_in_is_another_program() -> None:
-    """Semantics 12.1: what was decided by other plug-ins was decided by another program."""
-    asking = flow(entry="filter: { plugin: { name: worth, version: 1 } }")
-    (one,) = plugin(lambda _: True).values()
-    hashes = {build([asking], plugins=registry([replace(one, fingerprint=name)])).hash for name in ("a", "b", "a")}
-    assert len(hashes) == 2
-    assert build([flow()], plugins=registry([one])).hash == build([flow()]).hash

@@ -28,10 +28,11 @@ from schemas.event import Event
 from schemas.instants import from_datetime
 from streams.partition import Partition
 from streams.rehearsal import event_record
+from tests.definitions import book_of
 from tests.unit.stage import Stage, at, checkout, event, flow, mark, order, send, settle, wait
 
 ROOT = Path(__file__).parents[2]
-SERIES_MAX = 10_000
+SERIES_MAX = 11_000
 
 
 class Fetched(NamedTuple):
@@ -67,7 +68,9 @@ class Watched:
         self.started, self.stopping, self.now = True, False, at("23:00")
         self.observer = Observer(self._views(), publish=self._take)
         self.registry.register(
-            ReportCollector(report=lambda: self.report, flows=stage.program.flows, topic="log", store=tmp_path)
+            ReportCollector(
+                report=lambda: self.report, book=book_of(stage.program.flows.values()), topic="log", store=tmp_path
+            )
         )
         self._counted = 0
 
@@ -156,9 +159,19 @@ def test_the_most_flows_and_the_usual_partitions_stay_below_ten_thousand(tmp_pat
     watched.page()
     partitions = watched.report.partitions * 32
     report = WorkerReport(phase="working", partitions=partitions)
-    registry.register(ReportCollector(report=lambda: report, flows=flows, topic="log", store=tmp_path))
+    book = book_of(flow(name=name) for name in flows)
+    registry.register(ReportCollector(report=lambda: report, book=book, topic="log", store=tmp_path))
     lines = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
     assert 5_000 < len(lines) < SERIES_MAX
+
+
+def test_flows_that_are_published_later_are_counted_by_name(tmp_path: Path) -> None:
+    watched = Watched(Stage(flow()), tmp_path)
+    watched.metrics.declare(["reminder", "winback"])
+    watched.play(shoppers(2))
+    found = watched.page()
+    assert found["cartwheel_decisions_total flow=reminder outcome=entered"] > 0
+    assert found["cartwheel_decisions_total flow=winback outcome=entered"] == 0
 
 
 def test_flows_beyond_the_first_500_share_a_label() -> None:
@@ -172,7 +185,8 @@ def test_no_label_can_hold_an_id(tmp_path: Path) -> None:
     text = generate_latest(Watched(Stage(flow()), tmp_path).play(shoppers(5)).registry).decode()
     labels = {label for line in text.splitlines() for label in re.findall(r'(\w+)="', line)}
     assert labels <= {
-        "channel", "flow", "kind", "le", "outcome", "partition", "reason", "stage", "topic", "what",
+        "channel", "flow", "kind", "le", "outcome", "partition", "reason", "stage", "status", "topic", "version",
+        "what",
     }  # fmt: skip
     assert "p1" not in re.findall(r'="([^"]*)"', text)
 

@@ -1,0 +1,141 @@
+"""The book: what the definitions topic says, as far as it has been read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from agents.errors import Misconfigured
+from agents.topic_reader import read_to_end
+from schemas import codec
+from schemas.activation import Activation, Definition, Order, definition_key
+from schemas.flow import Flow
+from schemas.topics import Topics
+from streams.program import Program, activate, build
+
+ORDER_KEY = b"activation/"  # each with a word of its own behind it
+NOTHING = -1
+PROGRAMS_KEPT = 8  # of several at a time only while partitions switch
+PATIENCE_SECONDS = 30.0
+RUNBOOK = "deploy/runbooks/definition-missing.md"
+EMPTY = Order(follows=NOTHING, flows={}, said={}, at="1970-01-01T00:00:00.000Z", by="")
+
+log = logging.getLogger("cartwheel.definitions")
+
+
+class Book:
+    """Feed it every record in order. `newest` is the number of the newest valid activation, -1 before the first."""
+
+    def __init__(self) -> None:
+        self.next_offset = 0
+        self.newest = NOTHING
+        self._orders: dict[int, Order] = {}
+        self._definitions: dict[bytes, bytes] = {}
+        self._flows: dict[tuple[str, str], Flow] = {}
+        self._programs: dict[int, Program] = {NOTHING: build([])}
+        self._moved = asyncio.Event()
+
+    def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
+        """One record. An order that does not follow the newest valid one is void: two were given at once."""
+        self.next_offset = offset + 1
+        self._moved.set()
+        if key is None or value is None:
+            return
+        if key.startswith(ORDER_KEY):
+            try:
+                order = codec.decode(value, Order)
+            except codec.Undecodable as error:
+                log.error("the activation at offset %s of the definitions cannot be read: %s", offset, error)
+                return
+            if order.follows == self.newest:
+                self._orders[offset] = order
+                self.newest = offset
+        elif key.startswith(definition_key(flow="", version="")[:-1]):
+            self._definitions.setdefault(key, value)  # the first one stands: a version never changes
+
+    async def reach(self, number: int, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Return when everything through this offset has been read. Raises Misconfigured when that takes too long."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self.next_offset <= number:
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            raise _missing(f"the definitions end at offset {self.next_offset}, before activation {number}") from None
+
+    def is_valid(self, number: int) -> bool:
+        """Whether there is an activation of this number."""
+        return number in self._orders
+
+    def order(self, number: int) -> Order:
+        """A valid order. Raises Misconfigured for any other number."""
+        if number == NOTHING:
+            return EMPTY
+        if number not in self._orders:
+            raise _missing(f"there is no activation {number} among the definitions")
+        return self._orders[number]
+
+    def activation(self, number: int) -> Activation:
+        """The same as it stands on the profile log."""
+        return Activation(number=number, flows=self.order(number).flows)
+
+    def has(self, flow: str, version: str) -> bool:
+        """Whether this version was published."""
+        return definition_key(flow=flow, version=version) in self._definitions
+
+    def versions_of(self, flow: str) -> list[str]:
+        """All that were published, in the order of their first time."""
+        prefix = definition_key(flow=flow, version="").decode()
+        return [key.decode().removeprefix(prefix) for key in self._definitions if key.decode().startswith(prefix)]
+
+    def definition(self, flow: str, version: str) -> Definition:
+        """A version as it was published. Raises Misconfigured when it is not there, or damaged."""
+        value = self._definitions.get(definition_key(flow=flow, version=version))
+        if value is None:
+            raise _missing(f"version {version} of the flow {flow} is not among the definitions")
+        try:
+            return codec.decode(value, Definition)
+        except codec.Undecodable as error:
+            raise _missing(f"version {version} of the flow {flow} cannot be read: {error}") from error
+
+    def flow(self, name: str, version: str) -> Flow:
+        """A version as the core runs it. Raises Misconfigured also when this program does not know all that it says."""
+        if (name, version) not in self._flows:
+            written = bytes(self.definition(name, version).flow)
+            try:
+                flow = codec.decode(written, Flow)
+            except codec.Undecodable as error:
+                raise _missing(f"version {version} of the flow {name} is not known to this program: {error}") from error
+            if codec.encode(flow) != written:
+                raise _missing(f"version {version} of the flow {name} says more than this program understands")
+            self._flows[name, version] = flow
+        return self._flows[name, version]
+
+    def program(self, activation: Activation) -> Program:
+        """What an activation makes of the flows. Raises Misconfigured when one of its versions cannot be had."""
+        program = self._programs.get(activation.number)
+        if program is None:
+            program = activate(activation, self.flow)
+            if len(self._programs) > PROGRAMS_KEPT:
+                del self._programs[sorted(self._programs)[1]]  # the lowest number, but for the program without flows
+            self._programs[activation.number] = program
+        return program
+
+    def program_of(self, number: int) -> Program:
+        """The same by the number of an activation."""
+        return self._programs[NOTHING] if number == NOTHING else self.program(self.activation(number))
+
+
+async def read_book(kafka: str, topics: Topics) -> Book:
+    """All that the definitions topic says now."""
+    book = Book()
+    async for record in read_to_end(kafka, topics.definitions):
+        book.take(record.offset, record.key, record.value)
+    return book
+
+
+def _missing(what: str) -> Misconfigured:
+    return Misconfigured(
+        what,
+        next_step=f"run a program that is as new as the one that published it, or publish it again ({RUNBOOK})",
+    )

@@ -1,0 +1,41 @@
+"""Backfill: people enter a flow by an event of long ago, because an operator has said so.
+
+For example, wait 180 days after an order, anchored at the order, on day 400:
+
+    ordered on day 370            -> entered, due on day 550
+    ordered on day 220, or 0      -> entered, due at once
+    entered by that order before  -> nothing, so whoever is told twice enters once
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec.structs import replace
+
+from schemas.flow import Flow
+from schemas.profile import NEVER, Profile
+from streams.entry import arm, judge_entry, past_name
+from streams.verdict import Trigger, Verdict
+
+
+def admit(
+    flow: Flow, profile: Profile, trigger: Trigger, *, anchor: Literal["occurred_at", "now"], now: int
+) -> Verdict | None:
+    """What the trigger means, be it as old as it is; None when it has been taken before, or they are in the flow."""
+    key = "" if flow.key is None else trigger.words.get(flow.key)
+    if any(one.flow == flow.name and one.key == key for one in profile.enrollments):
+        return None
+    past = profile.past.get(past_name(flow, key)) if isinstance(key, str) else None
+    if past is not None and past.started_at >= trigger.occurred_at:
+        return None
+    verdict = judge_entry(replace(flow, max_trigger_age_ms=NEVER), profile, trigger, now)
+    enrollment = verdict.enrollment
+    if enrollment is None:
+        return verdict
+    if anchor == "now":
+        enrollment.anchor_at = now
+        arm(flow, enrollment, step=0, base_at=now, now=now)
+    enrollment.due_at = max(enrollment.due_at, now)
+    entered, *rest = verdict.notes
+    return Verdict(enrollment, (replace(entered, reason="backfilled"), *rest), enrollment)
