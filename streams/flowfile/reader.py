@@ -178,6 +178,7 @@ class Reader:
         scalar = self.scalar(node, what)
         if scalar is not None and scalar.kind != "boolean":
             self.note("wrong_kind", scalar, f"{what} must be true or false, not {shown(scalar)}")
+            return default
         return default if scalar is None else scalar.text.lower() == "true"
 
     def unknown(

@@ -43,6 +43,11 @@ UNSEEN = {
     "conditions: a weekday that is none",
     "conditions: a word of one's own with the name of another",
     "conditions: an exit rule on the person without a reason",
+    "entry: a key that is a list of items",
+    "operands: a number with an exponent",
+    "operands: a number of forty digits",
+    "ways: a route by a list",
+    "ways: a case that is a boolean",
 }
 
 
