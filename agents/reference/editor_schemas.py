@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agents.reference.grammar import STEP, Grammar, Slot
+from agents.reference.grammar import ANY, BY_NAME, STEP, Grammar, Slot
 from agents.reference.lines import LINES
 from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Kind, Word, words_of
 from schemas.facts import BUILT_IN
 from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
+from streams.clock.span import SPAN
+from streams.clock.wall import TIME, WEEKDAYS
 from streams.flowfile.comparisons import OPERATORS
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
 
@@ -38,6 +40,31 @@ def flow_file(grammar: Grammar) -> dict[str, Any]:
     return {**head, **made.of(grammar.file), "$defs": {name.replace(" ", "_"): part for name, part in parts.items()}}
 
 
+def _named(value: dict[str, Any]) -> dict[str, Any]:
+    """A mapping of names that the author chooses."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": value}
+
+
+def _pattern(*patterns: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": "|".join(f"^{pattern}$" for pattern in patterns)}
+
+
+_DAY = _pattern(f"({'|'.join(WEEKDAYS)})(-({'|'.join(WEEKDAYS)}))?")
+_LITERAL: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+#: Parts that look the same wherever they stand.
+_PARTS: dict[str, dict[str, Any]] = {
+    "match": _named(_WORD),
+    "cases": _named({"$ref": "#/$defs/way"}),
+    "words": _named({"enum": list(OPERATORS)}),
+    "span": {**_pattern(SPAN.pattern), "minLength": 1},
+    "time": _pattern(TIME.pattern),
+    "zone": {"type": "string", "minLength": 1},
+    "weekdays": {"anyOf": [_DAY, {"type": "array", "minItems": 1, "items": _DAY}]},
+    "reference": _pattern(r"trigger\..+", r"fact\.[A-Za-z_][A-Za-z0-9_]*"),
+    "value": {"anyOf": [_LITERAL, {"type": "array", "items": {"type": "string"}}]},
+}
+
+
 class _Maker:
     """Slots to schemas."""
 
@@ -48,33 +75,27 @@ class _Maker:
         """What may stand in a place."""
         if slot is None:
             return {}
-        for answer in slot.answers:
-            if isinstance(answer, Part):
-                return self._part(answer)
-            if isinstance(answer, Keys) and answer.what == STEP:
-                return _ref("step")
-        kinds = [self._kind(slot, answer) for answer in slot.answers]
+        if any(keys.what == STEP for keys in slot.keys) and not slot.part:
+            return _ref("step")
+        kinds = [self._kind(slot, answer) for answer in slot.told]
         return kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
 
-    def _part(self, part: Part) -> dict[str, Any]:
-        match part.name:
-            case "condition":
-                return _ref("condition" if part.prefix else _WHERE)
-            case "word":
-                return _WORD if part.prefix else {"type": "string"}
-            case "match":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
-            case "cases":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _ref("way")}
-            case "words":
-                return {"type": "object", "minProperties": 1, "additionalProperties": {"enum": list(OPERATORS)}}
-            case "facts":
-                return _facts()
-        return _ref(part.name)
+    def _part(self, slot: Slot, part: Part) -> dict[str, Any]:
+        if part.name == "condition":
+            return _ref("condition" if part.prefix else _WHERE)
+        if part.name == "word":
+            return _WORD if part.prefix else {"type": "string"}
+        if part.name == "facts":
+            return _facts()
+        if part.name in BY_NAME:
+            return _named(self.of(slot.below.get(ANY)))
+        return _PARTS.get(part.name) or _ref(part.name)
 
     def _kind(self, slot: Slot, answer: Any) -> dict[str, Any]:
         if isinstance(answer, Items):
             return {"type": "array", "minItems": 1, "items": self.of(slot.item)}
+        if isinstance(answer, Part):
+            return self._part(slot, answer)
         return dict(answer.schema) if isinstance(answer, Value) else self._object(slot, answer)
 
     def _object(self, slot: Slot, keys: Keys) -> dict[str, Any]:

@@ -26,6 +26,15 @@ _PARTS = {
     "cases": "`{ text: way }`",
     "facts": "`{ name: comparison }`",
     "words": "`{ word: kind }`",
+    "span": "a span",
+    "time": "a time of the day",
+    "zone": "a time zone",
+    "weekdays": "weekdays",
+    "reference": "`trigger.word` or `fact.name`",
+    "value": "a value",
+    "values": "`{ name: value }`",
+    "names": "a mapping of names",
+    "arms": "`{ name: arm }`",
 }
 
 
@@ -52,7 +61,7 @@ def _keys(grammar: Grammar) -> Iterator[str]:
 
 
 def _row(keys: Keys, name: str, slot: Slot | None) -> str:
-    takes = [says for says in _takes(slot.answers if slot else ()) if says]
+    takes = list(_takes(slot.told if slot else ()))
     defaults = [answer.default for answer in (slot.answers if slot else ()) if isinstance(answer, Value)]
     default = next((f"`{each}`" for each in defaults if each), "")
     if name in keys.required:
@@ -63,13 +72,10 @@ def _row(keys: Keys, name: str, slot: Slot | None) -> str:
 
 
 def _takes(answers: Iterable[object]) -> Iterator[str]:
-    parts = [answer for answer in answers if isinstance(answer, Part)]
-    if parts:
-        part = parts[0]
-        yield _PARTS.get(part.name) or (f"`{part.prefix}` and a word" if part.prefix else "a word")
-        return
     for answer in answers:
-        if isinstance(answer, Value):
+        if isinstance(answer, Part):
+            yield _PARTS.get(answer.name) or (f"`{answer.prefix}` and a word" if answer.prefix else "a word")
+        elif isinstance(answer, Value):
             yield answer.says
         elif isinstance(answer, Items):
             yield "a list"

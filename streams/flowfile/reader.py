@@ -28,7 +28,10 @@ _DECIMAL = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 TRIGGER = "trigger."
 #: Parts of the language that are more than one mapping, list or value.
-Asked = Literal["condition", "event", "word", "way", "match", "cases", "facts", "words"]
+Asked = Literal[
+    "condition", "event", "word", "words", "way", "match", "cases", "facts", "span", "time", "zone", "weekdays",
+    "reference", "value", "values", "names", "arms",
+]  # fmt: skip
 
 
 class Reader:
