@@ -23,6 +23,7 @@ from schemas.steps import Settle
 from streams import timeline
 from streams.flowfile import FlowFileError, check, load, load_timelines
 from streams.flowfile.findings import Finding
+from streams.predicates.plugin import UnknownPlugin
 from streams.rehearsal import Rehearsal
 from tests.fuzz.inputs import Input, corpus, written
 
@@ -34,7 +35,7 @@ START = from_wire("2026-01-01T10:00:00Z")
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _VALUES: dict[str, Any] = {
     "text": "2", "number": "3", "money": {"amount": "50.00", "currency": "USD"}, "boolean": True,
-    "instant": "2026-01-20T10:00:00Z", "list": [{"sku": "A", "categories": ["mugs"]}],
+    "date": "2026-01-20", "instant": "2026-01-20T10:00:00Z", "list": [{"sku": "A", "categories": ["mugs"]}],
 }  # fmt: skip
 
 
@@ -117,7 +118,10 @@ def runs(flow: Flow) -> None:
     assert codec.decode(packed, Flow) == flow
     bare = msgspec.structs.replace(flow, version="")
     assert blake2b(codec.encode(bare), digest_size=16).hexdigest() == flow.version
-    stage = Rehearsal([msgspec.structs.replace(flow, status="live")])
+    try:
+        stage = Rehearsal([msgspec.structs.replace(flow, status="live")])
+    except UnknownPlugin:
+        return  # It compiles, and is refused where flows are loaded.
     wanted = [rule.when for rule in flow.exits if rule.when is not None]
     stage.event(_event(flow.trigger.event, flow.trigger.sources, START, 0), at=START)
     stage.advance(START + HOUR)
