@@ -33,6 +33,7 @@ _OTHERWISE = {
     "entered": "entered the flow ({})",
     "refused": "did not enter: {}",
     "restarted": "began anew after another trigger ({})",
+    "moved": "was moved to another version of the flow ({})",
     "sent": "a message was ordered ({})",
     "skipped": "a message was not sent: {}",
     "held": "a message was held: {}",
