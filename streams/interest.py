@@ -72,24 +72,25 @@ class _Asked(NamedTuple):
 
 
 def interests(
-    beginning: Iterable[Flow], *, running: Iterable[Flow] = (), read_off: bool = False
+    flows: Iterable[Flow], *, running: Iterable[Flow] | None = None, read_off: bool = False
 ) -> dict[str, Interest]:
     """By short name, for every event that one of these flows looks at; they come in the order of their names.
 
-    `beginning` are those that events may begin, `running` all versions that somebody may be in. `read_off`: facts are
-    read off every event; then what no flow looks at is of the interest called "".
+    `running` are those that somebody may be in, of some names several versions; by default the same.
+
+    `read_off`: facts are read off every event; then what no flow looks at is of the interest called "".
     """
-    beginning = tuple(beginning)
-    flows = (*beginning, *(flow for flow in running if flow not in beginning))
+    flows = tuple(flows)
+    running = flows if running is None else tuple(running)
     asked = _Asked(
-        ends=[(type_, flow.name) for flow in flows for rule in flow.exits for type_ in asks.changed_by(rule)],
-        past=[past for flow in flows for past in asks.past_of(flow)],
-        counts=[count for flow in flows for count in asks.counts_of(flow)],
-        declared=[of for flow in flows for of in asks.declared_of(flow)],
+        ends=[(type_, flow.name) for flow in running for rule in flow.exits for type_ in asks.changed_by(rule)],
+        past=[past for flow in running for past in asks.past_of(flow)],
+        counts=[count for flow in running for count in asks.counts_of(flow)],
+        declared=[of for flow in running for of in asks.declared_of(flow)],
     )
-    types = {*STATING, *(flow.trigger.event for flow in beginning), *(type_ for type_, _ in asked.ends)}
+    types = {*STATING, *(flow.trigger.event for flow in flows), *(type_ for type_, _ in asked.ends)}
     types |= {count.of.event for count in asked.counts} | ({""} if read_off else set())
-    return {type_: _interest(type_, beginning, asked, read_off=read_off) for type_ in sorted(types)}
+    return {type_: _interest(type_, flows, asked, read_off=read_off) for type_ in sorted(types)}
 
 
 def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_off: bool) -> Interest:

@@ -17,13 +17,15 @@ from streams.unit import Record
 def obey(program: Program, profile: Profile, said: Operator, *, offset: int, now: int, out: Recorder) -> bool:
     """Do it, by the record at this offset. False: there is nothing to be done, as when it is said twice."""
     if isinstance(said, Migration):
-        return _move(program, profile, said, now=now, out=out)
-    if isinstance(said, Backfill):
-        return _admit(program, profile, said, offset=offset, now=now, out=out)
-    if profile.poison:
+        done = _move(program, profile, said, now=now, out=out)
+    elif isinstance(said, Backfill):
+        done = _admit(program, profile, said, offset=offset, now=now, out=out)
+    else:
+        done = bool(profile.poison)
         poison.resolve(profile, said.offsets, now=now)
-        return True
-    return False
+    if done and program.watch_flows:
+        person.follow(program, profile, now=now, out=out)
+    return done
 
 
 def _move(program: Program, profile: Profile, said: Migration, *, now: int, out: Recorder) -> bool:

@@ -94,7 +94,7 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
     if seen is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
     if program.watch_flows:
-        _follow(program, profile, now=now, out=out)
+        follow(program, profile, now=now, out=out)
 
 
 def wake(
@@ -121,8 +121,8 @@ def wake(
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
         carry_out(flow, profile, verdict, now=now, out=out)
-    if program.watch_flows:
-        _follow(program, profile, now=now, out=out)
+    if woken and program.watch_flows:
+        follow(program, profile, now=now, out=out)
     return woken
 
 
@@ -133,6 +133,8 @@ def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> 
         flow = program.flow_of(enrollment)
         assert flow is not None, "only a flow that is there can have been stopped"
         _stop(flow, profile, enrollment, now=now, out=out)
+    if over and program.watch_flows:
+        follow(program, profile, now=now, out=out)
     return bool(over)
 
 
@@ -198,7 +200,7 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
     return flow if live is None else program.flow_of(live) or flow
 
 
-def _follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
+def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
     """Ask the exit rules that depend on where else the person is, until no end brings another one."""
     live = len(profile.enrollments) + 1
     while len(profile.enrollments) < live:

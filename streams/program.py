@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,16 +23,6 @@ NO_PLUGINS: Mapping[Name, Plugin] = {}
 
 #: Whoever meets a trigger of a flow in one of these is judged: taken in, or told why not.
 ADMITTING = frozenset({"shadow", "live", "draining", "held"})
-
-
-class Around(NamedTuple):
-    """What every version of every flow finds: facts that the policy declares, and plug-ins."""
-
-    declared: Mapping[str, Kind] = NO_FACTS
-    plugins: Mapping[Name, Plugin] = NO_PLUGINS
-
-
-NOTHING = Around()
 
 
 class DuplicateFlow(ValueError):
@@ -70,7 +59,7 @@ class Program:
 def build(
     flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS, plugins: Mapping[Name, Plugin] = NO_PLUGINS
 ) -> Program:
-    """The program of these flows, drafts left out. `declared` are the facts of the policy file.
+    """The program of these flows, drafts left out; `declared` are the facts of the policy file.
 
     Raises DuplicateFlow and UnknownPlugin.
     """
@@ -79,12 +68,18 @@ def build(
         if flow.name in by_name:
             raise DuplicateFlow(f"two flows are called {flow.name!r}")
         by_name[flow.name] = flow
-    newest = {name: flow for name, flow in sorted(by_name.items()) if flow.status != "draft"}
-    over_before = {name: NEVER for name, flow in newest.items() if flow.status == "stopped"}
-    return _program(newest.values(), over_before, around=Around(declared, plugins))
+    newest = [flow for _, flow in sorted(by_name.items()) if flow.status != "draft"]
+    over_before = {flow.name: NEVER for flow in newest if flow.status == "stopped"}
+    return _program(newest, over_before, declared=declared, plugins=plugins)
 
 
-def activate(activation: Activation, definition: Callable[[str, str], Flow], *, around: Around = NOTHING) -> Program:
+def activate(
+    activation: Activation,
+    definition: Callable[[str, str], Flow],
+    *,
+    declared: Mapping[str, Kind] = NO_FACTS,
+    plugins: Mapping[Name, Plugin] = NO_PLUGINS,
+) -> Program:
     """The program of an activation; `definition` gives a flow by name and version, and raises what it raises."""
     versions: list[Flow] = []
     over_before: dict[str, int] = {}
@@ -94,7 +89,7 @@ def activate(activation: Activation, definition: Callable[[str, str], Flow], *, 
             over_before[name] = NEVER
         elif active.over_before is not None:
             over_before[name] = from_wire(active.over_before)
-    return _program(versions, over_before, around=around, number=activation.number)
+    return _program(versions, over_before, declared=declared, plugins=plugins, number=activation.number)
 
 
 def none_activated(activation: Activation) -> Program:
@@ -102,25 +97,32 @@ def none_activated(activation: Activation) -> Program:
     raise LookupError(f"activation {activation.number} cannot be followed: no definitions were given")
 
 
-def _program(versions: Iterable[Flow], over_before: dict[str, int], *, around: Around, number: int = -1) -> Program:
-    """Of one flow, the newest version comes first."""
-    bound = [bind(flow, around.plugins) for flow in versions]
-    newest = {flow.name: flow for flow in reversed(bound)}
+def _program(
+    flows: Iterable[Flow],
+    over_before: dict[str, int],
+    *,
+    declared: Mapping[str, Kind],
+    plugins: Mapping[Name, Plugin],
+    number: int = -1,
+) -> Program:
+    """Of versions by name; of each name the newest comes first."""
+    versions = [bind(flow, plugins) for flow in flows]
+    newest = {flow.name: flow for flow in reversed(versions)}
     newest = dict(sorted(newest.items()))
-    running = [flow for flow in bound if flow.status in ADMITTING]
-    read_off = frozenset[str]().union(*map(asks.read_off, running))
+    running = [flow for flow in versions if flow.status in ADMITTING]
     beginning = [flow for flow in newest.values() if flow.status in ADMITTING]
+    read_off = frozenset[str]().union(*map(asks.read_off, running))
     found = interests(beginning, running=running, read_off=bool(read_off))
     return Program(
         flows=newest,
-        versions={(flow.name, flow.version): flow for flow in bound},
         otherwise=found.pop("", None),
         interests=found,
-        facts=kinds(around.declared),
+        facts=kinds(declared),
         read_off=read_off,
         counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
         watch_facts=frozenset(flow.name for flow in running if asks.depends_on_facts(flow)),
         watch_flows=frozenset(flow.name for flow in running if asks.depends_on_flows(flow)),
+        versions={(flow.name, flow.version): flow for flow in versions},
         over_before=over_before,
         held=frozenset(name for name, flow in newest.items() if flow.status == "held"),
         number=number,

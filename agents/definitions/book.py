@@ -11,6 +11,7 @@ from schemas import codec
 from schemas.activation import Activation, Definition, Order, definition_key
 from schemas.flow import Flow
 from schemas.topics import Topics
+from streams.predicates.plugin import UnknownPlugin
 from streams.program import Program, activate, build
 
 ORDER_KEY = b"activation/"  # each with a word of its own behind it
@@ -115,7 +116,10 @@ class Book:
         """What an activation makes of the flows. Raises Misconfigured when one of its versions cannot be had."""
         program = self._programs.get(activation.number)
         if program is None:
-            program = activate(activation, self.flow)
+            try:
+                program = activate(activation, self.flow)
+            except UnknownPlugin as error:
+                raise _missing(str(error)) from error
             if len(self._programs) > PROGRAMS_KEPT:
                 del self._programs[sorted(self._programs)[1]]  # the lowest number, but for the program without flows
             self._programs[activation.number] = program
