@@ -78,6 +78,8 @@ TYPES: dict[str, EventType] = _declare(
     ("list.subscribed", _text("list_id")),
     ("list.unsubscribed", _text("list_id")),
     ("profile.identified", {}),
+    ("consent.changed", _text("channel", "storefront", "status", "wording")),
+    ("message.reported", _text("command_id", "outcome", "reason")),
     ("referral.published", _text("code")),
     ("referral.redeemed", _text("code")),
     ("referral.rewarded", _text("code")),

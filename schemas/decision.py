@@ -11,8 +11,9 @@ from schemas.command import Clock
 from schemas.control import WireInstant
 
 #: entered: enrolled; refused: not enrolled; restarted: a new trigger began it anew; sent: a command was made;
-#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over.
-Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended"]
+#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over;
+#: recalled: the command is taken back; regretted: it cannot be any more, and a late event says it was wrong.
+Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended", "recalled", "regretted"]
 
 
 class Cause(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -20,7 +20,7 @@ import msgspec
 from schemas import examples
 from schemas.catalog import TYPES, EventType
 from schemas.codec import encode
-from schemas.command import Command, Receipt
+from schemas.command import Command, Recall, Receipt
 from schemas.control import Progress, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter, DeadLetterAction
 from schemas.decision import Decision
@@ -48,6 +48,7 @@ PUBLISHED = (
     Published("tick", Tick, examples.TICKS),
     Published("progress", Progress, examples.PROGRESS),
     Published("command", Command, examples.COMMANDS),
+    Published("recall", Recall, examples.RECALLS),
     Published("decision", Decision, examples.DECISIONS),
     Published("receipt", Receipt, examples.RECEIPTS),
     Published("dead_letter", DeadLetter, examples.DEAD_LETTERS),

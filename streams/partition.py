@@ -211,7 +211,7 @@ class Partition:
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, trigger.occurred_at)
-                if trigger.type in self._program.interests:
+                if person.is_taken(self._program, trigger.type):
                     person.take_event(self._program, profile, trigger, now=self.now_at, out=out)
                     self._touch(key, profile, record.offset)
                     return
@@ -369,10 +369,7 @@ class Partition:
     def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
         """Changed, and perhaps also when it is to be woken."""
         self._changed(key, profile, offset)
-        if profile.enrollments:
-            self._schedule.index(key, profile, now=self.now_at)
-        else:
-            self._timers.drop(key)
+        self._schedule.index(key, profile, now=self.now_at)
 
     def _record(self) -> PartitionRecord:
         return PartitionRecord(

@@ -13,11 +13,14 @@ from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, identifies, normalized
 from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
-from schemas.steps import Settle
-from streams import dedupe, weight
+from streams import acts, dedupe, messages, priority, recall, resend, weight
 from streams.decide import decide
-from streams.entry import past_name, step_of
+from streams.entry import past_name
+from streams.gates.hours import REASONS as HOURS
+from streams.gates.settle import gates_at
 from streams.holds import Hold
+from streams.interest import Interest
+from streams.passage import zone_of
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
@@ -58,9 +61,24 @@ def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at
 
 
 def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
-    """Apply one new event that a flow looks at: exits, entries, history, in this order. Backfill never enrolls."""
-    interest, event, words = program.interests[trigger.type], trigger.event, trigger.words
-    seen = None
+    """Apply one new event: what it says of the person, exits, entries, earlier decisions, history, in this order.
+
+    Backfill never enrolls.
+    """
+    acts.apply(program, profile, trigger, now=now, out=out)
+    interest = program.interests.get(trigger.type)
+    seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
+    recall.judge_again(program, profile, trigger, seen, now=now, out=out)
+    if seen is not None:
+        _keep_history(profile, seen, out)
+    _look_at_clocks_again(program, profile, now)
+
+
+def _take(
+    program: Program, profile: Profile, trigger: Trigger, interest: Interest, *, now: int, out: Recorder
+) -> Seen | None:
+    """What flows make of it: exits, then entries. Returns it as exit rules see it, if one looks at it."""
+    event, words, seen = trigger.event, trigger.words, None
     if interest.ends:
         asked = {name: words[name] for name in interest.exit_words if name in words}
         seen = Seen(
@@ -75,8 +93,12 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
             read_whole(trigger, interest)
         for flow in begun:
             _judge_entry(flow, profile, trigger, now=now, out=out)
-    if seen is not None:
-        _keep_history(profile, seen, out)
+    return seen
+
+
+def is_taken(program: Program, type_: str) -> bool:
+    """Whether an event of this type does more than tell that somebody was there."""
+    return type_ in program.interests or type_ in acts.PARTS
 
 
 def wake(
@@ -86,43 +108,59 @@ def wake(
 
     Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
     """
-    woken = False
-    for enrollment in list(profile.enrollments):
+    woken = []
+    for enrollment in profile.enrollments:
         flow = program.flow_of(enrollment)
         if flow is None:
             continue  # of a flow that is no longer there; adopting flows is explicit
         due = enrollment.wakeup_at <= through_at
         waits = enrollment.held and enrollment.due_at <= gates_through_at
-        if not due and not (waits and _gate_open(flow, enrollment, gates)):
-            continue
-        woken = True
-        if due and not enrollment.held:
-            out.latenesses[flow.name].append(now - enrollment.wakeup_at)
-        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
+        if due or (waits and _gate_open(flow, enrollment, gates)):
+            woken.append((flow, enrollment))
+            if due and not enrollment.held:
+                out.latenesses[flow.name].append(now - enrollment.wakeup_at)
+    for flow, enrollment in woken if len(woken) < 2 else priority.ordered(woken):
+        happening = Wakeup(gates, program.policy)
+        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
         _carry_out(flow, profile, verdict, now=now, out=out)
-    return woken
+        for note in verdict.notes:
+            if note.order is not None:
+                messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
+    again = resend.wake(
+        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now, out=out
+    )
+    return bool(woken) or again
 
 
 def wakeup_of(program: Program, profile: Profile) -> int:
-    """The earliest moment at which an enrollment of a flow that we run has something to do."""
-    return min((one.wakeup_at for one in profile.enrollments if program.flow_of(one) is not None), default=NEVER)
+    """The earliest moment at which something is to be done for a flow that we run."""
+    ours = (one.wakeup_at for one in profile.enrollments if program.flow_of(one) is not None)
+    return min((*ours, *(one.again_at for one in profile.again())), default=NEVER)
 
 
 def holds_of(program: Program, profile: Profile) -> tuple[Hold, ...]:
     """The gates that this profile is held at, each with its due time."""
     found = []
-    for enrollment in profile.enrollments:
-        flow = program.flow_of(enrollment) if enrollment.held else None
-        if flow is not None:
-            step = step_of(flow, enrollment)
-            if isinstance(step, Settle):
-                found.append((step.gates, enrollment.due_at))
+    for run in (*profile.enrollments, *map(messages.run_of, profile.again())):
+        flow = program.flow_of(run) if run.held else None
+        sources = () if flow is None else gates_at(flow, run)
+        if sources:
+            found.append((sources, run.due_at))
     return tuple(found)
 
 
 def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
-    step = step_of(flow, enrollment)
-    return isinstance(step, Settle) and gates.open(step.gates, due_at=enrollment.due_at)
+    sources = gates_at(flow, enrollment)
+    return bool(sources) and gates.open(sources, due_at=enrollment.due_at)
+
+
+def _look_at_clocks_again(program: Program, profile: Profile, now: int) -> None:
+    """Who is held for an hour of the day, and lives in another zone by now, is judged again at once."""
+    for enrollment in profile.enrollments:
+        if enrollment.held and enrollment.zone and enrollment.waiting in HOURS:
+            flow = program.flow_of(enrollment)
+            if flow is not None and zone_of(program.policy, flow, profile, enrollment.context).name != enrollment.zone:
+                enrollment.wakeup_at = enrollment.due_at = now
 
 
 def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, out: Recorder) -> None:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from schemas import codec
 from schemas.catalog import BY_SHORT
-from schemas.command import Clock, Command
+from schemas.command import Clock, Command, Recall
 from schemas.conditions import Condition, EventMatch
 from schemas.control import END_KEY, RESOLUTION_KEY, TICK_KEY, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter
@@ -307,7 +307,13 @@ class Stage:
     @property
     def commands(self) -> list[Command]:
         """In order."""
-        return [codec.decode(value, Command) for one in self.outputs for _, value in one.commands]
+        return codec.commands_of(value for one in self.outputs for _, value in one.commands)
+
+    @property
+    def recalls(self) -> list[Recall]:
+        """In order."""
+        orders = [codec.decode_order(value) for one in self.outputs for _, value in one.commands]
+        return [one for one in orders if isinstance(one, Recall)]
 
     @property
     def decisions(self) -> list[Decision]:
