@@ -90,10 +90,16 @@ def _with_plain_defaults(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     fields: list[Any] = [
         (field.name, hints[field.name])
         if field.required
-        else (field.name, hints[field.name], None if field.default is NONE else field.default)
+        else (field.name, hints[field.name], _plain_default(field))
         for field in msgspec.structs.fields(struct)
     ]
     return msgspec.defstruct(struct.__name__, fields, kw_only=True, namespace={"__doc__": inspect.getdoc(struct)})
+
+
+def _plain_default(field: Any) -> Any:
+    if field.default is msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return None if field.default is NONE else field.default
 
 
 def _declare_types(schema: dict[str, Any], components: dict[str, Any]) -> None:
