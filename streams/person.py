@@ -24,6 +24,7 @@ from streams.passage import zone_of
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
+from streams.values import text_of
 from streams.verdict import Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
 
@@ -92,7 +93,7 @@ def _take(
         if begun:
             read_whole(trigger, interest)
         for flow in begun:
-            _judge_entry(flow, profile, trigger, now=now, out=out)
+            _judge_entry(program, flow, profile, trigger, now=now, out=out)
     return seen
 
 
@@ -175,7 +176,7 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
             _carry_out(flow, profile, verdict, now=now, out=out)
 
 
-def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+def _judge_entry(program: Program, flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
@@ -183,7 +184,17 @@ def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, ou
     if verdict.notes and verdict.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
+        _check_storefront(program, flow, profile, verdict.enrollment, out)
         weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
+
+
+def _check_storefront(program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
+    """Count a storefront that the policy does not declare, where it declares any."""
+    known = program.policy.storefronts
+    if known and flow.storefront is not None:
+        named = text_of(flow.storefront, words=enrollment.context, profile=profile)
+        if named not in known:
+            out.tallies[("unknown_storefront",)] += 1
 
 
 def _carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:

@@ -51,9 +51,10 @@ def _judge(
 ) -> None:
     open_ = bool(message.again_at) or messages.is_undelivered(message, now)
     passage = _passage(program, profile, message, seen, now=now if open_ else message.decided_at)
-    answer = None if passage is None else _refusal(passage, message)
-    if passage is None or answer is None:
+    found = None if passage is None else _refusal(passage, message)
+    if passage is None or found is None:
         return
+    gate, answer = found
     late = trigger.occurred_at <= message.decided_at
     message.judged = open_ or late or not isinstance(answer, Over)  # what has changed in its own time is no mistake
     if not (open_ or late):
@@ -67,7 +68,7 @@ def _judge(
         outcome: Outcome = "recalled" if open_ else "regretted"
         note = Note(outcome=outcome, reason=answer.reason, step=message.step, values=values, message=message)
     if note.outcome == "regretted":
-        out.tallies[("regretted", message.flow, trigger.event.source, answer.reason)] += 1
+        out.tallies[("regretted", message.flow, trigger.event.source, gate)] += 1
     out.note(passage.flow, profile, passage.enrollment, note, now=now)
 
 
@@ -80,11 +81,11 @@ def _passage(program: Program, profile: Profile, message: Message, seen: Seen | 
     return Passage(flow=flow, enrollment=run, profile=profile, gates=NO_GATES, now=now, policy=program.policy, notes=[])
 
 
-def _refusal(passage: Passage, message: Message) -> Answer | None:
-    """The first of the gates that take a message back and is shut now."""
+def _refusal(passage: Passage, message: Message) -> tuple[str, Answer] | None:
+    """The first of the gates that take a message back that is shut now, and what it says."""
     step = next((one for one in passage.flow.steps if one.label == message.step), None)
     if not isinstance(step, Send):
         return None
     free = frozenset({"consent"}) if step.message_class == "transactional" else frozenset[str]()
-    answers = (GATES[name](step, passage) for name in RECALLING if name not in free)
-    return next((answer for answer in answers if answer is not None), None)
+    answers = ((name, GATES[name](step, passage)) for name in RECALLING if name not in free)
+    return next(((name, answer) for name, answer in answers if answer is not None), None)

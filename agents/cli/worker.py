@@ -16,7 +16,7 @@ from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
 from agents.faust_engine import end_process
-from agents.flow_files import load_flows
+from agents.flow_files import load_flows, load_policy
 from agents.metrics_page import metrics_page
 from agents.settings import Settings
 from agents.worker import process
@@ -80,7 +80,7 @@ def command(
     logging.getLogger("cartwheel").setLevel(logging.INFO)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
-    program = build(load_flows(flows_path))
+    program = build(load_flows(flows_path), policy=load_policy(flows_path))
     # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 

@@ -80,7 +80,8 @@ async def run(options: WorkerOptions) -> None:
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     engine = Engine(_engine_options(options, folder))
-    metrics = Metrics(options.registry, flows=options.work.program.flows)
+    program = options.work.program
+    metrics = Metrics(options.registry, flows=program.flows, sources=program.policy.sources)
     topics = options.topics
     marks = Marks(raw_partitions=topics.raw.partitions)
     partitions = Partitions(

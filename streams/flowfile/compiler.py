@@ -23,13 +23,13 @@ from streams.flowfile.step_kinds import KINDS
 from streams.flowfile.steps import END, Steps
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.surroundings import NOWHERE, Surroundings
+from streams.flowfile.values import reference
 
 _STATUSES: tuple[Literal["live", "draft"], ...] = ("live", "draft")
 _LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
 _EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
 _LATER = frozenset({
-    "timezone", "filter", "profile", "holdout", "experiment", "experiments", "window", "quiet_hours", "cap",
-    "recall", "regret", "conversion", "consent", "suppression",
+    "timezone", "filter", "profile", "holdout", "experiment", "experiments", "recall", "regret", "conversion",
 })  # fmt: skip
 
 
@@ -76,13 +76,14 @@ def locate(text: str | bytes, *, name: str) -> Places:
 
 def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     """What a reader makes of a file; worth nothing if it noted an error."""
-    optional = ("status", "exit", "exit_check", "skew")
+    optional = ("status", "storefront", "exit", "exit_check", "skew")
     found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
     head = entry(reader, found.get("entry"))
     steps = Steps(reader, head.scope, KINDS)
     nodes = reader.items(found.get("steps"), "`steps`")
     if nodes:
         steps.block(nodes, after=END)
+    storefront = reference(reader, found["storefront"], "`storefront`", head.scope) if "storefront" in found else None
     flow = Flow(
         name=reader.name(found.get("flow"), "`flow`"),
         status=reader.choice(found.get("status"), "`status`", _STATUSES, later=_LATER_STATUSES),
@@ -94,6 +95,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
         exits=exits(reader, found.get("exit"), head.scope),
         exit_check=reader.choice(found.get("exit_check"), "`exit_check`", _EXIT_CHECKS),
         skew_ms=reader.duration(found.get("skew"), "`skew`", default_ms=SKEW_MS_DEFAULT, least_ms=0),
+        storefront=storefront,
         steps=steps.link() if nodes else (),
     )
     if not any(finding.severity == "error" for finding in reader.findings):
