@@ -55,7 +55,7 @@ def test_there_are_cases_for_every_code() -> None:
     shown = {line.split()[1] for case in cases() for line in case.expected}
     elsewhere = {
         *("too_large", "not_utf8", "too_many_steps", "no_reentry_chosen"),  # below
-        *("flow_twice", "bad_time", "not_in_order"),  # test_flow_files.py, test_timeline_file.py
+        *("flow_twice", "not_in_order"),  # test_flow_files.py, test_timeline_file.py
         *("delay_below_source_lag", "missing_exit", "always_true_negation", "never_true"),  # test_flowfile_lint.py
         *("field_not_sent", "unknown_template"),  # there too
         "bad_instant",  # no declared word is an instant yet
