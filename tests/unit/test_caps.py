@@ -191,8 +191,9 @@ WISHES = st.lists(
 @given(rules=RULES, wishes=WISHES)
 def test_caps_are_those_of_a_naive_oracle(rules: list[naive.Rule], wishes: list[Any]) -> None:
     """Semantics 8.10 to 8.12. In steps of a minute; a wish is settled before the next one comes."""
-    told, start = [], 0
+    told: list[naive.Gone | naive.Not] = []
     gone: list[naive.Gone] = []
+    start = 0
     for gap, *rest in wishes:
         start = max([start + gap, *(one.at + 1 for one in told[-1:])])
         told.append(naive.settle(rules, naive.Wish(start, *rest), gone))

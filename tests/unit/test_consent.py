@@ -57,7 +57,8 @@ def test_the_latest_act_counts(acts: list[Any], expected: bool | None, policy: P
 
 def test_who_unsubscribes_from_everything_withdraws_and_from_a_list_does_not() -> None:
     made = flow(wait(15), send(channel="email"))
-    for words, sent in (({}, []), ({"list_id": "news"}, ["09:20 remind"])):
+    cases: list[tuple[dict[str, Any], list[str]]] = [({}, []), ({"list_id": "news"}, ["09:20 remind"])]
+    for words, sent in cases:
         stage = Stage(made).event(checkout("09:05", identity=PERSON))
         assert stage.event(event("list_unsubscribed", "09:06", identity=PERSON, **words)).finish().sent == sent
 

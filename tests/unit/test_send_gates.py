@@ -52,8 +52,8 @@ REQUIRED = Policy(consent="required")
 
 
 def message(channel: str = "email", **more: Any) -> Send:
-    fields = {"label": "remind", "template": "t", "message_class": "marketing", "next": 1, "channel": channel}
-    return Send(**(fields | more))
+    plain = Send(label="remind", template="t", message_class="marketing", next=1, channel=channel)
+    return replace(plain, **more)
 
 
 def ready(step: Send, *, now: str = "12:00", policy: Policy = Policy(), **more: Any) -> Passage:  # noqa: B008 - frozen
@@ -104,8 +104,9 @@ def shut(name: str, step: Send, passage: Passage) -> Send:
     elif name == "caps":
         step = replace(step, cap=Cap(group="g", max=1, per_ms=DAY))
         send_step.run(step, passage)  # one has gone a moment before
-        assert passage.notes[-1].order is not None
-        profile.known().messages.append(passage.notes.pop().order.message)
+        sent = passage.notes.pop().order
+        assert sent is not None
+        profile.known().messages.append(sent.message)
     else:
         del profile.identifiers["email"]
     return step
