@@ -124,11 +124,13 @@ def timelines_of(file: FlowFile) -> TimelineFile | None:
 
 def _around(path: Path) -> Surroundings:
     """What stands beside a flow file. Without a folder of templates nothing is said about templates."""
+    file = check_policy_of(path)
+    declared = file.policy.sources if file is not None and file.policy is not None else {}
     folder = path.parent / _TEMPLATES
     if not folder.is_dir():
-        return Surroundings()
+        return Surroundings(declared_lags=declared)
     found = {part: {file.name.removesuffix(part) for file in folder.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
-    return Surroundings(templates=frozenset(set[str].intersection(*found.values())))
+    return Surroundings(templates=frozenset(set[str].intersection(*found.values())), declared_lags=declared)
 
 
 def _flow_paths(path: Path) -> list[Path]:

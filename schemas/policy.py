@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from schemas.catalog import Kind
+from schemas.connectors import Lag
 from schemas.window import Window
 
 #: A word of `except` in a window: the holidays of the policy, whichever they are by then.
@@ -42,13 +43,6 @@ class Storefront(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sender: str | None = None
 
 
-class SourceLag(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How late a source reports, and what to add for safety; the compiler warns by it."""
-
-    lag_ms: int
-    margin_ms: int = 0
-
-
 class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All of it. Without a policy file, this with its defaults."""
 
@@ -59,7 +53,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     caps: tuple[CapRule, ...] = ()
     facts: dict[str, Kind] = {}
     storefronts: dict[str, Storefront] = {}
-    sources: dict[str, SourceLag] = {}
+    sources: dict[str, Lag] = {}  # how late they report; the compiler warns by it
     holidays: tuple[str, ...] = ()  # ISO dates
 
 

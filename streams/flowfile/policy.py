@@ -19,7 +19,8 @@ import msgspec
 from schemas.catalog import Kind
 from schemas.channels import CHANNELS
 from schemas.codec import encode
-from schemas.policy import CapRule, Policy, QuietHours, SourceLag, Storefront
+from schemas.connectors import Lag
+from schemas.policy import CapRule, Policy, QuietHours, Storefront
 from streams.clock.zones import is_zone
 from streams.flowfile.findings import Finding, Unreadable
 from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
@@ -115,9 +116,9 @@ def _storefront(reader: Reader, node: Node) -> Storefront:
     )
 
 
-def _source(reader: Reader, node: Node) -> SourceLag:
+def _source(reader: Reader, node: Node) -> Lag:
     found = reader.fields(node, "a source", required=("lag",), optional=("margin",))
-    return SourceLag(
+    return Lag(
         lag_ms=reader.duration(found.get("lag"), "`lag`", least_ms=0),
         margin_ms=reader.duration(found.get("margin"), "`margin`", least_ms=0),
     )

@@ -11,7 +11,8 @@ import pytest
 
 from agents.errors import InputRefused
 from agents.flow_files import check_policy_of, load_flows, load_policy
-from schemas.policy import NO_POLICY, CapRule, Policy, QuietHours, SourceLag, Storefront
+from schemas.connectors import Lag
+from schemas.policy import NO_POLICY, CapRule, Policy, QuietHours, Storefront
 from schemas.window import Window
 from streams.flowfile import check_policy, load
 from streams.program import build
@@ -54,7 +55,7 @@ def test_everything_that_it_may_say() -> None:
                 name="Shop Two", timezone="Europe/Berlin", locale="de-DE", sender="Two <hello@two.example>"
             )
         },
-        sources={"magento1.orders": SourceLag(lag_ms=30 * MINUTE, margin_ms=15 * MINUTE)},
+        sources={"magento1.orders": Lag(lag_ms=30 * MINUTE, margin_ms=15 * MINUTE)},
         holidays=("2026-12-25", "2026-12-26"),
     )  # fmt: skip
 
