@@ -15,11 +15,13 @@ from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Kind, Word, words_of
 from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
+from streams.flowfile import durations
 from streams.flowfile.conditions import OPERATORS
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
 
 CUSTOM = "^custom_[A-Za-z0-9_]+$"
 _NAME = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_LENGTH_MAX}
+_DURATION = {"type": "string", "minLength": 1, "pattern": f"^{durations.PATTERN}$"}
 _WORD = {"type": "string", "pattern": f"^{TRIGGER.replace('.', chr(92) + '.')}.+$"}
 _WHERE = "where"  # of which event is not known
 
@@ -65,6 +67,13 @@ class _Maker:
                 return {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
             case "cases":
                 return {"type": "object", "minProperties": 1, "additionalProperties": _ref("way")}
+            case "reference":
+                return {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}
+            case "values":
+                value = {"type": ["string", "number", "boolean"]}
+                return {"type": "object", "minProperties": 1, "additionalProperties": value}
+            case "ages":
+                return {"type": "object", "minProperties": 1, "additionalProperties": _DURATION}
         return _ref(part.name)
 
     def _kind(self, slot: Slot, answer: Any) -> dict[str, Any]:

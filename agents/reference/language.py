@@ -24,6 +24,9 @@ _PARTS = {
     "way": "a way",
     "match": "`{ word: trigger.word }`",
     "cases": "`{ text: way }`",
+    "reference": "`trigger.word`, `fact.name` or text",
+    "values": "`{ name: trigger.word, fact.name or a value }`",
+    "ages": "`{ fact: a duration }`",
 }
 
 

@@ -28,7 +28,7 @@ _DECIMAL = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 TRIGGER = "trigger."
 #: Parts of the language that are more than one mapping, list or value.
-Asked = Literal["condition", "event", "word", "way", "match", "cases"]
+Asked = Literal["condition", "event", "word", "way", "match", "cases", "reference", "values", "ages"]
 
 
 class Reader:

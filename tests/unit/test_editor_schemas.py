@@ -35,6 +35,11 @@ UNSEEN = {
     "steps: a case that is no text",
     "head: never, but not really",
     "steps: a circle with a wait, of a later version",
+    "sends: a window on a day that is none",
+    "sends: a cap that defers forever",
+    "sends: a cap that skips and expires",
+    "sends: a variable called trigger",
+    "sends: a variable of a fact without a name",
 }
 
 

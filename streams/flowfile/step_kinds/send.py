@@ -92,12 +92,14 @@ def cap_limits(reader: Reader, node: Node, found: dict[str, Node]) -> dict[str, 
 
 def _fresh(reader: Reader, node: Node | None) -> tuple[tuple[str, int], ...]:
     """`{ coupons: 24h }`"""
+    reader.asks(node, "ages")
     entries = _entries(reader, node, "`fresh`", "{ coupons: 24h }")
     return tuple((reader.name(key, "a fact"), reader.duration(age, f"`{cut(key.text)}`")) for key, age in entries)
 
 
 def _variables(steps: Steps, node: Node | None) -> dict[str, Value]:
     """`{ code: trigger.code, name: fact.first_name }`"""
+    steps.reader.asks(node, "values")
     found: dict[str, Value] = {}
     for key, of in _entries(steps.reader, node, "`variables`", "{ code: trigger.code }"):
         name = steps.reader.name(key, "a variable")
