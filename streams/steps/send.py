@@ -44,8 +44,7 @@ def run(step: Send, passage: Passage) -> Move:
         else:
             passage.notes.append(Note(outcome="skipped", reason=answer.reason, step=step.label, values=answer.values))
             return _go_on(step, passage)
-    values: dict[str, Any] = {"passed": passed} if step.message_class == "transactional" else {}
-    _order(step, passage, values)
+    _order(step, passage, {"passed": passed} if step.message_class == "transactional" else {})
     return _go_on(step, passage)
 
 
@@ -73,7 +72,10 @@ def _go_on(step: Send, passage: Passage) -> Go:
 
 def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
     degraded = passage.enrollment.unsettled == "send"
-    message = _message(step, passage)
+    closing_at = closes_at(step, passage)
+    if closing_at is not None:
+        values = {**values, "zone": passage.zone().name, "zone_from": passage.zone().source}
+    message = _message(step, passage, closing_at)
     order = Order(
         send=step, message=message, degraded=degraded, variables=_variables(step, passage),
         consent=_proof(step, message, passage), storefront=passage.policy.storefronts.get(message.storefront),
@@ -88,16 +90,14 @@ def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
     )
 
 
-def _message(step: Send, passage: Passage) -> Message:
+def _message(step: Send, passage: Passage, closing_at: int | None) -> Message:
     run, now = passage.enrollment, passage.now
-    ends = [now + step.valid_ms]
-    if (closing_at := closes_at(step, passage)) is not None:
-        ends.append(closing_at)
+    valid_until = now + step.valid_ms if closing_at is None else min(now + step.valid_ms, closing_at)
     return Message(
         command_id=ids.command_id(enrollment_id=run.enrollment_id, step=step.label, visit=run.visit),
         enrollment_id=run.enrollment_id, flow=passage.flow.name, version=run.version, step=step.label,
         channel=step.channel, message_class=step.message_class, group=step.cap.group if step.cap else "",
-        storefront=passage.storefront(step), decided_at=now, not_after=min(ends), anchor_at=run.anchor_at,
+        storefront=passage.storefront(step), decided_at=now, not_after=valid_until, anchor_at=run.anchor_at,
         trigger_offset=run.trigger_offset, context=run.context, visit=run.visit, key=run.key, arms=run.arms,
         gate=run.gate,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from schemas import codec
 from schemas.conditions import Compare
 from schemas.dossier import Stated
 from schemas.flow import Flow
@@ -191,6 +192,12 @@ class TestExpired:
         assert stage.sent == ["10:15 remind", "10:31 remind", "10:45 second"]
         assert len({one.command_id for one in stage.commands}) == 3
 
+    def test_not_even_when_it_is_begun_anew(self) -> None:
+        chain = flow(wait(15), send(channel="email"), wait(300, label="more"), send("second"), retrigger="restart")
+        stage = self.expired(chain).pass_time("10:35").event(checkout("10:40", identity=PERSON)).finish()
+        assert stage.sent == ["10:15 remind", "10:31 remind", "10:55 remind", "15:55 second"]
+        assert len({one.command_id for one in stage.commands}) == 4
+
     def test_an_order_meanwhile_is_why_it_is_not_ordered_anew(self) -> None:
         night = QuietHours(channels=("email",), window=Window(int(10.5 * HOUR), 12 * HOUR))
         stage = self.expired(policy=Policy(quiet_hours=(night,))).pass_time("10:40")
@@ -202,7 +209,7 @@ class TestExpired:
     def test_not_after_a_recall(self) -> None:
         stage = sent().event(order("10:20", identity=PERSON))
         stage.event(receipt("10:31", stage.commands[0], "expired", identity=PERSON)).finish()
-        assert len(stage.commands) == 1
+        assert stage.story[-1] == "10:20 recalled bought"
 
     def test_an_order_that_was_known_before_is_seen(self) -> None:
         """The order came after the command had become invalid and before its receipt: too late for a recall."""
@@ -221,6 +228,7 @@ class TestExpired:
         stage = Stage(reminder(), clock="live").event(checkout("10:00", identity=PERSON)).tick("10:15")
         stage.event(receipt("10:31", stage.commands[0], "expired", identity=PERSON)).restart()
         assert stage.partition.pending == 1
+        assert codec.peek(next(iter(stage.store.values())))[1] == at("10:31")
         assert stage.tick("10:32").sent == ["10:15 remind", "10:32 remind"]
 
     def test_of_a_flow_that_is_gone_nothing_more_is_said(self) -> None:

@@ -19,7 +19,7 @@ from schemas.policy import HOLIDAYS, CapRule, Policy, QuietHours
 from schemas.profile import NEVER, Enrollment, Fact, Profile
 from schemas.steps import Cap, Send, Stop
 from schemas.window import Window
-from streams.gates import GATES, PASSED_BY_TRANSACTIONAL
+from streams.gates import GATES
 from streams.gates.answer import Answer, Over, Skip, Wait
 from streams.passage import End, Go, Hold, Passage
 from streams.steps import send as send_step
@@ -170,7 +170,7 @@ class TestTheOrder:
             step = shut(name, step, passage)
         send_step.run(step, passage)
         sent = [note for note in passage.notes if note.outcome == "sent"]
-        assert bool(sent) == (name in PASSED_BY_TRANSACTIONAL)
+        assert bool(sent) == (name in ("consent", "hours", "caps"))
         assert [note.values for note in sent] == [{"passed": [REASONS[name]]} for _ in sent]
 
 
@@ -230,13 +230,14 @@ class TestHours:
 
     def test_a_command_is_not_valid_beyond_its_hours(self) -> None:
         """Semantics 9.2."""
-        step = message("sms", window=WINDOW)
-        for now, until in (("12:00", "12:15"), ("20:50", "21:00")):
+        quiet, window = message("sms"), message(window=WINDOW)
+        for step, now, until in ((quiet, "12:00", "12:15"), (quiet, "20:50", "21:00"), (window, "20:50", "21:00")):
             passage = ready(step, now=now, policy=Policy(quiet_hours=(NIGHT,)))
             send_step.run(step, passage)
             order_ = passage.notes[-1].order
             assert order_ is not None
             assert order_.message.not_after == at(until)
+            assert passage.notes[-1].values == {"zone": "UTC", "zone_from": "flow"}
 
 
 class TestLateness:
