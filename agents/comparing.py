@@ -20,6 +20,7 @@ from schemas.flow import Flow
 
 Kind = Literal["sent_only_by_a", "sent_only_by_b", "sent_at_another_time", "sent_otherwise", "other_reason"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+CONSEQUENCES = frozenset({"refused", "skipped", "ended", "recalled", "regretted"})
 
 
 class Case(NamedTuple):
@@ -107,7 +108,11 @@ def _kinds(
 ) -> list[Kind]:
     """In what a case differs: once for each message, or else in the reasons."""
     ours, theirs = (
-        [Message(one.step or "", one.decided_at, how[one.command_id]) for one in side if one.command_id in how]
+        [
+            Message(one.step or "", one.decided_at, how[one.command_id])
+            for one in side
+            if one.outcome == "sent" and one.command_id in how
+        ]
         for side, how in zip((a, b), messages, strict=True)
     )
     found: list[Kind] = []
@@ -130,7 +135,5 @@ def _reasons_differ(a: Sequence[Decision], b: Sequence[Decision]) -> bool:
     """A refusal beside nothing is none: repeated refusals are not written down, and either way nobody entered."""
     if not (a and b):
         return any(one.enrollment_id is not None for one in (*a, *b))
-    ours, theirs = (
-        [(one.outcome, one.reason) for one in side if one.outcome in ("refused", "skipped", "ended")] for side in (a, b)
-    )
+    ours, theirs = ([(one.outcome, one.reason) for one in side if one.outcome in CONSEQUENCES] for side in (a, b))
     return ours != theirs

@@ -15,7 +15,7 @@ from streams.partition import Record
 from streams.rehearsal import Rehearsal, watermark_record
 from streams.summary import summarize
 
-RECORDS_AT_ONCE = 500
+RECORDS_AT_ONCE = 5000
 
 
 @dataclass(kw_only=True)

@@ -8,17 +8,18 @@ import os
 from collections.abc import Sequence
 
 import click
+import msgspec
 from msgspec.structs import replace
 
 from agents.console import Console
 from agents.errors import CartwheelError, CheckFailed, InputRefused, Unavailable
 from agents.settings import Settings
-from benchmarks import core, page
+from benchmarks import core, page, replay
 from benchmarks.comparison import compare
 from benchmarks.gates import FAILING, judged
 from benchmarks.results import FOLDER, LATEST, OURS, PEER, Config, Results, joined, read, save
 from benchmarks.systems import SYSTEMS
-from benchmarks.table import core_table, results_table
+from benchmarks.table import core_table, replay_table, results_table
 from benchmarks.traffic import KINDS, Kind
 from benchmarks.workloads.commands import register
 from schemas.topics import DEFAULT_PARTITIONS
@@ -118,6 +119,27 @@ def measure_core(*, kind: Kind, events: int, flows: int, unit: int, rounds: int,
         core.profile(setup)
     else:
         Console().result({}, core_table(core.run(setup, rounds=rounds)))
+
+
+@benchmarks.command("replay")
+@click.option("--traffic", "kind", type=click.Choice(KINDS), default="session", show_default=True)
+@click.option("--events", type=click.IntRange(1_000), default=200_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--keep", is_flag=True, help="Keep the result as benchmarks/results/replay.json.")
+@click.option("--gates", is_flag=True, help="Exit 1 if the core takes fewer events than it must.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def measure_replay(*, kind: Kind, events: int, rounds: int, seed: int, keep: bool, gates: bool, as_json: bool) -> None:
+    """Measure a replay of recorded events: our core, a naive interpreter, and `cartwheel replay` from a file."""
+    measured = replay.measure(kind=kind, events=events, rounds=rounds, seed=seed)
+    if keep:
+        replay.save(measured)
+    Console(as_json=as_json).result(msgspec.to_builtins(measured), replay_table(measured))
+    if gates and (found := measured.rate("core").median) < replay.MUST:
+        raise CheckFailed(
+            f"the core takes {found:,.0f} events per second, and must take {replay.MUST:,}",
+            next_step="run it again on a quiet machine, then `python -m benchmarks core --profile`",
+        )
 
 
 register(benchmarks)

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from benchmarks.core import Cost
 from benchmarks.gates import judged
+from benchmarks.replay import AIM, MUST, Measured
 from benchmarks.results import Results, Spread
 
 HEADINGS = ("CPU us/event", "events/s per core", "changelog B/event", "times our CPU")
@@ -85,6 +86,17 @@ def core_table(costs: Sequence[Cost]) -> RenderableType:
         )
     did = ", ".join(f"{' '.join(tally)} {count:,}" for tally, count in sorted(costs[0].tallies.items()) if count)
     return Group(table, f"A round: {did}")
+
+
+def replay_table(measured: Measured) -> RenderableType:
+    """One line for each way to replay, and what must be reached."""
+    table = Table("", box=None, pad_edge=False)
+    for heading in ("events/s per core", "times the CPU of the core"):
+        table.add_column(heading, justify="right")
+    for name in measured.us_per_event:
+        table.add_row(name, spread(measured.rate(name), ",.0f"), spread(measured.ratio(name), ".2f"))
+    did = f"{measured.events:,} events, {measured.sent:,} messages, the same of all"
+    return Group(table, f"{did}. The core must take {MUST:,} events per second, and aims at {AIM:,}.")
 
 
 def spread(of: Spread, form: str) -> str:

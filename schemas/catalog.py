@@ -1,7 +1,7 @@
 """The catalog: every canonical event type, its short name, and the words that flow files may use of it.
 
 A word has a path in the envelope and a kind. Ids are text, always. `custom.*` types are accepted; they have the common
-words only.
+words, and those that a flow file declares of them, which stand in `properties`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "number", "money", "boolean", "instant", "list"]
+#: A date is text such as 2026-11-21; of a list, each part is text.
+Kind = Literal["text", "number", "money", "boolean", "instant", "date", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ _PRODUCT = _text("product_id", "variant_id", "sku", "name", "brand", "url", "ima
 _ORDER = _text("order_id", "checkout_id", "cart_id", "coupon") | _TOTAL | _ITEMS
 _CHECKOUT = _text("checkout_id", "cart_id", "checkout_url", "coupon") | _TOTAL | _ITEMS
 _CART = _text("cart_id", "checkout_id", "cart_url") | _TOTAL | _ITEMS
+#: Of an event that says who somebody is. They are the facts of `schemas.facts`, which any other member may be, too.
+_PERSON = _text("timezone", "country", "region", "city", "first_name", "last_name", "language", "gender") | {
+    "locale": Word(("properties", "locale"), "text"),
+    "birthday": Word(("properties", "birthday"), "date"),
+    "accepts_marketing": Word(("properties", "accepts_marketing"), "boolean"),
+}
 
 
 def _declare(*rows: tuple[str, dict[str, Word]]) -> dict[str, EventType]:
@@ -77,7 +84,8 @@ TYPES: dict[str, EventType] = _declare(
     ("site.active", _text("page", "url")),
     ("list.subscribed", _text("list_id")),
     ("list.unsubscribed", _text("list_id")),
-    ("profile.identified", {}),
+    ("profile.identified", _PERSON),
+    ("profile.updated", _PERSON),
     ("consent.changed", _text("channel", "storefront", "status", "wording")),
     ("message.reported", _text("command_id", "outcome", "reason")),
     ("referral.published", _text("code")),
@@ -89,6 +97,13 @@ TYPES: dict[str, EventType] = _declare(
     ("coupon.deleted", _text("code")),
 )
 BY_SHORT: dict[str, EventType] = {entry.short: entry for entry in TYPES.values()}
+
+#: The words of one element of `items`: of an order, a checkout or a cart. Prices are decimal text in the currency of
+#: the event, as every platform writes them, and so compare as numbers.
+ITEM_WORDS: dict[str, Kind] = {
+    "product_id": "text", "variant_id": "text", "sku": "text", "name": "text", "brand": "text", "line_id": "text",
+    "categories": "list", "quantity": "number", "unit_price": "number", "price": "number",
+}  # fmt: skip
 
 
 def is_known_type(name: str) -> bool:

@@ -24,7 +24,7 @@ class Count(msgspec.Struct, array_like=True, gc=False):
 
     total: int = 0
     recent: list[int] = []  # occurred_at of the newest, ascending
-    days: dict[int, int] = {}  # UTC day number -> how many, of those no longer in `recent`
+    days: list[tuple[int, int]] = []  # UTC day number, how many: of those no longer in `recent`, ascending
     newest: list[Any] | None = None  # [occurred_at, offset, words] of the newest one, if conditions ask for its words
 
 

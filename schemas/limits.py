@@ -37,6 +37,12 @@ HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest 
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
 CONSENTS_MAX = 50  # of a person, by channel and storefront; the oldest yes is forgotten first, and counted
 MESSAGES_MAX = 100  # ordered messages remembered for caps, recall and regret; the oldest is forgotten and counted
+FACTS_MAX = 200  # of a person; the one stated longest ago is forgotten and counted
+FACT_BYTES_MAX = 1_024  # of the value of one; a longer one is not taken, and counted
+FACT_MEMBERS_MAX = 50  # of a fact that is a set; the last ones by order are forgotten and counted
+COUNTERS_MAX = 64  # of a person; the one whose newest event is oldest is forgotten and counted
+COUNTED_EXACTLY_MAX = 64  # newest events of a counter that are known to the millisecond; older ones by UTC day
+COUNTED_DAYS_MAX = 400  # days of a counter; the oldest is forgotten and counted
 POISON_MAX = 50  # records that a profile could not take; the oldest is forgotten and counted
 
 # --- one flow ------------------------------------------------------------------------------------

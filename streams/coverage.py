@@ -20,6 +20,7 @@ from streams.timeline import Timeline, play
 
 EXIT = "exit"  # stands for the label of a step in the ways of exit rules
 END = "stop:end"  # the implicit last step, which no file names
+STOP, HOLDOUT, REACHED = "stop", "holdout", "reached"
 _MARK = "\x1f"  # no label and no reason has it
 
 
@@ -58,6 +59,10 @@ def measure(flow: Flow, timelines: Iterable[Timeline]) -> Coverage:
             if key[0] == "reached":
                 found[key[2], key[3]] += count
         found.update(way for one in rehearsal.decisions if (way := _decided(one)) is not None)
+    for step in flow.steps:
+        if isinstance(step, Split):  # who came and went no arm's way
+            in_arms = sum(found[step.label, name] for name in _named(step))
+            found[step.label, HOLDOUT] = found[step.label, REACHED] - in_arms
     return Coverage(flow, {way: found[way.step, way.name] for way in ways(flow)})
 
 
@@ -70,12 +75,12 @@ def ways(flow: Flow) -> list[Way]:
 def with_probes(flow: Flow) -> Flow:
     """The same flow, which also counts. Its exit rules can be told apart by their reasons."""
     marked = [replace(rule, reason=f"{rule.reason}{_MARK}{i}") for i, rule in enumerate(flow.exits, start=1)]
-    rooms = [1 + isinstance(step, Stop) + len(_named(step)) for step in flow.steps]
+    rooms = [1 + bool(_ahead(step)) + len(_named(step)) for step in flow.steps]
     begins = [0, *accumulate(rooms)]
     steps: list[Step] = []
     for step in flow.steps:
         probes: list[Probe] = []
-        at = len(steps) + isinstance(step, Stop)
+        at = len(steps) + bool(_ahead(step))
 
         def lead(name: str, target: int, step: Step = step, at: int = at, probes: list[Probe] = probes) -> int:
             if not name:
@@ -84,10 +89,15 @@ def with_probes(flow: Flow) -> Flow:
             probes.append(Probe(label=label, of=step.label, way=name, unsettled=unsettled, next=begins[target]))
             return at + len(probes)
 
-        if isinstance(step, Stop):
-            steps.append(Probe(label=step.label + _MARK, of=step.label, way="stop", next=at))
+        if way := _ahead(step):
+            steps.append(Probe(label=step.label + _MARK, of=step.label, way=way, next=at))
         steps += [_led(step, lead), *probes]
     return replace(flow, exits=tuple(marked), steps=tuple(steps))
+
+
+def _ahead(step: Step) -> str:
+    """What a probe before the step counts; "" where there is none, as a wait is entered and not passed."""
+    return STOP if isinstance(step, Stop) else REACHED if isinstance(step, Split) else ""
 
 
 def _led(step: Step, lead: Callable[[str, int], int]) -> Step:
@@ -123,9 +133,11 @@ def _named(step: Step) -> list[str]:
 
 def _ways(step: Step) -> Iterator[Way]:
     if isinstance(step, Stop):
-        yield Way(step.label, "stop", ())
-    if isinstance(step, Send):  # what it skips for being late is no way here: a rehearsal never is
-        yield Way(step.label, "sent", ())
+        yield Way(step.label, STOP, ())
+    if isinstance(step, Send):
+        yield from (Way(step.label, name, path) for name, path in _of_send(step))
+    if isinstance(step, Split) and step.holdout_per_thousand:
+        yield Way(step.label, HOLDOUT, ("holdout",))
     for number, name in enumerate(_named(step)):
         yield Way(step.label, name, _path(step, name, number))
 
@@ -141,6 +153,18 @@ def _path(step: Step, name: str, number: int) -> tuple[str | int, ...]:
         kind, _, word = name.partition(" ")
         return (f"{kind}s", word)
     return (name,)
+
+
+def _of_send(step: Send) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """By outcome and reason, as decisions have them. A skip for being late is none: a rehearsal never is."""
+    yield "sent", ()
+    if step.window is not None:
+        yield "held window", ("window",)
+    if step.cap is not None:
+        capped = f"skipped capped:{step.cap.group}" if step.cap.when_capped == "skip" else "held cap"
+        yield capped, ("cap", "when_capped")
+    for name, _ in step.fresh:
+        yield f"skipped stale_fact:{name}", ("fresh", name)
 
 
 def _decided(decision: Decision) -> tuple[str, str] | None:

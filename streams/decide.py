@@ -13,9 +13,10 @@ from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
 from schemas.steps import Wait
 from streams import exits, steps
-from streams.entry import arm, ended_by, judge_entry, place_of
+from streams.entry import arm, judge_entry, place_of
 from streams.passage import End, Hold, Passage
 from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
+from streams.view import View
 
 
 def decide(
@@ -30,17 +31,20 @@ def decide(
         return judge_entry(flow, profile, happening, now)
     assert enrollment is not None, "an exit or a wakeup concerns a live enrollment"
     if isinstance(happening, Passing):
-        return _pass_by(flow, enrollment, happening.seen)
+        return _pass_by(flow, enrollment, profile, happening.seen, now)
     return _wake(flow, enrollment, profile, happening, now)
 
 
-def _pass_by(flow: Flow, enrollment: Enrollment, seen: Seen) -> Verdict:
+def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | None, now: int) -> Verdict:
     bits = exits.held_by(flow, enrollment, seen)
-    rule = exits.first_of(flow, bits)
-    if rule is None:
-        return Verdict(enrollment, (), enrollment)
     if flow.exit_check == "continuous":
-        return Verdict(None, (ended_by(rule.reason, seen),), enrollment)
+        view = View(enrollment.context, profile, enrollment, flow, now, passing=seen)
+        rule = exits.first_of(flow, bits | exits.true_of(flow, view))
+        if rule is None:
+            return Verdict(enrollment, (), enrollment)
+        return Verdict(None, (exits.ended_by(rule, seen, view),), enrollment)
+    if not bits:
+        return Verdict(enrollment, (), enrollment)
     noted = copy.copy(enrollment)
     noted.exits_held |= bits
     return Verdict(noted, (), noted)

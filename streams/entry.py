@@ -18,11 +18,12 @@ from schemas.flow import Flow, Reentry
 from schemas.identity import is_known
 from schemas.instants import to_wire
 from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
-from schemas.profile import Enrollment, Past, Profile, Seen
+from schemas.profile import Enrollment, Past, Profile
 from schemas.steps import Step, Wait
 from streams import ids
 from streams.dedupe import lasting_bytes
 from streams.exits import first_held, held_by
+from streams.filters import refusal_at_entry
 from streams.verdict import Note, Trigger, Verdict
 
 
@@ -38,6 +39,8 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
         return _refused("key_missing", {"key": f"trigger.{flow.key}"})
     if len(key) > KEY_LENGTH_MAX:
         return _refused("key_too_long", {"key": f"trigger.{flow.key}", "length": len(key), "max": KEY_LENGTH_MAX})
+    if (unfit := refusal_at_entry(flow, profile, trigger, key=key, now=now)) is not None:
+        return Verdict(None, (unfit,))
     live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
     if live is not None:
         return _judge_again(flow, live, profile, trigger, now)
@@ -107,7 +110,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
     )
     arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
     entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
-    return _after_trigger(flow, enrollment, profile, entered)
+    return _after_trigger(flow, enrollment, profile, entered, now)
 
 
 def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, now: int) -> Verdict:
@@ -130,27 +133,20 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     elif (place := place_of(flow, enrollment)) is not None and isinstance(flow.steps[place], Wait):
         arm(flow, enrollment, step=place, base_at=trigger.occurred_at, now=now)
     restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
-    return _after_trigger(flow, enrollment, profile, restarted)
+    return _after_trigger(flow, enrollment, profile, restarted, now)
 
 
-def _after_trigger(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note) -> Verdict:
-    """Exit rules on stored history: an order may have reached the log before its checkout."""
+def _after_trigger(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note, now: int) -> Verdict:
+    """Exit rules on what is known already: an order may have reached the log before its checkout."""
     if flow.exit_check == "at_send":
         enrollment.exits_held = 0
         for seen in profile.history:
             enrollment.exits_held |= held_by(flow, enrollment, seen)
         return Verdict(enrollment, (note,), enrollment)
-    held = first_held(flow, enrollment, profile.history)
-    if held is None:
+    ended = first_held(flow, enrollment, profile, now)
+    if ended is None:
         return Verdict(enrollment, (note,), enrollment)
-    rule, seen = held
-    return Verdict(None, (note, ended_by(rule.reason, seen)), enrollment)
-
-
-def ended_by(reason: str, seen: Seen) -> Note:
-    """The note of an enrollment that an event ended."""
-    values = {"event": seen.type, "occurred_at": to_wire(seen.occurred_at), **seen.words}
-    return Note(outcome="ended", reason=reason, values=values)
+    return Verdict(None, (note, ended), enrollment)
 
 
 def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Note | None:

@@ -1,40 +1,52 @@
-"""Exit rules: has something happened that makes the reminder pointless?
+"""Exit rules: has something happened, or become true, that makes the reminder pointless?
 
 For example:
 
-    10:00  checkout C1 (anchor)     10:20  order for C1        -> ended `bought_this_cart` at 10:20
-    10:00  checkout C1              10:02  order of 09:58      -> counts: within `skew` and appended after the trigger
+    10:00  checkout C1 (anchor)   10:20  order for C1              -> ended `bought_this_cart` at 10:20
+    10:00  checkout C1            10:02  order of 09:58            -> counts: within `skew`, appended after the trigger
+    person: { fact: { country: { eq: CH } } }, stated at 10:30     -> ended at 10:30
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from schemas.conditions import EventMatch
 from schemas.flow import ExitRule, Flow
-from schemas.profile import Enrollment, Seen
-from streams.predicates import judge_words
+from schemas.instants import to_wire
+from schemas.profile import Enrollment, Profile, Seen
+from streams.matching import comes_from as comes_from
+from streams.matching import counts_for, fits
+from streams.predicates import compared, judge
+from streams.verdict import Note
+from streams.view import View
 
 
-def comes_from(source: str, wanted: tuple[str, ...]) -> bool:
-    """Whether a source is one of the wanted, or stands below one: `magento1` covers `magento1/default`."""
-    return not wanted or any(source == name or source.startswith((name + "/", name + ".")) for name in wanted)
-
-
-def first_held(flow: Flow, enrollment: Enrollment, history: Iterable[Seen]) -> tuple[ExitRule, Seen] | None:
-    """The first rule of the flow that some event of the history makes true, and that event."""
-    events = list(history)
+def first_held(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> Note | None:
+    """The end by the first rule that holds already, on past events and on what is known of the person."""
+    view = View(enrollment.context, profile, enrollment, flow, now)
     for rule in flow.exits:
-        for seen in events:
-            if holds(rule, seen, flow=flow, enrollment=enrollment):
-                return rule, seen
+        if rule.person is not None:
+            if judge(rule.person, view) is True:
+                return ended_by(rule, None, view)
+        else:
+            for seen in profile.history:
+                if holds(rule, seen, flow=flow, enrollment=enrollment):
+                    return ended_by(rule, seen, view)
     return None
 
 
-def held_by(flow: Flow, enrollment: Enrollment, seen: Seen) -> int:
+def held_by(flow: Flow, enrollment: Enrollment, seen: Seen | None) -> int:
     """Which rules this event makes true, as bits: bit i is rule i."""
+    if seen is None:
+        return 0
     return sum(holds(rule, seen, flow=flow, enrollment=enrollment) << i for i, rule in enumerate(flow.exits))
+
+
+def true_of(flow: Flow, view: View) -> int:
+    """Which rules on the person are true now, as bits."""
+    bits = 0
+    for i, rule in enumerate(flow.exits):
+        if rule.person is not None and judge(rule.person, view) is True:
+            bits |= 1 << i
+    return bits
 
 
 def first_of(flow: Flow, bits: int) -> ExitRule | None:
@@ -44,21 +56,14 @@ def first_of(flow: Flow, bits: int) -> ExitRule | None:
 
 def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> bool:
     """Whether one event makes one rule true for one enrollment. A `where` that is unknown does not."""
-    if rule.when is None or seen.type != rule.when.event or not _fits(rule.when, seen):
+    if rule.when is None or seen.type != rule.when.event or not fits(rule.when, seen.source, seen.words):
         return False
-    if rule.match:
-        return _matches(rule.match, event=seen.words, trigger=enrollment.context)
-    if seen.occurred_at > enrollment.anchor_at:
-        return True
-    within_skew = seen.occurred_at > enrollment.anchor_at - flow.skew_ms
-    return within_skew and seen.offset > enrollment.trigger_offset
+    return counts_for(enrollment, seen, match=rule.match, skew_ms=flow.skew_ms)
 
 
-def _fits(wanted: EventMatch, seen: Seen) -> bool:
-    if not comes_from(seen.source, wanted.sources):
-        return False
-    return wanted.where is None or judge_words(wanted.where, seen.words) is True
-
-
-def _matches(pairs: tuple[tuple[str, str], ...], *, event: Mapping[str, Any], trigger: Mapping[str, Any]) -> bool:
-    return all(ours in event and event[ours] == trigger.get(theirs) for ours, theirs in pairs)
+def ended_by(rule: ExitRule, seen: Seen | None, view: View) -> Note:
+    """The note of an enrollment that a rule ended: what was compared, and the event that made it true."""
+    values = {} if rule.person is None else compared(rule.person, view)
+    if seen is not None:
+        values |= {"event": seen.type, "occurred_at": to_wire(seen.occurred_at), **seen.words}
+    return Note(outcome="ended", reason=rule.reason, values=values)

@@ -1,15 +1,41 @@
-"""The profile filter of a flow: whom it is for."""
+"""The profile filter: whom a flow is for. Judged at enrollment, and again before every side effect (semantics 4).
+
+filter: { event_count: { event: order_placed, since: start, eq: 0 } }
+
+10:00  checkout                                 -> entered
+10:00  checkout; its order was here before it   -> refused `filter_false`, with the number that was found
+11:00  the message is due, an order since       -> skipped `filter_false`; the flow goes on
+"""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from schemas.flow import Flow
-from streams.predicates import judge
-from streams.verdict import Note
+from schemas.profile import Enrollment, Profile
+from streams.predicates import compared, judge
+from streams.verdict import Note, Trigger
 from streams.view import View
 
 
 def refusal(flow: Flow, view: View) -> Note | None:
-    """Why this person is not let in, or None. Unknown does not admit."""
-    if flow.filter is None or judge(flow.filter, view) is True:
+    """Why there is no side effect, or None: the filter is true, or there is none."""
+    if flow.filter is None:
         return None
-    return Note(outcome="refused", reason="filter_false")
+    answer = judge(flow.filter, view)
+    if answer is True:
+        return None
+    values = {"filter": "unknown" if answer is None else "false", **compared(flow.filter, view)}
+    return Note(outcome="skipped", reason="filter_false", values=values)
+
+
+def refusal_at_entry(flow: Flow, profile: Profile, trigger: Trigger, *, key: str, now: int) -> Note | None:
+    """Why a trigger enrolls nobody, or None. Nobody is enrolled yet, but this would be the start."""
+    if flow.filter is None:
+        return None
+    start = Enrollment(
+        enrollment_id="", flow=flow.name, key=key, visit=1, anchor_at=trigger.occurred_at,
+        triggered_at=trigger.occurred_at, trigger_offset=trigger.offset, entered_at=now, context=trigger.words,
+    )  # fmt: skip
+    note = refusal(flow, View(trigger.words, profile, start, flow, now, trigger.offset))
+    return None if note is None else replace(note, outcome="refused")

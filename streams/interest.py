@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.conditions import All, Compare, Condition, EventMatch
+from schemas.conditions import All, Compare, Condition, EventCount, EventMatch, LastEvent
+from schemas.facts import STATING
 from schemas.flow import Flow
-from streams.exits import comes_from
-from streams.predicates import judge_words, words_used
+from streams import asks
+from streams.conditions import words_used
+from streams.conditions.closures import Closure, closure
+from streams.counters import Counter, counter_of
+from streams.matching import comes_from
 from streams.words import Parts, by_part
 
 Index = tuple[tuple[str, Mapping[str, tuple[Flow, ...]]], ...]  # word, and its text to the flows that want it
@@ -25,10 +29,14 @@ Index = tuple[tuple[str, Mapping[str, tuple[Flow, ...]]], ...]  # word, and its 
 class Interest:
     """In one type of event."""
 
-    ends: frozenset[str]  # names of the flows that have an exit rule on it
-    exit_words: frozenset[str]  # the words that exit rules ask for
+    ends: frozenset[str]  # names of the flows of which it can make an exit rule true
+    counters: tuple[Counter, ...]  # it is counted by
+    kept: frozenset[str] | None  # it is remembered with these words; None: it is not
+    seen_words: frozenset[str]  # the words that all of these ask for
+    states: bool  # facts stand in it, or are read off it
     asked: Parts  # where to find those, and those that entries ask for
     whole: Parts  # where to find all
+    wheres: Mapping[str, Closure]  # by flow
     one_by_one: tuple[Flow, ...]  # flows that begin with it and want no certain text of it
     by_text: Index  # the others
     indexed: int  # how many those are
@@ -44,42 +52,65 @@ class Interest:
                 considered += 1
                 found.append(flow)
         for word, wanted in self.by_text:
-            found += wanted.get(words.get(word, ""), ())
-        open_ = [flow for flow in found if flow.trigger.where is None or judge_words(flow.trigger.where, words) is True]
+            text = words.get(word)
+            if isinstance(text, str):  # of a type of one's own, another flow may mean something else by the word
+                found += wanted.get(text, ())
+        wheres = self.wheres
+        open_ = [flow for flow in found if (where := wheres.get(flow.name)) is None or where(words) is True]
         if self.by_text and len(open_) > 1:
             open_.sort(key=lambda flow: flow.name)
         return open_, considered - len(open_)
 
 
-def interests(flows: Iterable[Flow]) -> dict[str, Interest]:
-    """By short name, for every event that one of these flows looks at; they come in the order of their names."""
+class _Asked(NamedTuple):
+    """What all flows ask of all events, in the order of their names."""
+
+    ends: list[tuple[str, str]]  # type, and a flow of which it can make an exit rule true
+    past: list[tuple[EventMatch, tuple[tuple[str, str], ...]]]
+    counts: list[EventCount | LastEvent]
+    declared: list[EventMatch]
+
+
+def interests(flows: Iterable[Flow], *, read_off: bool = False) -> dict[str, Interest]:
+    """By short name, for every event that one of these flows looks at; they come in the order of their names.
+
+    `read_off`: facts are read off every event; then what no flow looks at is of the interest called "".
+    """
     flows = tuple(flows)
-    types = {flow.trigger.event for flow in flows} | {when.event for flow in flows for when, _ in _ends(flow)}
-    return {type_: _interest(type_, flows) for type_ in sorted(types)}
-
-
-def _interest(type_: str, flows: tuple[Flow, ...]) -> Interest:
-    rules = [(flow, when, match) for flow in flows for when, match in _ends(flow) if when.event == type_]
-    exit_words = frozenset[str]().union(
-        *(words_used(when.where) | {ours for ours, _ in match} for _, when, match in rules)
+    asked = _Asked(
+        ends=[(type_, flow.name) for flow in flows for rule in flow.exits for type_ in asks.changed_by(rule)],
+        past=[past for flow in flows for past in asks.past_of(flow)],
+        counts=[count for flow in flows for count in asks.counts_of(flow)],
+        declared=[of for flow in flows for of in asks.declared_of(flow)],
     )
+    types = {*STATING, *(flow.trigger.event for flow in flows), *(type_ for type_, _ in asked.ends)}
+    types |= {count.of.event for count in asked.counts} | ({""} if read_off else set())
+    return {type_: _interest(type_, flows, asked, read_off=read_off) for type_ in sorted(types)}
+
+
+def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_off: bool) -> Interest:
+    past = [(of, match) for of, match in all_asked.past if of.event == type_]
+    kept = frozenset[str]().union(*(words_used(of.where) | {ours for ours, _ in match} for of, match in past))
+    counts = [counter_of(count) for count in all_asked.counts if count.of.event == type_]
+    counters = {counter.name: counter for counter in counts if counter is not None}
+    seen_words = kept.union(*(one.words | words_used(one.of.where) for one in counters.values()))
     beginning = [flow for flow in flows if flow.trigger.event == type_]
-    asked = exit_words.union(*(words_used(flow.trigger.where) for flow in beginning))
+    asked = seen_words.union(*(words_used(flow.trigger.where) for flow in beginning))
     one_by_one = tuple(flow for flow in beginning if not _certain(flow))
+    declared = sorted({word for of in all_asked.declared if of.event == type_ for word in of.words})
     return Interest(
-        ends=frozenset(flow.name for flow, _, _ in rules),
-        exit_words=exit_words,
-        asked=by_part(type_, asked),
-        whole=by_part(type_),
+        ends=frozenset(name for one, name in all_asked.ends if one == type_),
+        counters=tuple(counters.values()),
+        kept=kept if past else None,
+        seen_words=seen_words,
+        states=read_off or type_ in STATING,
+        asked=by_part(type_, asked, declared=declared),
+        whole=by_part(type_, declared=declared),
+        wheres={flow.name: closure(flow.trigger.where) for flow in beginning if flow.trigger.where is not None},
         one_by_one=one_by_one,
         by_text=_index(beginning),
         indexed=len(beginning) - len(one_by_one),
     )
-
-
-def _ends(flow: Flow) -> list[tuple[EventMatch, tuple[tuple[str, str], ...]]]:
-    """The events that end it, and what of them must match the trigger."""
-    return [(rule.when, rule.match) for rule in flow.exits if rule.when is not None]
 
 
 def _index(flows: Iterable[Flow]) -> Index:

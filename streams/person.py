@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from schemas.codec import packed_size
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, identifies, normalized
-from schemas.limits import HISTORY_MAX, HISTORY_WORDS_BYTES_MAX, PAST_KEYS_MAX
+from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
-from streams import acts, dedupe, messages, priority, recall, resend, weight
+from streams import acts, dedupe, history, messages, priority, recall, resend, weight
+from streams.counting import count
 from streams.decide import decide
 from streams.entry import past_name
 from streams.gates.hours import REASONS as HOURS
 from streams.gates.settle import gates_at
 from streams.holds import Hold
 from streams.interest import Interest
+from streams.learning import learn
 from streams.passage import zone_of
 from streams.program import Program
 from streams.reading import read_whole
@@ -67,25 +68,35 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
     Backfill never enrolls.
     """
     acts.apply(program, profile, trigger, now=now, out=out)
-    interest = program.interests.get(trigger.type)
+    interest = program.interests.get(trigger.type, program.otherwise)
     seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
     recall.judge_again(program, profile, trigger, seen, now=now, out=out)
-    if seen is not None:
-        _keep_history(profile, seen, out)
+    if seen is not None and interest is not None and interest.kept is not None:
+        history.keep(profile, seen, interest.kept, out)
+    if program.watch_flows:
+        _follow(program, profile, now=now, out=out)
     _look_at_clocks_again(program, profile, now)
 
 
 def _take(
     program: Program, profile: Profile, trigger: Trigger, interest: Interest, *, now: int, out: Recorder
 ) -> Seen | None:
-    """What flows make of it: exits, then entries. Returns it as exit rules see it, if one looks at it."""
-    event, words, seen = trigger.event, trigger.words, None
-    if interest.ends:
-        asked = {name: words[name] for name in interest.exit_words if name in words}
+    """Facts, counters, exits, then entries. Returns the event as exit rules see it, if one looks at it."""
+    event, words, concerned = trigger.event, trigger.words, interest.ends
+    if interest.states and learn(
+        profile, event, trigger.type, trigger.occurred_at, kinds=program.facts, asked=program.read_off, out=out
+    ):
+        concerned |= program.watch_facts
+    seen = None
+    if concerned or interest.counters or interest.kept is not None:
+        asked = {name: words[name] for name in interest.seen_words if name in words}
         seen = Seen(
             type=trigger.type, source=event.source, occurred_at=trigger.occurred_at, offset=trigger.offset, words=asked
         )
-        _judge_exits(program, profile, seen, now=now, out=out)
+        if interest.counters:
+            count(profile, interest.counters, seen, program.counters, out)
+    if concerned:
+        _judge_exits(program, profile, concerned, seen, now=now, out=out)
     if not event.backfill:
         begun, passed = interest.begins(event.source, words)
         if passed:
@@ -99,7 +110,7 @@ def _take(
 
 def is_taken(program: Program, type_: str) -> bool:
     """Whether an event of this type does more than tell that somebody was there."""
-    return type_ in program.interests or type_ in acts.PARTS
+    return type_ in program.interests or program.otherwise is not None or type_ in acts.PARTS
 
 
 def wake(
@@ -127,6 +138,8 @@ def wake(
         for note in verdict.notes:
             if note.order is not None:
                 messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
+    if program.watch_flows:
+        _follow(program, profile, now=now, out=out)
     again = resend.wake(
         program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now, out=out
     )
@@ -164,8 +177,10 @@ def _look_at_clocks_again(program: Program, profile: Profile, now: int) -> None:
                 enrollment.wakeup_at = enrollment.due_at = now
 
 
-def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, out: Recorder) -> None:
-    concerned = program.interests[seen.type].ends
+def _judge_exits(
+    program: Program, profile: Profile, concerned: frozenset[str], seen: Seen | None, *, now: int, out: Recorder
+) -> None:
+    """Ask the exit rules of these flows. `seen` is None when no event has passed, but something else has changed."""
     for enrollment in list(profile.enrollments):
         if enrollment.flow in concerned:
             flow = program.flow_of(enrollment)
@@ -174,6 +189,14 @@ def _judge_exits(program: Program, profile: Profile, seen: Seen, *, now: int, ou
             if verdict.enrollment is None:
                 out.tallies[("timer", flow.name, "canceled")] += 1
             _carry_out(flow, profile, verdict, now=now, out=out)
+
+
+def _follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
+    """Ask the exit rules that depend on where else the person is, until no end brings another one."""
+    live = len(profile.enrollments) + 1
+    while len(profile.enrollments) < live:
+        live = len(profile.enrollments)
+        _judge_exits(program, profile, program.watch_flows, None, now=now, out=out)
 
 
 def _judge_entry(program: Program, flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
@@ -253,14 +276,3 @@ def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) 
             known.occurred_at = occurred_at
         said.append(known)
     profile.stated, profile.facts = (stated.copy(), tuple(said)) if agreed else (NOTHING_STATED, ())
-
-
-def _keep_history(profile: Profile, seen: Seen, out: Recorder) -> None:
-    while (size := packed_size(seen.words)) > HISTORY_WORDS_BYTES_MAX:
-        out.tallies[("evicted", "history_words")] += 1
-        del seen.words[max(seen.words, key=lambda word: (packed_size({"": seen.words[word]}), word))]
-    profile.history.append(seen)
-    if len(profile.history) > HISTORY_MAX:
-        out.tallies[("evicted", "history")] += 1
-        profile.history.remove(weight.oldest(profile.history))
-    weight.add(profile, size + weight.SEEN_BYTES, out)

@@ -19,7 +19,7 @@ from streams import ids
 from streams.unit import NO_TIME, Record
 from streams.verdict import Note, Order
 
-COUNTED_ONLY = frozenset({"ignored", "reached"})
+COUNTED_ONLY = frozenset({"ignored"})
 
 
 class Recorder:
@@ -44,9 +44,11 @@ class Recorder:
 
         `enrollment` is the one the note is about, also when the note ends it.
         """
+        if note.outcome == "reached":
+            self.tallies[(note.outcome, flow.name, note.step, note.reason)] += 1
+            return
         if note.outcome in COUNTED_ONLY:
-            where = (note.step, note.reason) if note.step else ()
-            self.tallies[(note.outcome, flow.name, *where)] += 1
+            self.tallies[(note.outcome, flow.name)] += 1
             return
         self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
         if note.outcome == "refused" and not self._is_new_refusal(flow, profile, note, now):

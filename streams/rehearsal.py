@@ -19,6 +19,7 @@ from schemas.event import Event
 from schemas.flow import Flow
 from schemas.identity import profile_id, profile_key, strongest
 from schemas.policy import NO_POLICY, Policy
+from schemas.profile import Profile
 from streams.partition import Partition, Record
 from streams.program import build
 from streams.retained import NO_NEWS
@@ -55,6 +56,10 @@ class Rehearsal:
     def pending(self) -> int:
         """Timers pending."""
         return self._partition.pending
+
+    def profiles(self) -> list[Profile]:
+        """Everybody, as they are now."""
+        return [codec.unpack_profile(state, key=key) for key, state in sorted(self._store.items())]
 
     def event(self, event: Event, *, at: int) -> None:
         """An event arrives. A time before the last one is clamped to it. Raises Nobody."""

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -20,8 +21,10 @@ from schemas.identity import profile_id, strongest
 from schemas.instants import from_wire, to_wire
 from schemas.policy import NO_POLICY, Policy
 from streams.rehearsal import Rehearsal
+from streams.telling import shown
 
 DAY = "2026-01-01"  # what a time without a date is on
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 DAY_STARTS_AT = from_wire(f"{DAY}T00:00:00Z")
 
 #: Expected decisions, by the word that comes with them: a reason, or for those of `OF_MESSAGE` the label of the step.
@@ -95,17 +98,22 @@ def play(flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY) -> Rehea
     """Play a timeline. A draft is played as if it were live."""
     rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")], policy=policy)
     for happening in timeline.happenings:
-        if isinstance(happening.what, Event):
-            rehearsal.event(_addressed(happening.what, rehearsal, at=happening.at), at=happening.at)
-        elif isinstance(happening.what, Watermark):
-            rehearsal.watermark(happening.what, at=happening.at)
-        else:
-            rehearsal.advance(happening.at)
+        happen(rehearsal, happening)
     if timeline.ends_at is None:
         rehearsal.finish()
     else:
         rehearsal.advance(timeline.ends_at + 1)  # What is due at that very moment belongs to the day.
     return rehearsal
+
+
+def happen(rehearsal: Rehearsal, happening: Happens) -> None:
+    """Let one line of a timeline happen."""
+    if isinstance(happening.what, Event):
+        rehearsal.event(_addressed(happening.what, rehearsal, at=happening.at), at=happening.at)
+    elif isinstance(happening.what, Watermark):
+        rehearsal.watermark(happening.what, at=happening.at)
+    else:
+        rehearsal.advance(happening.at)
 
 
 def _addressed(event: Event, rehearsal: Rehearsal, *, at: int) -> Event:
@@ -188,8 +196,20 @@ def _word(decision: Decision) -> str:
 
 
 def _values(decision: Decision) -> str:
-    shown = ", ".join(f"{name} {value}" for name, value in decision.values.items())
-    return f" ({shown})" if shown else ""
+    step = f"step {decision.step}" if decision.step and decision.outcome != "sent" else ""
+    told = ", ".join(filter(None, (step, shown(_in_clock_time(decision.values)))))
+    return f" ({told})" if told else ""
+
+
+def _in_clock_time(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_clock_time(one) for name, one in value.items()}
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        return value
+    try:
+        return clock_time(from_wire(value))
+    except ValueError:
+        return value  # a word that only looks like one, such as the 45th of a month
 
 
 def clock_time(at: int) -> str:

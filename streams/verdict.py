@@ -49,9 +49,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Passing(msgspec.Struct, frozen=True):
-    """Input: an event passes by a live enrollment and may be a reason to end it."""
+    """Input: an event passes by a live enrollment, or something else has changed, and may be a reason to end it."""
 
-    seen: Seen
+    seen: Seen | None
 
 
 class Trigger(msgspec.Struct, gc=False):

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from schemas.flow import Flow
-from schemas.profile import Enrollment, Profile
+from schemas.profile import Enrollment, Profile, Seen
 
 
 class View(msgspec.Struct, gc=False):
     """`words` are those of the event at hand, or of the trigger; the rest is unset where only words may be asked for.
 
-    `offset` is that of the record being processed.
+    `offset` is that of the record being processed; `passing` is its event, as long as the history has it not yet.
     """
 
     words: Mapping[str, Any]
@@ -23,3 +23,4 @@ class View(msgspec.Struct, gc=False):
     flow: Flow | None = None
     now: int = 0
     offset: int = -1
+    passing: Seen | None = None

@@ -21,6 +21,9 @@ ENROLLMENT_BYTES = 512  # of an enrollment besides its words and key, and of its
 SEEN_BYTES = 192
 REFUSAL_BYTES = 192
 MESSAGE_BYTES = 512  # of a message that was ordered, besides the words of its trigger
+COUNT_BYTES = 64  # of a counter besides what it counts
+INSTANT_BYTES = 16  # of one event that is counted
+FACT_BYTES = 32  # of a fact besides its name, its value and the event that states it
 
 
 def of_enrollment(enrollment: Enrollment, words_bytes: int) -> int:
@@ -36,7 +39,7 @@ def add(profile: Profile, size: int, out: Recorder) -> None:
 
 
 def _weigh(profile: Profile, out: Recorder) -> None:
-    """Forget keys of events on site, past events, other keys, messages and past runs, in this order, until it fits."""
+    """Forget keys of events on site, past events, other keys, messages, past runs, counters, until all fits."""
     excess = _excess(profile)
     if excess <= 0:
         return
@@ -51,6 +54,10 @@ def _weigh(profile: Profile, out: Recorder) -> None:
     while profile.past and _excess(profile) > 0:
         out.tallies[("evicted", "past")] += 1
         del profile.past[longest_ago(profile)]
+    counts = profile.dossier.counts if profile.dossier else {}
+    while counts and _excess(profile) > 0:
+        out.tallies[("evicted", "counters")] += 1
+        del counts[min(counts, key=lambda name: (counts[name].total, name))]
 
 
 def oldest(history: list[Seen]) -> Seen:

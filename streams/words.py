@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
@@ -24,14 +25,20 @@ class Asked(NamedTuple):
 Parts = tuple[tuple[str, tuple[Asked, ...]], ...]
 
 
-def by_part(type_: str, names: Container[str] | None = None) -> Parts:
-    """The words of a type, or those of these names, by the part of the event that holds them: it is decoded once."""
+def by_part(type_: str, names: Container[str] | None = None, *, declared: Iterable[tuple[str, Kind]] = ()) -> Parts:
+    """The words of a type, or those of these names, by the part of the event that holds them: it is decoded once.
+
+    `declared` are the words that flows declare of a type of one's own, perhaps one name with several kinds.
+    """
     parts: dict[str, list[Asked]] = {}
     for name, word in words_of(type_).items():
         if names is None or name in names:
             top, *below = word.path
             assert len(below) < 2, "words stand in a part of the event or are one"
             parts.setdefault(top, []).append(Asked(name, below[0] if below else None, word.kind))
+    for name, kind in declared:
+        if names is None or name in names:
+            parts.setdefault("properties", []).append(Asked(name, name, kind))
     return tuple((top, tuple(words)) for top, words in parts.items())
 
 
@@ -78,6 +85,8 @@ def is_kind(value: Any, kind: Kind) -> bool:
         return isinstance(value, list)
     if kind == "money":
         return as_money(value) is not None
+    if kind == "date":
+        return as_date(value) is not None
     return as_number(value) is not None
 
 
@@ -99,6 +108,14 @@ def as_money(value: Any) -> tuple[Decimal, str] | None:
     amount, currency = value.get("amount"), value.get("currency")
     number = as_number(amount) if isinstance(amount, str) else None
     return (number, currency) if number is not None and isinstance(currency, str) else None
+
+
+def as_date(value: Any) -> str | None:
+    """A day of the calendar, as text that sorts: 2026-11-21."""
+    try:
+        return value if isinstance(value, str) and date.fromisoformat(value).isoformat() == value else None
+    except ValueError:
+        return None
 
 
 def as_instant(value: Any) -> int | None:

@@ -59,6 +59,7 @@ COMMANDS = {
     "dead-letters": Entry("agents.cli.dead_letters", "Look at what could not be taken; replay or dismiss it."),
     "feed": Entry("agents.cli.feed", "Write a file of events to the raw topic."),
     "replay": Entry("agents.cli.replay", "Run flows over a file of events, without a broker."),
+    "rehearse": Entry("agents.cli.rehearse", "Walk one person through a flow, line by line."),
     "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),
     "flows": Entry("agents.cli.flows", "Check flow files and run their test timelines."),
     "demo": Entry("agents.cli.demo", "Play a day of a sample shop through the real pipeline."),

@@ -40,7 +40,7 @@ def command(*, settings: Settings, console: Console, profile: str, flow: str, te
     console.result(as_data(found, profile=profile, flow=flow), Text("\n".join(lines)))
 
 
-async def _about(settings: Settings, tenant: str, profiles: list[str], flow: str) -> list[Decision]:
+async def _about(settings: Settings, tenant: str, profiles: list[str], flow: str) -> list[Decision] | None:
     postgres = stack.postgres_address(settings)
     async with connected(postgres, namespace=settings.namespace, patience_seconds=PATIENCE_SECONDS) as database:
         return await answers.about(database, tenant=tenant, profiles=profiles, flow=flow)
@@ -61,6 +61,11 @@ def as_data(found: WhyNot, *, profile: str, flow: str) -> dict[str, object]:
 def sentences(found: WhyNot, *, profile: str, flow: str) -> Iterator[str]:
     """The answer, line by line."""
     one = found.decision
+    if found.verdict == "unknown_person":
+        yield f"Nothing was ever decided about {profile}, as far as decisions are kept."
+        yield "Either nothing they did began any flow, or events name them otherwise: who is named by an id in the shop"
+        yield "is found by that and not by the e-mail address, and each in their own tenant (`--tenant`)."
+        return
     if one is None:
         yield f"{flow} was never triggered by {profile}: no event of theirs began it, as far as decisions are kept."
         return

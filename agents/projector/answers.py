@@ -15,7 +15,7 @@ from schemas.identity import KINDS, identifies, normalized, profile_id
 
 READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: the newest
 
-Verdict = Literal["never_triggered", "refused", "waiting", "sent", "skipped", "ended"]
+Verdict = Literal["unknown_person", "never_triggered", "refused", "waiting", "sent", "recalled", "skipped", "ended"]
 
 BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
 BY_ENROLLMENT = """
@@ -25,6 +25,7 @@ BY_PERSON = """
 SELECT body FROM decisions WHERE tenant = $1 AND profile_id = ANY ($2::text[]) AND flow = $3
 ORDER BY decided_at DESC, log_offset DESC LIMIT $4
 """
+KNOWN = "SELECT EXISTS (SELECT FROM decisions WHERE tenant = $1 AND profile_id = ANY ($2::text[]))"
 FATE = "SELECT state, reason, finished_at FROM commands WHERE command_id = $1::uuid"
 
 _Result = TypeVar("_Result")
@@ -66,11 +67,13 @@ async def why(database: Database, command_id: str) -> Why | None:
     return await _ask(database, work)
 
 
-async def about(database: Database, *, tenant: str, profiles: Sequence[str], flow: str) -> list[Decision]:
-    """The decisions of a flow about whoever of these it knows, in order."""
+async def about(database: Database, *, tenant: str, profiles: Sequence[str], flow: str) -> list[Decision] | None:
+    """The decisions of a flow about whoever of these it knows, in order; None if no flow has decided about any."""
 
-    async def work(connection: Any) -> list[Decision]:
+    async def work(connection: Any) -> list[Decision] | None:
         rows = await connection.fetch(BY_PERSON, tenant, profiles, flow, READ_MAX)
+        if not rows and not await connection.fetchval(KNOWN, tenant, profiles):
+            return None
         return [_decision(row) for row in reversed(rows)]
 
     return await _ask(database, work)
@@ -86,18 +89,20 @@ def candidates(text: str, *, tenant: str) -> tuple[str, list[str]]:
     ]
 
 
-def why_not(decisions: Sequence[Decision]) -> WhyNot:
-    """The newest attempt, a refusal or an enrollment, judged by its own decisions; `decisions` are in order."""
+def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
+    """The newest attempt, a refusal or an enrollment, judged by its own decisions; `decisions` are those of `about`."""
+    if decisions is None:
+        return WhyNot("unknown_person", None, 0, None, [])
     if not decisions:
         return WhyNot("never_triggered", None, 0, None, [])
     newest = decisions[-1]
     if newest.enrollment_id is None:
         return _with_times("refused", newest, [newest], decisions)
     story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
-    for verdict, outcome in (("sent", "sent"), ("skipped", "skipped"), ("ended", "ended")):
-        found = [one for one in story if one.outcome == outcome]
+    for outcomes in (("sent", "recalled"), ("skipped",), ("ended",)):
+        found = [one for one in story if one.outcome in outcomes]
         if found:
-            return _with_times(verdict, found[-1], story, decisions)  # type: ignore[arg-type]  # a Verdict each
+            return _with_times(found[-1].outcome, found[-1], story, decisions)  # type: ignore[arg-type]  # a Verdict
     return _with_times("waiting", newest, story, decisions)
 
 

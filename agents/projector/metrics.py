@@ -17,6 +17,12 @@ class Metrics:
         self.dead_letters = Counter(
             "cartwheel_dead_letters", "Records that could not be taken.", ("stage", "reason"), registry=registry
         )
+        self.replayed = Counter(
+            "cartwheel_dead_letters_replayed",
+            "Records taken that an operator had written again.",
+            ("stage",),
+            registry=registry,
+        ).labels("projector")
         self.lag = Gauge(
             "cartwheel_consumer_lag_records",
             "Records on the topic that were not taken yet.",

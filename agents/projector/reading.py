@@ -16,6 +16,7 @@ from agents.projector.metrics import Metrics
 from agents.projector.table import BATCH_MAX, Row, row, take
 from agents.share import Share
 from schemas import codec
+from schemas.dead_letter import attempt_of
 
 POLL_MS = 500
 LOOK_SECONDS = 5.0
@@ -48,6 +49,8 @@ class Reading:
     async def _take(self, batches: Mapping[Any, Sequence[Any]]) -> None:
         rows: list[Row] = []
         for record in (record for records in batches.values() for record in records):
+            if record.headers and attempt_of(record.headers) > 1:
+                self._metrics.replayed.inc()
             try:
                 rows.append(row(record.value or b"", partition=record.partition, offset=record.offset))
             except codec.Undecodable as error:

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agents.reference.grammar import STEP, Grammar, Slot
+from agents.reference.grammar import ANY, BY_NAME, STEP, Grammar, Slot
 from agents.reference.lines import LINES
 from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Kind, Word, words_of
+from schemas.facts import BUILT_IN
 from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
-from streams.flowfile import durations
-from streams.flowfile.conditions import OPERATORS
+from streams.clock.span import SPAN
+from streams.clock.wall import TIME, WEEKDAYS
+from streams.flowfile.comparisons import OPERATORS
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
 
 CUSTOM = "^custom_[A-Za-z0-9_]+$"
 _NAME = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_LENGTH_MAX}
-_DURATION = {"type": "string", "minLength": 1, "pattern": f"^{durations.PATTERN}$"}
 _WORD = {"type": "string", "pattern": f"^{TRIGGER.replace('.', chr(92) + '.')}.+$"}
 _WHERE = "where"  # of which event is not known
 
@@ -39,6 +40,32 @@ def flow_file(grammar: Grammar) -> dict[str, Any]:
     return {**head, **made.of(grammar.file), "$defs": {name.replace(" ", "_"): part for name, part in parts.items()}}
 
 
+def _named(value: dict[str, Any]) -> dict[str, Any]:
+    """A mapping of names that the author chooses."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": value}
+
+
+def _pattern(*patterns: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": "|".join(f"^{pattern}$" for pattern in patterns)}
+
+
+_DAY = _pattern(f"({'|'.join(WEEKDAYS)})(-({'|'.join(WEEKDAYS)}))?")
+_LITERAL: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+#: Parts that look the same wherever they stand.
+_PARTS: dict[str, dict[str, Any]] = {
+    "match": _named(_WORD),
+    "cases": _named({"$ref": "#/$defs/way"}),
+    "words": _named({"enum": list(OPERATORS)}),
+    "span": {**_pattern(SPAN.pattern), "minLength": 1},
+    "time": _pattern(TIME.pattern),
+    "zone": {"type": "string", "minLength": 1},
+    "weekdays": {"anyOf": [_DAY, {"type": "array", "minItems": 1, "items": _DAY}]},
+    "storefront": {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]},
+    "reference": _pattern(r"trigger\..+", r"fact\.[A-Za-z_][A-Za-z0-9_]*"),
+    "value": {"anyOf": [_LITERAL, {"type": "array", "items": {"type": "string"}}]},
+}
+
+
 class _Maker:
     """Slots to schemas."""
 
@@ -49,36 +76,27 @@ class _Maker:
         """What may stand in a place."""
         if slot is None:
             return {}
-        for answer in slot.answers:
-            if isinstance(answer, Part):
-                return self._part(answer)
-            if isinstance(answer, Keys) and answer.what == STEP:
-                return _ref("step")
-        kinds = [self._kind(slot, answer) for answer in slot.answers]
+        if any(keys.what == STEP for keys in slot.keys) and not slot.part:
+            return _ref("step")
+        kinds = [self._kind(slot, answer) for answer in slot.told]
         return kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
 
-    def _part(self, part: Part) -> dict[str, Any]:
-        match part.name:
-            case "condition":
-                return _ref("condition" if part.prefix else _WHERE)
-            case "word":
-                return _WORD if part.prefix else {"type": "string"}
-            case "match":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
-            case "cases":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _ref("way")}
-            case "reference":
-                return {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}
-            case "values":
-                value = {"type": ["string", "number", "boolean"]}
-                return {"type": "object", "minProperties": 1, "additionalProperties": value}
-            case "ages":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _DURATION}
-        return _ref(part.name)
+    def _part(self, slot: Slot, part: Part) -> dict[str, Any]:
+        if part.name == "condition":
+            return _ref("condition" if part.prefix else _WHERE)
+        if part.name == "word":
+            return _WORD if part.prefix else {"type": "string"}
+        if part.name == "facts":
+            return _facts()
+        if part.name in BY_NAME:
+            return _named(self.of(slot.below.get(ANY)))
+        return _PARTS.get(part.name) or _ref(part.name)
 
     def _kind(self, slot: Slot, answer: Any) -> dict[str, Any]:
         if isinstance(answer, Items):
             return {"type": "array", "minItems": 1, "items": self.of(slot.item)}
+        if isinstance(answer, Part):
+            return self._part(slot, answer)
         return dict(answer.schema) if isinstance(answer, Value) else self._object(slot, answer)
 
     def _object(self, slot: Slot, keys: Keys) -> dict[str, Any]:
@@ -121,8 +139,17 @@ class _Maker:
         parts = {"type": "array", "minItems": 1, "items": _ref(name)}
         members = {"all": parts, "any": parts, "not": _ref(name)}
         members |= {prefix + word: _ref(_comparing(declared.kind)) for word, declared in words.items()}
-        members |= {key: self.of(slot) for key, slot in self._grammar.predicates(prefix).items()}
+        anything = {word: declared for short in BY_SHORT for word, declared in words_of(short).items()}
+        for key, slot in self._grammar.predicates(prefix).items():  # `items` is a word as well
+            word = [_ref(_comparing(anything[key].kind))] if not prefix and key in anything else []
+            members[key] = {"anyOf": [*word, self.of(slot)]} if word else self.of(slot)
         return {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": members}
+
+
+def _facts() -> dict[str, Any]:
+    """Those that are built in, and those of a policy file, of which the kind is not known here."""
+    members = {name: _ref(_comparing(declared.kind)) for name, declared in BUILT_IN.items()}
+    return {"type": "object", "minProperties": 1, "properties": members, "additionalProperties": {"type": "object"}}
 
 
 def comparisons() -> dict[str, Any]:
@@ -134,6 +161,7 @@ def comparisons() -> dict[str, Any]:
         "number": {"type": "number"},
         "money": _ref("money"),
         "instant": {"type": "string", "format": "date-time"},
+        "date": {"type": "string", "format": "date"},
     }
     for kind, operators in OPERATORS.items():
         operand = operands.get(kind, {"type": "string"})

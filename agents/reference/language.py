@@ -8,7 +8,7 @@ from agents.reference.grammar import STEP, Grammar, Slot
 from agents.reference.lines import LINES
 from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Word, words_of
-from streams.flowfile.conditions import OPERATORS
+from streams.flowfile.comparisons import OPERATORS
 
 PATH = "docs/reference/language.md"
 _HEAD = """# The language, in tables
@@ -24,9 +24,19 @@ _PARTS = {
     "way": "a way",
     "match": "`{ word: trigger.word }`",
     "cases": "`{ text: way }`",
-    "reference": "`trigger.word`, `fact.name` or text",
-    "values": "`{ name: trigger.word, fact.name or a value }`",
+    "facts": "`{ name: comparison }`",
+    "words": "`{ word: kind }`",
+    "span": "a span",
+    "time": "a time of the day",
+    "zone": "a time zone",
+    "weekdays": "weekdays",
+    "storefront": "`trigger.word`, `fact.name` or text",
+    "reference": "`trigger.word` or `fact.name`",
+    "value": "a value",
+    "values": "`{ name: value }`",
+    "names": "a mapping of names",
     "ages": "`{ fact: a duration }`",
+    "arms": "`{ name: arm }`",
 }
 
 
@@ -53,7 +63,7 @@ def _keys(grammar: Grammar) -> Iterator[str]:
 
 
 def _row(keys: Keys, name: str, slot: Slot | None) -> str:
-    takes = [says for says in _takes(slot.answers if slot else ()) if says]
+    takes = list(_takes(slot.told if slot else ()))
     defaults = [answer.default for answer in (slot.answers if slot else ()) if isinstance(answer, Value)]
     default = next((f"`{each}`" for each in defaults if each), "")
     if name in keys.required:
@@ -64,13 +74,10 @@ def _row(keys: Keys, name: str, slot: Slot | None) -> str:
 
 
 def _takes(answers: Iterable[object]) -> Iterator[str]:
-    parts = [answer for answer in answers if isinstance(answer, Part)]
-    if parts:
-        part = parts[0]
-        yield _PARTS.get(part.name) or (f"`{part.prefix}` and a word" if part.prefix else "a word")
-        return
     for answer in answers:
-        if isinstance(answer, Value):
+        if isinstance(answer, Part):
+            yield _PARTS.get(answer.name) or (f"`{answer.prefix}` and a word" if answer.prefix else "a word")
+        elif isinstance(answer, Value):
             yield answer.says
         elif isinstance(answer, Items):
             yield "a list"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+_TESTS = {
+    "eq": "exactly", "ne": "not", "gt": "more than", "gte": "at least", "lt": "less than", "lte": "at most",
+}  # fmt: skip
+
 LINES: dict[str, dict[str, str]] = {
     "a flow file": {
         "flow": "its name",
@@ -16,6 +20,7 @@ LINES: dict[str, dict[str, str]] = {
     "`entry`": {
         "trigger": "what admits somebody",
         "where": "a condition on the words of the event, written bare",
+        "filter": "a condition on the person, judged at entry and again before each message",
         "key": "a text word of the trigger: one enrollment per value of it, else one per profile",
         "retrigger": "what becomes of a live enrollment when the trigger comes again with its key",
         "reentry": "whether somebody may enter again after the end",
@@ -24,6 +29,7 @@ LINES: dict[str, dict[str, str]] = {
     "`trigger`": {
         "event": "the event by its short name",
         "source": "where it must come from; a source covers what stands below it",
+        "words": "of an event of your own: its words, each with its kind",
     },
     "`reentry`": {
         "min_gap": "so long must have passed",
@@ -38,9 +44,38 @@ LINES: dict[str, dict[str, str]] = {
     "`when`": {
         "event": "the event by its short name",
         "source": "where it must come from",
+        "words": "of an event of your own: its words, each with its kind",
         "where": "a condition on the words of that event, written bare",
         "match": "words of the event, each with the word of the trigger that it must equal",
     },
+    "`when` with `person`": {"person": "a condition on the person"},
+    "`event_count`": {
+        "event": "the event by its short name",
+        "source": "where it must come from",
+        "words": "of an event of your own: its words, each with its kind",
+        "where": "a condition on the words of that event, written bare",
+        "match": "words of the event, each with the word of the trigger that it must equal",
+        "in_last": "only those that occurred so long ago or later",
+        "since": "`start`: only those since this enrollment began, as exit rules count",
+        **{test: f"the number is {says} this" for test, says in _TESTS.items()},
+    },
+    "`last_event`": {
+        "event": "the event by its short name",
+        "source": "where it must come from",
+        "words": "of an event of your own: its words, each with its kind",
+        "where": "a condition on the words of the newest one, written bare",
+        "ago": "how long ago it was",
+    },
+    "`ago`": {test: f"{says} so long ago" for test, says in _TESTS.items()},
+    "`in_flow`": {"flow": "the name of the other flow", "ever": "`true`: now or at any time before"},
+    "`consent`": {"channel": "to what they have agreed", "storefront": "and for which storefront"},
+    "`now_between`": {
+        "local": "hours by the clock where the person is, half-open; they may cross midnight",
+        "on": "weekdays on which they begin",
+        "except": "days on which they do not begin",
+    },
+    "`plugin`": {"name": "of a registered predicate", "version": "of it; two may stand beside each other"},
+    "`items`": {"any": "a condition that some item satisfies", "all": "a condition that every item satisfies"},
     "a step": {
         "label": "its name; give every message one",
         "wait": "wait; the first wait counts from the trigger, a later one from the end of the step before",

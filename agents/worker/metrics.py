@@ -34,6 +34,7 @@ PASSED = ("ignored", "where_false")
 TIMERS = ("fired", "canceled", "stale")
 REFUSALS = (
     "anonymous",
+    "filter_false",
     "key_missing",
     "key_too_long",
     "reentry_never",
@@ -42,7 +43,20 @@ REFUSALS = (
     "too_many_enrollments",
     "state_full",
 )
-EVICTED = ("dedupe", "past", "history", "history_words", "poison", "messages", "consents")
+EVICTED = (
+    "dedupe",
+    "past",
+    "history",
+    "history_words",
+    "poison",
+    "facts",
+    "fact_members",
+    "fact_too_long",
+    "counters",
+    "count_days",
+    "messages",
+    "consents",
+)
 RECEIPTS = ("not_matched",)
 HELD = ("messages", "moments")
 
@@ -136,6 +150,9 @@ class Metrics:
         )
         self._evicted = Totals(
             "cartwheel_evicted", "What the bounds of state made us forget.", ["what"], _each(EVICTED)
+        )
+        self._misstated = Totals(
+            "cartwheel_facts_of_another_kind", "Facts that were stated in another kind than they are declared of."
         )
         self._timers = Totals(
             "cartwheel_timers",
@@ -235,6 +252,8 @@ class Metrics:
                 self._timers.add(count, (self._label_of.get(flow, OTHER), outcome))
             case ("held", what):
                 self._held.add(count, (what,))
+            case ("fact_wrong_kind", _):
+                self._misstated.add(count)
             case ("evicted", what):
                 self._evicted.add(count, (what,))
             case ("recall", _, channel):

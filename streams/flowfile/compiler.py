@@ -23,7 +23,7 @@ from streams.flowfile.step_kinds import KINDS
 from streams.flowfile.steps import END, Steps
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.surroundings import NOWHERE, Surroundings
-from streams.flowfile.values import reference
+from streams.flowfile.values import storefront
 
 _STATUSES: tuple[Literal["live", "draft"], ...] = ("live", "draft")
 _LATER_STATUSES = frozenset({"shadow", "draining", "held", "stopped"})
@@ -83,11 +83,11 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     nodes = reader.items(found.get("steps"), "`steps`")
     if nodes:
         steps.block(nodes, after=END)
-    storefront = reference(reader, found["storefront"], "`storefront`", head.scope) if "storefront" in found else None
     flow = Flow(
         name=reader.name(found.get("flow"), "`flow`"),
         status=reader.choice(found.get("status"), "`status`", _STATUSES, later=_LATER_STATUSES),
         trigger=head.trigger,
+        filter=head.filter,
         key=head.key,
         retrigger=head.retrigger,
         reentry=head.reentry,
@@ -95,7 +95,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
         exits=exits(reader, found.get("exit"), head.scope),
         exit_check=reader.choice(found.get("exit_check"), "`exit_check`", _EXIT_CHECKS),
         skew_ms=reader.duration(found.get("skew"), "`skew`", default_ms=SKEW_MS_DEFAULT, least_ms=0),
-        storefront=storefront,
+        storefront=storefront(reader, found.get("storefront"), head.scope),
         steps=steps.link() if nodes else (),
     )
     if not any(finding.severity == "error" for finding in reader.findings):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from schemas.catalog import BY_SHORT, TYPES, Word, words_of
-from schemas.conditions import EventMatch
+from schemas.conditions import Condition, EventMatch
 from schemas.flow import ExitRule, Reentry
 from schemas.limits import TRIGGER_AGE_MS_DEFAULT
-from streams.flowfile.conditions import Scope, condition, trigger_word
-from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
+from streams.flowfile.comparisons import Scope, trigger_word
+from streams.flowfile.conditions import condition
+from streams.flowfile.events import matched, named_event
+from streams.flowfile.nodes import Mapping, Node
 from streams.flowfile.reader import TRIGGER, Reader
 
 _Retrigger = Literal["ignore", "restart", "replace_context"]
@@ -20,7 +21,7 @@ _SCOPES: tuple[Literal["profile", "key"], ...] = ("profile", "key")
 _LATER_TRIGGERS = frozenset({
     "segment", "segment.enter", "segment.leave", "list.join", "date", "schedule", "price_drop", "back_in_stock", "api",
 })  # fmt: skip
-_LATER_ENTRY = frozenset({"filter", "profile", "holdout", "experiment", "backfill"})
+_LATER_ENTRY = frozenset({"profile", "holdout", "experiment", "backfill"})
 _LATER_RETRIGGERS = frozenset({"extend", "parallel", "end_and_restart"})
 _LATER_REENTRY = frozenset({"max", "per", "count_only_if_sent"})
 
@@ -29,6 +30,7 @@ class Entry(NamedTuple):
     """What `entry` compiles to, and the words that the rest of the file may use as `trigger.<word>`."""
 
     trigger: EventMatch
+    filter: Condition | None
     key: str | None
     retrigger: _Retrigger
     reentry: Reentry
@@ -38,19 +40,20 @@ class Entry(NamedTuple):
 
 def entry(reader: Reader, node: Node | None) -> Entry:
     """Compile `entry`."""
-    optional = ("where", "key", "retrigger", "reentry", "max_trigger_age")
+    optional = ("where", "filter", "key", "retrigger", "reentry", "max_trigger_age")
     found = reader.fields(node, "`entry`", required=("trigger",), optional=optional, later=_LATER_ENTRY)
     trigger = reader.fields(
-        found.get("trigger"), "`trigger`", required=("event",), optional=("source",), later=_LATER_TRIGGERS
+        found.get("trigger"), "`trigger`", required=("event",), optional=("source", "words"), later=_LATER_TRIGGERS
     )
-    event, words = _event(reader, trigger.get("event"))
-    where = condition(reader, found["where"], "`where`", Scope(words)) if "where" in found else None
-    scope = Scope(words, TRIGGER)
+    where = {"where": found["where"]} if "where" in found else {}
+    named = named_event(reader, trigger | where, condition)
+    scope = Scope(named.words, TRIGGER, person=True)
     if node is not None and "reentry" not in found:
         message = "no `reentry` is chosen, so anybody may enter again right after the end; say `reentry: always` if so"
         reader.note("no_reentry_chosen", node, message)
     return Entry(
-        trigger=EventMatch(event=event, sources=_sources(reader, trigger.get("source")), where=where),
+        trigger=named.match,
+        filter=condition(reader, found["filter"], "`filter`", scope) if "filter" in found else None,
         key=trigger_word(reader, found["key"], "`key`", scope, kind="text") if "key" in found else None,
         retrigger=reader.choice(found.get("retrigger"), "`retrigger`", _RETRIGGERS, later=_LATER_RETRIGGERS),
         reentry=_reentry(reader, found.get("reentry"), has_key="key" in found),
@@ -68,62 +71,26 @@ def exits(reader: Reader, node: Node | None, scope: Scope) -> tuple[ExitRule, ..
 
 def _exit(reader: Reader, node: Node, scope: Scope) -> ExitRule:
     rule = reader.fields(node, "an exit rule", required=("when",), optional=("reason",))
-    when = reader.fields(
-        rule.get("when"), "`when`", required=("event",), optional=("source", "where", "match"),
-        later=("segment", "filter", "profile"),
-    )  # fmt: skip
-    event, words = _event(reader, when.get("event"))
-    where = condition(reader, when["where"], "`where`", Scope(words)) if "where" in when else None
+    when = rule.get("when")
+    if isinstance(when, Mapping) and "person" in when.entries:
+        return _exit_of_person(reader, node, rule, scope)
+    keys = ("source", "words", "where", "match")
+    found = reader.fields(when, "`when`", required=("event",), optional=keys, later=("segment", "filter", "profile"))
+    named = named_event(reader, found, condition)
     return ExitRule(
-        when=EventMatch(event=event, sources=_sources(reader, when.get("source")), where=where),
-        match=_match(reader, when.get("match"), Scope(words), scope),
-        reason=reader.name(rule["reason"], "`reason`") if "reason" in rule else event,
+        when=named.match,
+        match=matched(reader, found.get("match"), named.words, scope),
+        reason=reader.name(rule["reason"], "`reason`") if "reason" in rule else named.match.event,
     )
 
 
-def _match(reader: Reader, node: Node | None, event: Scope, trigger: Scope) -> tuple[tuple[str, str], ...]:
-    if node is None:
-        return ()
-    reader.asks(node, "match")
-    if not isinstance(node, Mapping) or not node.entries:
-        expected = f"`match` must be a mapping such as {{ order_id: {TRIGGER}order_id }}, not {shown(node)}"
-        reader.note("wrong_shape", node, expected)
-        return ()
-    pairs: list[tuple[str, str]] = []
-    for word, (place, value) in node.entries.items():
-        ours = trigger_word(reader, place, "a key of `match`", event)
-        theirs = trigger_word(reader, value, f"`{cut(word)}`", trigger)
-        pairs.append((ours, theirs))
-        if event.words and trigger.words and ours in event.words and theirs in trigger.words:
-            _same_kind(reader, value, (ours, event.words[ours]), (theirs, trigger.words[theirs]))
-    return tuple(pairs)
-
-
-def _same_kind(reader: Reader, place: Node, event: tuple[str, Word], trigger: tuple[str, Word]) -> None:
-    if event[1].kind != trigger[1].kind:
-        message = f"`{event[0]}` is {event[1].kind} and `{TRIGGER}{trigger[0]}` is {trigger[1].kind}; they never match"
-        reader.note("wrong_kind", place, message)
-
-
-def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | None]:
-    """The short name of an event type and its words; no words when it is not known."""
-    reader.asks(node, "event")
-    name = reader.text(node, "`event`")
-    if node is None or name is None:
-        return "", None
-    if name in BY_SHORT or (name.startswith("custom_") and name.isidentifier()):
-        return name, words_of(name)
-    if name in TYPES:
-        message = f"events go by their short names here, not `{name}`"
-        reader.note("unknown_event", node, message, suggestion=TYPES[name].short)
-    else:
-        reader.unknown("unknown_event", node, f"there is no event `{cut(name)}`", name, BY_SHORT)
-    return name, None
-
-
-def _sources(reader: Reader, node: Node | None) -> tuple[str, ...]:
-    nodes = reader.items(node, "`source`") if isinstance(node, Listing) else () if node is None else (node,)
-    return tuple(reader.source(part, "a source") for part in nodes)
+def _exit_of_person(reader: Reader, node: Node, rule: dict[str, Node], scope: Scope) -> ExitRule:
+    """Nothing names such a rule, so it must say its reason."""
+    found = reader.fields(rule["when"], "`when` with `person`", required=("person",))
+    if "reason" not in rule:
+        reader.note("missing_key", node, "an exit rule on the person needs the key `reason`")
+    reason = reader.name(rule.get("reason"), "`reason`")
+    return ExitRule(person=condition(reader, found.get("person"), "`person`", scope), reason=reason)
 
 
 def _reentry(reader: Reader, node: Node | None, *, has_key: bool) -> Reentry:

@@ -80,6 +80,13 @@ MEANINGS: dict[Code, Meaning] = {
         "The event does not have this word.",
         "Take a declared word, bare in `where`, and with `trigger.` before it everywhere else.",
     ),
+    "unknown_fact": _error(
+        "There is no fact of this name.", "Take one from the reference, or declare one of your own in the policy file."
+    ),
+    "out_of_place": _error(
+        "Something is asked in a place where it cannot be answered.",
+        "Ask about the person in `filter`, in an exit rule with `person`, or in a step; `where` judges the event.",
+    ),
     "unknown_operator": _error("There is no such comparison.", "Take an operator that the kind of the word has."),
     "wrong_kind": _error(
         "Values of two kinds are compared, or an operator is used that the kind does not have.",
@@ -88,7 +95,9 @@ MEANINGS: dict[Code, Meaning] = {
     "bad_money": _error(
         "An amount of money is not written as a decimal and a currency.", 'Write `{ money: "20.00", currency: USD }`.'
     ),
-    "bad_instant": _error("This is no moment.", "Write it as RFC 3339: `2026-11-21T10:00:00Z`."),
+    "bad_instant": _error(
+        "This is no moment, or no day.", "Write it as RFC 3339, `2026-11-21T10:00:00Z`; a day as `2026-11-21`."
+    ),
     "scope_without_key": _error(
         "Re-entry is judged per key, and the flow has none.",
         "Add `key: trigger.WORD` to `entry`, or leave `scope` out.",
@@ -114,7 +123,7 @@ MEANINGS: dict[Code, Meaning] = {
     # --- files beside each other ---
     "flow_twice": _error("Two files of a folder hold flows of one name.", "Rename one of the flows."),
     # --- a test timeline is wrong ---
-    "bad_time": _error("This is no time of a timeline.", 'Write `"10:40"`, `"10:40:05"`, or a full RFC 3339 time.'),
+    "bad_time": _error("This is no time.", 'Write `"10:40"`, `"10:40:05"`, or a full RFC 3339 time.'),
     "not_in_order": _error(
         "The lines of a timeline do not stand in the order in which they arrive.", "Move the line."
     ),

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from schemas.limits import STEPS_MAX
 from schemas.steps import Step, Stop
-from streams.flowfile.conditions import Scope
+from streams.flowfile.comparisons import Scope
 from streams.flowfile.graph import check_ways
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader, listed

@@ -7,6 +7,7 @@ says it stands in the envelope.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping as MappingOf
 from typing import Any, NamedTuple
 
 from schemas import codec
@@ -15,7 +16,7 @@ from schemas.event import Event
 from schemas.identity import Identity, profile_id, strongest
 from schemas.instants import from_wire, to_wire
 from schemas.money import AMOUNT_PATTERN
-from streams.flowfile.conditions import instant, money
+from streams.flowfile.comparisons import date, instant, money
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, shown
 from streams.flowfile.reader import Reader
 from streams.timeline import DAY
@@ -25,6 +26,8 @@ CURRENCY_DEFAULT = "USD"
 PHONE = "+12025550100"  # everybody's: people are told apart by their names; of a country with many zones, so of none
 LATEST_AT = from_wire("2200-01-01T00:00:00Z")  # so that every wait from here still ends at a time that can be written
 
+Words = MappingOf[str, Word]
+NO_WORDS: Words = {}
 WHO = ("profile", "anonymous")
 _CLOCK_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{3})?)?")
 
@@ -55,11 +58,16 @@ def time_of(reader: Reader, node: Node | None, what: str, *, default: int = 0) -
     return found
 
 
-def event(reader: Reader, node: Node, *, short: str, envelope: Envelope, people: dict[str, str]) -> Event | None:
-    """The event, or None after noting what is wrong with it. `people` learns who it is about."""
+def event(
+    reader: Reader, node: Node, *, short: str, envelope: Envelope, people: dict[str, str], declared: Words = NO_WORDS
+) -> Event | None:
+    """The event, or None after noting what is wrong with it. `people` learns who it is about.
+
+    `declared` are the words that the flow declares of a type of one's own.
+    """
     mistakes = len(reader.findings)
     type_ = BY_SHORT[short].name if short in BY_SHORT else "custom." + short.removeprefix("custom_")
-    words = words_of(short)
+    words = words_of(short) | dict(declared)
     found = reader.fields(node, f"`{short}`", optional=(*WHO, *words))
     if not isinstance(node, Mapping):
         return None
@@ -106,6 +114,8 @@ def _value(reader: Reader, node: Node, what: str, word: Word) -> Any:
         return reader.boolean(node, what)
     if word.kind == "instant":
         return to_wire(instant(reader, node, what))
+    if word.kind == "date":
+        return date(reader, node, what)
     if word.kind == "list":
         return [_plain(item) for item in reader.items(node, what)]
     if isinstance(node, Scalar) and node.kind == "number" and node.text.isdigit():

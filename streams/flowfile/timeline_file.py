@@ -15,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from schemas.catalog import BY_SHORT
+from schemas.catalog import BY_SHORT, Word
 from schemas.control import Watermark
 from schemas.flow import Flow
 from schemas.instants import to_wire
+from streams.asks import declared_of
 from streams.flowfile.findings import FlowFileError, Unreadable
 from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader, listed
 from streams.flowfile.strict_yaml import parse
-from streams.flowfile.timeline_event import TENANT, Envelope, event, time_of
+from streams.flowfile.timeline_event import NO_WORDS, TENANT, Envelope, event, time_of
 from streams.timeline import Expected, ExpectedTotal, Happening, Happens, Timeline, Total
 
 SOURCE_DEFAULT = "test"
@@ -40,7 +41,7 @@ def load_timelines(text: str | bytes, *, name: str, flow: Flow) -> tuple[Timelin
     timelines: tuple[Timeline, ...] = ()
     try:
         nodes = reader.items(parse(text, reader.findings), "a timeline file")
-        timelines = tuple(_TimelineReader(reader, flow).read(node) for node in nodes)
+        timelines = tuple(TimelineReader(reader, flow).read(node) for node in nodes)
     except Unreadable:
         pass  # The findings say why.
     if reader.findings:
@@ -48,7 +49,7 @@ def load_timelines(text: str | bytes, *, name: str, flow: Flow) -> tuple[Timelin
     return timelines
 
 
-class _TimelineReader:
+class TimelineReader:
     """Reads one timeline. `people` grows with the lines: profile id to the name in the file."""
 
     def __init__(self, reader: Reader, flow: Flow) -> None:
@@ -57,14 +58,18 @@ class _TimelineReader:
         named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits) if rule.when is not None]
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
-        self._people: dict[str, str] = {}
+        self.declared: dict[str, dict[str, Word]] = {}  # words of events of one's own
+        for of in declared_of(flow):
+            own = {name: Word(("properties", name), kind) for name, kind in of.words}
+            self.declared.setdefault(of.event, {}).update(own)
+        self.people: dict[str, str] = {}
         self._lines_are_sound = True  # else a line that could not be read may be what the others seem to lack
 
     def read(self, node: Node) -> Timeline:
         found = self.reader.fields(node, "a timeline", required=("name", "timeline", "expect"))
         mistakes = len(self.reader.findings)
         lines = self.reader.items(found.get("timeline"), "`timeline`")
-        happenings = [self._happens(line, number) for number, line in enumerate(lines, 1)]
+        happenings = [self.happens(line, number) for number, line in enumerate(lines, 1)]
         ends = [isinstance(line, Mapping) and "end" in line.entries for line in lines]
         self._lines_are_sound = len(self.reader.findings) == mistakes
         if self._lines_are_sound:
@@ -74,7 +79,7 @@ class _TimelineReader:
             line=node.line,
             happenings=tuple(happenings),
             expectations=tuple(map(self._expectation, self.reader.items(found.get("expect"), "`expect`"))),
-            people=self._people,
+            people=self.people,
             ends_at=happenings[-1].at if any(ends) else None,
         )
 
@@ -84,7 +89,8 @@ class _TimelineReader:
                 message = "lines come in the order in which they arrive, and nothing after `end`"
                 self.reader.note("not_in_order", line, message)
 
-    def _happens(self, node: Node, number: int) -> Happens:
+    def happens(self, node: Node, number: int) -> Happens:
+        """One line; `number` makes the id of its event."""
         kind = self._one_of(node, "a line of a timeline", ENVELOPE, (*BY_SHORT, *_OTHERS), custom=True)
         if kind is None:
             return Happens(0, None)
@@ -107,7 +113,9 @@ class _TimelineReader:
             dedupe_key=self.reader.text(found.get("dedupe_key"), "`dedupe_key`"),
             backfill=self.reader.boolean(found.get("backfill"), "`backfill`"),
         )
-        return Happens(arrives_at, event(self.reader, body, short=kind, envelope=envelope, people=self._people))
+        declared = self.declared.get(kind, NO_WORDS)
+        what = event(self.reader, body, short=kind, envelope=envelope, people=self.people, declared=declared)
+        return Happens(arrives_at, what)
 
     def _one_of(
         self, node: Node, what: str, beside: Sequence[str], kinds: Sequence[str], *, custom: bool = False
@@ -162,7 +170,7 @@ class _TimelineReader:
 
     def _profile(self, node: Node | None) -> str | None:
         name = self.reader.text(node, "`profile`")
-        if node is not None and name is not None and self._lines_are_sound and name not in self._people.values():
+        if node is not None and name is not None and self._lines_are_sound and name not in self.people.values():
             message = f"nobody is called `{cut(name)}` in this timeline"
-            self.reader.unknown("bad_choice", node, message, name, sorted(set(self._people.values())))
+            self.reader.unknown("bad_choice", node, message, name, sorted(set(self.people.values())))
         return name

@@ -12,6 +12,7 @@ FACT = "fact."
 
 def value(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
     """A reference, or a text, number, `true` or `false` as it is written."""
+    reader.asks(node, "value")
     scalar = reader.scalar(node, what)
     if scalar is None:
         return Value("literal", "")
@@ -22,9 +23,14 @@ def value(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
     return reference(reader, scalar, what, scope)
 
 
+def storefront(reader: Reader, node: Node | None, scope: Scope) -> Value | None:
+    """`storefront: trigger.channel_id`, of a flow or of a message."""
+    reader.asks(node, "storefront")
+    return None if node is None else reference(reader, node, "`storefront`", scope)
+
+
 def reference(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
     """A reference, or any other text. A whole number needs no quotes, as in the cases of `route`."""
-    reader.asks(node, "reference")
     if isinstance(node, Scalar) and node.kind == "number" and node.text.isdigit():
         return Value("literal", node.text)
     text = reader.text(node, what) or ""

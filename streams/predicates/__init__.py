@@ -1,47 +1,58 @@
-"""Predicates: one module per kind, one line each in this table; and how they are joined, in three values.
+"""Predicates: what can be asked about a person, one module per kind, and one line each in this table.
 
-A missing word is unknown; unknown is not false, and `not unknown` is unknown. A condition must be true to count.
+`streams.conditions` joins them with comparisons of words. A condition must be true to count: unknown is not true.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from schemas.conditions import All, AnyOf, Compare, Condition, Items, Not
-from streams.predicates.compare import compare
+from schemas.conditions import Compare, Condition, Consented, EventCount, FactIs, InFlow, LastEvent, NowBetween
+from streams import conditions
+from streams.conditions import judge_words as judge_words
+from streams.conditions import leaves
+from streams.conditions import words_used as words_used
+from streams.predicates import consent, event_count, fact, in_flow, last_event, now_between, plugin
 from streams.view import View
 
-JUDGES: dict[type, Callable[[Any, View], bool | None]] = {}
+
+class Predicate(NamedTuple):
+    """One kind of question."""
+
+    judge: Callable[[Any, View], bool | None]  # the answer
+    look: Callable[[Any, View], Any]  # what was found
+    name: Callable[[Any], str]  # of what was asked
+
+
+KINDS: dict[type, Predicate] = {
+    EventCount: Predicate(event_count.judge, event_count.look, event_count.name),
+    LastEvent: Predicate(last_event.judge, last_event.look, last_event.name),
+    FactIs: Predicate(fact.judge, fact.look, fact.name),
+    InFlow: Predicate(in_flow.judge, in_flow.look, in_flow.name),
+    Consented: Predicate(consent.judge, consent.look, consent.name),
+    NowBetween: Predicate(now_between.judge, now_between.look, now_between.name),
+    plugin.Bound: Predicate(plugin.judge, plugin.look, plugin.name),
+}
+JUDGES: conditions.Judges = {kind: predicate.judge for kind, predicate in KINDS.items()}
+
+VALUES_MAX = 20  # of a condition that are told; the rest of them are not
 
 
 def judge(condition: Condition, view: View) -> bool | None:
     """True, false or unknown. Bounded by the size of the condition."""
-    if isinstance(condition, Compare):
-        return compare(condition, view.words.get(condition.word))
-    if isinstance(condition, Not):
-        inner = judge(condition.part, view)
-        return None if inner is None else not inner
-    if isinstance(condition, All | AnyOf):
-        answers = [judge(part, view) for part in condition.parts]
-        decisive = isinstance(condition, AnyOf)
-        if decisive in answers:
-            return decisive
-        return None if None in answers else not decisive
-    return JUDGES[type(condition)](condition, view)
+    return conditions.judge(condition, view, JUDGES)
 
 
-def judge_words(condition: Condition, words: Mapping[str, Any]) -> bool | None:
-    """The same for a condition on words alone."""
-    return judge(condition, View(words))
-
-
-def words_used(condition: Condition | None) -> frozenset[str]:
-    """The words of the event at hand, or of the trigger, that a condition asks for."""
-    if isinstance(condition, Compare):
-        return frozenset({condition.word})
-    if isinstance(condition, Not):
-        return words_used(condition.part)
-    if isinstance(condition, All | AnyOf):
-        return frozenset().union(*(words_used(part) for part in condition.parts))
-    return frozenset({"items"}) if isinstance(condition, Items) else frozenset()
+def compared(condition: Condition, view: View) -> dict[str, Any]:
+    """What a condition has looked at, and found: for decisions, so that they can be understood."""
+    found: dict[str, Any] = {}
+    for leaf in leaves(condition):
+        if len(found) == VALUES_MAX:
+            break
+        if isinstance(leaf, Compare):
+            found[leaf.word] = view.words.get(leaf.word)
+        elif type(leaf) in KINDS:
+            predicate = KINDS[type(leaf)]
+            found[predicate.name(leaf)] = predicate.look(leaf, view)
+    return found

@@ -3,6 +3,7 @@
 For example:
 
     exit_check at_send, an order since the anchor  -> ended by its reason
+    an exit rule on the person is true by now      -> ended by its reason
     the settle gate timed out with `skip`          -> skipped `settle_timeout`, the flow goes on
     21:30 there, window 08:00-21:00                -> held `window` until 08:00, then judged by all gates again
     a record of this profile could not be taken    -> held `poison`, until an operator has dealt with it

@@ -60,7 +60,9 @@ async def test_a_server_that_is_absent_is_asked_for_a_while_and_then_named(
         assert f"CARTWHEEL_{what.upper().removesuffix('QL')}" in _next(done)
 
 
-@pytest.mark.parametrize("arguments", [WORKER, ("dispatcher",), ("intake",)], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "arguments", [WORKER, ("dispatcher",), ("intake",), ("projector",)], ids=lambda words: words[0]
+)
 async def test_a_configured_port_that_is_taken_is_named(
     environ: dict[str, str], settings: Settings, taken_port: str, arguments: tuple[str, ...]
 ) -> None:
@@ -72,7 +74,9 @@ async def test_a_configured_port_that_is_taken_is_named(
     assert variable in _next(done)
 
 
-@pytest.mark.parametrize("arguments", [WORKER, ("dispatcher",), ("intake",)], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "arguments", [WORKER, ("dispatcher",), ("intake",), ("projector",)], ids=lambda words: words[0]
+)
 async def test_topics_that_are_missing_are_an_error_that_says_how_to_make_them(
     environ: dict[str, str], arguments: tuple[str, ...]
 ) -> None:

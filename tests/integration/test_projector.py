@@ -253,13 +253,14 @@ async def test_it_answers_why_and_why_not(stage: Stage) -> None:
         ("why-not", "Ann@example.com", "cart", "--tenant", "acme"),
         ("why-not", f"acme/{ANN}", "browse"),
         ("why-not", f"acme/{ANN}", "welcome"),
+        ("why-not", "ann@example.com", "cart"),
     ]
     told = [await cartwheel(*words, "--json", environ=stage.environ) for words in asked]
-    assert [one.code for one in told] == [0, 65, 65, 0, 0, 0], told
+    assert [one.code for one in told] == [0, 65, 65, 0, 0, 0, 0], told
     assert [one["decision_id"] for one in told[0].data["story"]] == [f"{number:032x}" for number in range(10, 14)]
     assert told[0].data["decision"]["command_id"] == command_id
     verdicts = [(one.data["verdict"], one.data["times"]) for one in told[3:]]
-    assert verdicts == [("refused", 1), ("refused", 1), ("never_triggered", 0)]
+    assert verdicts == [("refused", 1), ("refused", 1), ("never_triggered", 0), ("unknown_person", 0)]
     plain = await cartwheel("why", command_id, environ=stage.environ)
     assert "remind: a message was ordered." in plain.out
     assert json.loads(told[0].out)["fate"] is None

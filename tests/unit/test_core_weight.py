@@ -7,9 +7,12 @@ from msgspec import Raw
 
 from schemas.codec import pack_profile
 from schemas.conditions import Compare
+from schemas.dossier import Count, Stated
 from schemas.event import Event
 from schemas.limits import PROFILE_BYTES_MAX
-from streams import dedupe
+from schemas.profile import Profile
+from streams import dedupe, weight
+from streams.recorder import Recorder
 from tests.unit.stage import Stage, checkout, event, exit_on, flow, order, work
 
 #: An exit that asks for a large word, so that it is kept of every order.
@@ -98,3 +101,18 @@ def test_a_trigger_that_would_push_out_orders_is_refused() -> None:
     stage.event(cart)
     assert stage.story == ["10:01 refused state_full"]
     assert len(stage.profile().history) == 14
+
+
+def test_counters_are_forgotten_last_those_that_know_least_first() -> None:
+    """Semantics 8.3: facts stay, and what is left fits."""
+    profile = Profile(tenant="acme", profile_id="ann")
+    out = Recorder(topic="log", partition=0, clock="live", version="")
+    known = profile.known()
+    known.facts["city"] = Stated("Paris", 1)
+    known.counts |= {f"{n:02}": Count(total=n, newest=[n, n, {"note": "x" * 4_000}]) for n in range(20)}
+    weight.add(profile, PROFILE_BYTES_MAX, out)
+    evicted = out.tallies["evicted", "counters"]
+    assert evicted > 0
+    assert sorted(known.counts) == [f"{n:02}" for n in range(evicted, 20)]
+    assert set(known.facts) == {"city"}
+    assert len(pack_profile(profile)) <= weight.ROOM < len(pack_profile(profile)) + 4_100

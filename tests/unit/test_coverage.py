@@ -116,10 +116,11 @@ def decided(flow: Flow, one: Timeline) -> list[Decision]:
 def test_every_way_of_a_split_and_of_a_wait_for_events_is_named() -> None:
     arms = (Arm(name="a", weight=50, next=1), Arm(name="b", weight=50, next=2))
     branches = (Branch(when=EventMatch(event="order_placed"), next=2),)
-    split = Split(label="halves", salt="s", arms=arms)
+    split = Split(label="halves", salt="s", arms=arms, holdout_per_thousand=100)
     waiting = WaitEvent(label="answer", branches=branches, timeout=Span(ms=1), on_timeout=2)
     flow = replace(FLOW, exits=(), steps=(split, waiting, Stop(label="over", reason="done")))
     assert coverage.ways(flow) == [
+        Way("halves", "holdout", ("holdout",)),
         Way("halves", "arm a", ("arms", "a")),
         Way("halves", "arm b", ("arms", "b")),
         Way("answer", "1: order_placed", ("branches", 0)),
@@ -127,8 +128,8 @@ def test_every_way_of_a_split_and_of_a_wait_for_events_is_named() -> None:
         Way("over", "stop", ()),
     ]
     probed = coverage.with_probes(flow).steps
-    assert [step.label.partition("\x1f")[0] for step in probed] == ["halves"] * 3 + ["answer"] * 3 + ["over"] * 2
-    assert probed[2].next == 6  # type: ignore[union-attr]  # of arm b: the probe of the stop
+    assert [step.label.partition("\x1f")[0] for step in probed] == ["halves"] * 4 + ["answer"] * 3 + ["over"] * 2
+    assert probed[3].next == 7  # type: ignore[union-attr]  # of arm b: the probe of the stop
 
 
 @pytest.fixture

@@ -40,6 +40,19 @@ UNSEEN = {
     "sends: a cap that skips and expires",
     "sends: a variable called trigger",
     "sends: a variable of a fact without a name",
+    "conditions: a count without a number",
+    "conditions: a count in a window and since the start",
+    "conditions: a count whose match compares across kinds",
+    "conditions: the last event, and nothing asked of it",
+    "conditions: the last event, ago without a comparison",
+    "conditions: a weekday that is none",
+    "conditions: a word of one's own with the name of another",
+    "conditions: an exit rule on the person without a reason",
+    "entry: a key that is a list of items",
+    "operands: a number with an exponent",
+    "operands: a number of forty digits",
+    "ways: a route by a list",
+    "ways: a case that is a boolean",
 }
 
 

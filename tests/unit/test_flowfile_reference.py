@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.catalog import BY_SHORT, words_of
 from streams.flowfile import load, load_timelines
-from streams.flowfile.conditions import OPERATORS
+from streams.flowfile.comparisons import OPERATORS
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "flow-files.md").read_text()
 
@@ -19,7 +19,7 @@ def section(title: str) -> str:
 def test_its_examples_compile() -> None:
     *flows, timelines = re.findall(r"^```yaml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
     compiled = [load(text, name="flow-files.md") for text in flows]
-    assert len(compiled) == 2
+    assert len(compiled) == 3
     assert load_timelines(timelines, name="flow-files.md", flow=compiled[0])
 
 

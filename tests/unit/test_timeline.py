@@ -108,6 +108,19 @@ def test_a_failure_says_what_was_expected_and_what_came() -> None:
         "sent: store_two at 10:16 for p1",
         "ended: done at 10:16 for p1",
     ]
+    assert result.story[1].endswith("(step settle_1, complete_through {magento1.orders nothing}, due_at 10:15)")
+
+
+def test_a_word_that_looks_like_an_instant_is_shown_as_it_is() -> None:
+    flow = load(ABANDONED_CHECKOUT.replace("checkout_id: trigger.checkout_id }", "coupon: trigger.coupon }"), name="f")
+    odd = "2026-01-45T10:00:00.000Z"
+    result = play(
+        START.replace("channel_id: 2", f'coupon: "{odd}"'),
+        f'{{ at: "10:05", order_placed: {{ profile: p1, coupon: "{odd}" }} }}',
+        expect="{ sends: 0 }",
+        flow=flow,
+    )
+    assert odd in result.story[1]
 
 
 def test_totals_can_be_of_one_person() -> None:

@@ -60,6 +60,7 @@ def test_the_cause_is_an_event_or_a_moment() -> None:
 @pytest.mark.parametrize(
     ("decisions", "verdict", "at", "times"),
     [
+        (None, "unknown_person", None, 0),
         ([], "never_triggered", None, 0),
         ([decision("refused", "trigger_too_old", run=None)], "refused", 0, 1),
         ([ENTERED], "waiting", 0, 1),
@@ -83,7 +84,9 @@ def test_the_cause_is_an_event_or_a_moment() -> None:
         ),
     ],
 )
-def test_the_newest_attempt_says_why_not(decisions: list[Decision], verdict: str, at: int | None, times: int) -> None:
+def test_the_newest_attempt_says_why_not(
+    decisions: list[Decision] | None, verdict: str, at: int | None, times: int
+) -> None:
     found = answers.why_not(decisions)
     assert (found.verdict, found.times) == (verdict, times)
     assert (found.decision and found.decision.cause.offset) == at
@@ -98,6 +101,8 @@ def test_why_not_is_answered_in_sentences() -> None:
     assert lines[-2].endswith("entered the flow; its moment, which came with record 0 of log/3")
     [line] = why_not.sentences(answers.why_not([]), profile="ann", flow="cart")
     assert "was never triggered" in line
+    unknown = " ".join(why_not.sentences(answers.why_not(None), profile="ann", flow="cart"))
+    assert "events name them otherwise" in unknown
 
 
 def test_why_is_answered_in_sentences() -> None:

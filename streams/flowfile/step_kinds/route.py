@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.steps import Route, Step, Value
-from streams.flowfile.conditions import trigger_word
+from streams.flowfile.comparisons import trigger_word
 from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader
 from streams.flowfile.steps import Place, Steps, Target

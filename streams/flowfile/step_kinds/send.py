@@ -11,7 +11,7 @@ from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds import settle
 from streams.flowfile.steps import Place, Steps
-from streams.flowfile.values import reference, value
+from streams.flowfile.values import storefront, value
 from streams.flowfile.windows import window
 
 PRIORITY_DEFAULT = 5
@@ -59,11 +59,10 @@ def _what_may_hold_it(steps: Steps, found: dict[str, Node]) -> dict[str, Any]:
     reader = steps.reader
     valid_ms = reader.duration(found.get("valid"), "`valid`", default_ms=MARKETING_VALID_MS)
     hours = window(reader, found["window"], "`window`", holidays=True) if "window" in found else None
-    storefront = reference(reader, found["storefront"], "`storefront`", steps.scope) if "storefront" in found else None
     return {
         "valid_ms": valid_ms,
         "window": hours,
-        "storefront": storefront,
+        "storefront": storefront(reader, found.get("storefront"), steps.scope),
         "cap": _cap(reader, found["cap"]) if "cap" in found else None,
         "fresh": _fresh(reader, found.get("fresh")),
         "variables": _variables(steps, found.get("variables")),

@@ -1,0 +1,123 @@
+"""`cartwheel rehearse`: walk one person through a flow, line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec.structs import replace
+
+from agents.cli.options import takes_console
+from agents.console import Console
+from agents.errors import InputRefused
+from agents.flow_files import load_flows
+from schemas.decision import Decision
+from schemas.instants import to_wire
+from streams.rehearsal import Rehearsal
+from streams.rehearsing import HELP, Misunderstood, Session, Turn
+from streams.telling import moment, tell
+
+LINE_LENGTH_MAX = 10_000
+
+
+@click.command()
+@click.argument("flow", type=click.Path(path_type=Path))
+@click.option("--events", type=click.Path(path_type=Path), help="Play the lines of this file [the keyboard, or stdin].")
+@takes_console
+def command(*, flow: Path, events: Path | None, console: Console) -> None:
+    """Walk one person through a flow: say what happens, and see every decision with the values that it compared.
+
+    FLOW is a flow file, or a folder of flows that all run. Lines are events in the words of timelines, `advance 2h`,
+    `until 09:00`, `watermark SOURCE`, `state`, `why`, `help` and `quit`. After each it shows who waits until when, and
+    what would be decided next. A line that cannot be understood ends a file with exit code 65.
+    """
+    flows = [replace(one, status="live") for one in load_flows(flow)]
+    session = Session(flows[0], lambda: Rehearsal(flows))
+    asking = events is None and sys.stdin.isatty()
+    turns: list[dict[str, Any]] = []
+    if asking:
+        console.say("\n".join(("It is 10:00 on 1 January 2026 UTC.", *HELP)))
+    for number, line in _lines(session, events, asking=asking):
+        try:
+            turn = session.turn(line)
+        except Misunderstood as error:
+            if not asking:
+                raise InputRefused(
+                    f"{events or 'stdin'} line {number}: {error}", next_step="correct the line; `help` lists the others"
+                ) from None
+            console.say(str(error))
+            continue
+        ahead = session.ahead()
+        turns.append(_as_data(line, turn, session.pending(), ahead))
+        if not console.as_json:
+            console.out.print("\n".join(_told(line, turn, session.pending(), ahead, echo=not asking)), markup=False)
+    console.result({"turns": turns})
+
+
+def _lines(session: Session, events: Path | None, *, asking: bool) -> Iterator[tuple[int, str]]:
+    """Every line that says something, until `quit` or the end."""
+    for number, text in enumerate(_typed(session) if asking else _written(events), start=1):
+        line = text.strip()
+        if line == "quit":
+            return
+        if line and not line.startswith("#"):
+            yield number, line
+
+
+def _typed(session: Session) -> Iterator[str]:
+    with contextlib.suppress(ImportError):
+        importlib.import_module("readline")  # it lets lines be edited and called back
+    with contextlib.suppress(EOFError):
+        while True:
+            yield input(f"{moment(to_wire(session.now))}> ")
+
+
+def _written(events: Path | None) -> Iterator[str]:
+    try:
+        with events.open() if events else contextlib.nullcontext(sys.stdin) as file:
+            while text := file.readline(LINE_LENGTH_MAX):
+                yield text
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputRefused(f"{events} cannot be read ({error})", next_step="give a readable file of lines") from error
+
+
+def _as_data(line: str, turn: Turn, pending: list[str], ahead: list[Decision]) -> dict[str, Any]:
+    return {
+        "line": line,
+        "at": to_wire(turn.at),
+        "decisions": msgspec.to_builtins(turn.decisions),
+        "commands": msgspec.to_builtins(turn.commands),
+        "not_taken": [f"{one.reason}: {one.detail}" for one in turn.dead_letters],
+        "counted": turn.counted,
+        "answers": turn.answers,
+        "pending": pending,
+        "next": msgspec.to_builtins(ahead),
+    }
+
+
+def _told(line: str, turn: Turn, pending: list[str], ahead: list[Decision], *, echo: bool) -> Iterator[str]:
+    if echo:
+        yield f"> {line}"
+    if turn.answers:
+        yield from turn.answers
+        return
+    for letter in turn.dead_letters:
+        yield f"  not taken: {letter.reason}: {letter.detail}"
+    messages = {one.command_id: one for one in turn.commands}
+    for one in turn.decisions:
+        order = messages.get(one.command_id or "")
+        how = ""
+        if order is not None:
+            how = f", {order.channel} {order.template} to {', '.join(order.addresses.values()) or 'nobody'}"
+        yield f"  {moment(one.decided_at)}  {tell(one)}{how}"
+    yield from (f"  counted {one}" for one in turn.counted)
+    if not (turn.decisions or turn.dead_letters or turn.counted):
+        yield "  nothing was decided"
+    yield from (f"  waits   {one}" for one in pending)
+    yield from (f"  next    {moment(one.decided_at)}  {tell(one)}" for one in ahead)

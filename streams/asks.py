@@ -1,0 +1,102 @@
+"""What a flow asks about a person: which counters, past events and facts, and what can make its exit rules true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from schemas.conditions import (
+    Condition,
+    Consented,
+    EventCount,
+    EventMatch,
+    FactIs,
+    InFlow,
+    LastEvent,
+    NowBetween,
+)
+from schemas.facts import FROM_CONTEXT
+from schemas.flow import Appointment, ExitRule, Flow
+from schemas.span import Span
+from schemas.steps import Send, Value, WaitUntil, WaitUntilDate
+from schemas.window import Window
+from streams.conditions import leaves
+from streams.counters import looks_back
+from streams.predicates.plugin import Bound, facts_of
+
+#: Whatever makes a flow ask where the person is, and the facts that tell.
+PLACED = (NowBetween, Window, WaitUntil, WaitUntilDate, Appointment)
+PLACE = frozenset({"timezone", "country", "locale"})
+READ_OFF = frozenset({"first_seen_at", *FROM_CONTEXT})
+
+
+def parts_of(thing: Any) -> Iterator[msgspec.Struct]:
+    """Every struct that a flow is made of, itself among them."""
+    if isinstance(thing, msgspec.Struct):
+        yield thing
+        for name in thing.__struct_fields__:
+            yield from parts_of(getattr(thing, name))
+    elif isinstance(thing, list | tuple):
+        for part in thing:
+            yield from parts_of(part)
+    elif isinstance(thing, dict):
+        yield from parts_of(list(thing.values()))
+
+
+def read_off(flow: Flow) -> frozenset[str]:
+    """The facts that this flow wants to be read off every event."""
+    found: set[str] = set()
+    for part in parts_of(flow):
+        if isinstance(part, FactIs):
+            found.add(part.compare.word)
+        elif isinstance(part, Value) and part.origin == "fact":
+            found.add(part.of)
+        elif isinstance(part, Bound):
+            found |= facts_of(part)
+        elif isinstance(part, Send):
+            found.update(name for name, _ in part.fresh)
+        elif isinstance(part, PLACED) or (isinstance(part, Span) and (part.months or part.days)):
+            found |= PLACE
+    return READ_OFF & found
+
+
+def counts_of(flow: Flow) -> list[EventCount | LastEvent]:
+    """The conditions of this flow on past events."""
+    return [part for part in parts_of(flow) if isinstance(part, EventCount | LastEvent)]
+
+
+def past_of(flow: Flow) -> list[tuple[EventMatch, tuple[tuple[str, str], ...]]]:
+    """The past events that its rules and conditions look back at, and what of them must match the trigger."""
+    rules = [(rule.when, rule.match) for rule in flow.exits if rule.when is not None]
+    counts = [one for one in counts_of(flow) if isinstance(one, EventCount) and looks_back(one)]
+    return rules + [(one.of, one.match) for one in counts]
+
+
+def declared_of(flow: Flow) -> Iterator[EventMatch]:
+    """Every event that it speaks of, with the words it declares."""
+    return (part for part in parts_of(flow) if isinstance(part, EventMatch))
+
+
+def changed_by(rule: ExitRule) -> frozenset[str]:
+    """The types of events that can make an exit rule true, by what happened or by what is counted."""
+    if rule.when is not None:
+        return frozenset({rule.when.event})
+    asked = [leaf.of.event for leaf in leaves(rule.person) if isinstance(leaf, EventCount | LastEvent)]
+    consent = any(isinstance(leaf, Consented) for leaf in leaves(rule.person))
+    return frozenset([*asked, "consent_changed"] if consent else asked)
+
+
+def depends_on_facts(flow: Flow) -> bool:
+    """Whether some fact can make an exit rule true."""
+    return any(isinstance(leaf, FactIs | Bound) for leaf in _of_person(flow))
+
+
+def depends_on_flows(flow: Flow) -> bool:
+    """Whether the beginning or the end of a flow can make an exit rule true."""
+    return any(isinstance(leaf, InFlow) for leaf in _of_person(flow))
+
+
+def _of_person(flow: Flow) -> Iterator[Condition]:
+    return (leaf for rule in flow.exits for leaf in leaves(rule.person))

@@ -1,0 +1,40 @@
+"""`event_count: { event: order_placed, in_last: 30d, gte: 2 }`, or `since: start`, and with `match`."""
+
+from __future__ import annotations
+
+from schemas.conditions import Compare, Condition, EventCount, Operator
+from streams.flowfile.comparisons import Scope
+from streams.flowfile.events import Compile, matched, named_event
+from streams.flowfile.nodes import Node
+from streams.flowfile.reader import Reader, listed
+
+TESTS: tuple[Operator, ...] = ("eq", "ne", "gt", "gte", "lt", "lte")
+COUNT_MAX = 1_000_000
+
+
+def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Condition:
+    """At least one test of the number must stand there."""
+    optional = ("source", "words", "where", "match", "in_last", "since", *TESTS)
+    found = reader.fields(node, "`event_count`", required=("event",), optional=optional)
+    named = named_event(reader, found, compile_)
+    tests = tuple(
+        Compare(word="count", kind="number", operator=test, operand=_number(reader, found[test], test))
+        for test in TESTS
+        if test in found
+    )
+    if found and not tests:
+        reader.note("missing_key", node, f"`event_count` needs a number to compare with: {listed(TESTS, 'or')}")
+    if "since" in found and "in_last" in found:
+        reader.note("bad_choice", found["in_last"], "`event_count` counts `in_last` or `since: start`, not both")
+    reader.choice(found.get("since"), "`since`", ("start",))
+    return EventCount(
+        of=named.match,
+        match=matched(reader, found.get("match"), named.words, scope),
+        within_ms=reader.duration(found.get("in_last"), "`in_last`"),
+        since_start="since" in found,
+        tests=tests,
+    )
+
+
+def _number(reader: Reader, node: Node, test: str) -> int:
+    return reader.integer(node, f"`{test}`", least=0, most=COUNT_MAX)

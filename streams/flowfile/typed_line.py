@@ -1,0 +1,108 @@
+"""Typed lines: what somebody types into a rehearsal, read as a line of a timeline file would be.
+
+checkout_started checkout_id=C1 total=80.00          as { at: now, checkout_started: { profile: me, ... } }
+order_placed at=10:10 profile=p2 checkout_id=C1      what stands around the words of an event goes there
+watermark shop.orders 10:58                          complete through now, if no time is named
+{ at: "10:00", checkout_started: { profile: p1 } }   a line of a timeline file as it is
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Words
+
+from schemas.catalog import words_of
+from schemas.flow import Flow
+from schemas.instants import to_wire
+from streams.flowfile.findings import FlowFileError, Unreadable
+from streams.flowfile.nodes import START, Mapping, Node, Scalar
+from streams.flowfile.reader import Reader
+from streams.flowfile.strict_yaml import parse
+from streams.flowfile.timeline_event import time_of
+from streams.flowfile.timeline_file import ENVELOPE, TimelineReader
+from streams.timeline import Happens
+
+ME = "me"  # whom an event is about that names nobody
+_WORD = re.compile(r'([A-Za-z_]+)=("[^"]*"|\[[^]]*\]|\S*)\s*')
+_AS_WRITTEN = ("number", "boolean")  # kinds whose values stand without quotes
+
+
+class TypedLines:
+    """Reads one line after the other. `people` are those that were named: profile id to name."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._number = 0
+        self.people: dict[str, str] = {}
+
+    def read(self, text: str, *, now: int) -> Happens:
+        """What the line says happens. Raises FlowFileError when it says nothing that can be understood."""
+        self._number += 1
+        reader = Reader("line")
+        happens = Happens(now, None)
+        try:
+            line = TimelineReader(reader, self._flow)
+            is_yaml = "{" in text[:3]
+            node = parse(text.removeprefix("- "), reader.findings) if is_yaml else _node(line, text, now)
+            happens = line.happens(_complete(node, now), self._number)
+            self.people |= line.people
+        except Unreadable:
+            pass  # The findings say why.
+        if reader.findings:
+            raise FlowFileError(reader.findings.in_order())
+        return happens._replace(at=max(happens.at, now))
+
+    def time(self, text: str) -> int:
+        """`10:40` on the day of the timelines, or a full time. Raises FlowFileError."""
+        reader = Reader("line")
+        at = time_of(reader, _text(text), "a time")
+        if reader.findings:
+            raise FlowFileError(reader.findings.in_order())
+        return at
+
+
+def _node(line: TimelineReader, text: str, now: int) -> Node:
+    kind, _, rest = text.partition(" ")
+    if kind == "watermark":
+        source, _, through = rest.strip().partition(" ")
+        said = {"source": _text(source), "complete_through": _text(through.strip() or to_wire(now))}
+        return _mapping({kind: _mapping(said)})
+    findings, declared = line.reader.findings, words_of(kind) | line.declared.get(kind, {})
+    words: dict[str, Node] = {}
+    around: dict[str, Node] = {}
+    for name, value in _WORD.findall(rest):
+        if name in ENVELOPE:
+            around[name] = _text(value.strip('"'))
+        elif value[:1] == "[":
+            words[name] = parse(value, findings)
+        else:
+            known = declared.get(name)
+            plain = known is not None and known.kind in _AS_WRITTEN
+            words[name] = Scalar(1, 1, value.strip('"'), plain)
+    if left := _WORD.sub("", rest).strip():
+        message = f'`{left}` is no word=value; write for example `{kind} total=80.00 name="Mug, blue"`'
+        raise findings.fatal("wrong_shape", START, message)
+    return _mapping({**around, kind: _mapping(words)})
+
+
+def _complete(node: Node, now: int) -> Node:
+    """With the time and the person that a line leaves out."""
+    if not isinstance(node, Mapping):
+        return node
+    entries = dict(node.entries)
+    for key, (place, body) in node.entries.items():
+        about_nobody = isinstance(body, Mapping) and not {"profile", "anonymous"} & body.entries.keys()
+        if isinstance(body, Mapping) and about_nobody and key != "watermark":
+            me = _mapping({"profile": _text(ME)}).entries
+            entries[key] = (place, Mapping(body.line, body.column, {**me, **body.entries}))
+    if not {"at", "advance", "end"} & entries.keys():
+        entries["at"] = (_text("at"), _text(to_wire(now)))
+    return Mapping(node.line, node.column, entries)
+
+
+def _mapping(words: Words[str, Node]) -> Mapping:
+    return Mapping(1, 1, {name: (_text(name), value) for name, value in words.items()})
+
+
+def _text(text: str) -> Scalar:
+    return Scalar(1, 1, text, plain=False)

@@ -1,0 +1,31 @@
+"""`in_flow`: whether the person is in another flow now, or has ever been in it. Never unknown.
+
+    in_flow: welcome                           enrolled there            -> true;  ended there yesterday -> false
+    in_flow: { flow: welcome, ever: true }     ended there yesterday     -> true
+
+What has ever been is what re-entry remembers: the past of `PAST_KEYS_MAX` flows and keys.
+"""
+
+from __future__ import annotations
+
+from schemas.conditions import InFlow
+from streams.view import View
+
+
+def look(condition: InFlow, view: View) -> bool:
+    """Whether it is so."""
+    assert view.profile is not None
+    flow, profile = condition.flow, view.profile
+    if any(one.flow == flow for one in profile.enrollments):
+        return True
+    return condition.ever and any(name.partition("\x1f")[0] == flow for name in profile.past)
+
+
+def judge(condition: InFlow, view: View) -> bool | None:
+    """The answer."""
+    return look(condition, view)
+
+
+def name(condition: InFlow) -> str:
+    """What is compared."""
+    return f"in_flow {condition.flow}"
