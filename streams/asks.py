@@ -29,6 +29,7 @@ from streams.predicates.plugin import Bound, facts_of
 #: Whatever makes a flow ask where the person is, and the facts that tell.
 PLACED = (NowBetween, Window, WaitUntil, WaitUntilDate, Appointment)
 PLACE = frozenset({"timezone", "country", "locale"})
+CONSENTING = frozenset({"consent_changed", "list_unsubscribed"})
 READ_OFF = frozenset({"first_seen_at", *FROM_CONTEXT})
 
 
@@ -85,7 +86,7 @@ def changed_by(rule: ExitRule) -> frozenset[str]:
         return frozenset({rule.when.event})
     asked = [leaf.of.event for leaf in leaves(rule.person) if isinstance(leaf, EventCount | LastEvent)]
     consent = any(isinstance(leaf, Consented) for leaf in leaves(rule.person))
-    return frozenset([*asked, "consent_changed"] if consent else asked)
+    return frozenset(asked) | (CONSENTING if consent else frozenset())
 
 
 def depends_on_facts(flow: Flow) -> bool:

@@ -51,7 +51,7 @@ steps:
 """
 #: What a bad deploy looks like: the program fails on every event of one channel.
 DEFECT = """\
-from streams import conditions
+from streams.conditions.compare import _OPERATORS
 
 
 def fail_on_thirteen(left, right):
@@ -60,7 +60,7 @@ def fail_on_thirteen(left, right):
     return left != right
 
 
-conditions._OPERATORS["ne"] = fail_on_thirteen
+_OPERATORS["ne"] = fail_on_thirteen
 """
 
 

@@ -179,7 +179,7 @@ class TestTheProgramFails:
     """Semantics 1.8: a defect costs the record, or the profile, that it shows at."""
 
     SOUND = flow(wait(15), send())
-    AT_EVENTS = flow(wait(15), send(), where=AnyOf(parts=(HAS_ID, DEFECT)))
+    AT_EVENTS = flow(wait(15), send(), where=AnyOf(parts=(DEFECT, HAS_ID)))
     AT_MOMENTS = flow(
         wait(15), If(label="which", condition=DEFECT, then=2, otherwise=2), send(next=3), stop("done", label="end")
     )
