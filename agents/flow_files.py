@@ -1,18 +1,20 @@
 """Flow files on disk: one file, or all of a folder. What they mean is the business of `streams.flowfile`.
 
 A folder stands for its own `*.yaml` and `*.yml` files, without those below it; `NAME.test.yaml` holds the timelines of
-`NAME.yaml` and is no flow file.
+`NAME.yaml` and is no flow file, nor is `policy.yaml`, which holds for all flows of its folder.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from agents.errors import InputRefused
 from schemas.flow import Flow
 from schemas.limits import FLOW_FILE_BYTES_MAX
-from streams.flowfile import Finding, FlowFileError, check, load_timelines
+from schemas.policy import NO_POLICY, Policy
+from streams.flowfile import Finding, FlowFileError, check, check_policy, load_timelines
 from streams.flowfile.surroundings import Surroundings
 from streams.timeline import Timeline
 
@@ -20,6 +22,7 @@ _SUFFIXES = (".yaml", ".yml")
 _TIMELINES = ".test"
 _TEMPLATES = "templates"
 _TEMPLATE_PARTS = (".subject.liquid", ".text.liquid")  # without both of them a message cannot be sent
+_POLICY = "policy"
 _SHOWN_MAX = 10  # findings in an error message; `flows check` shows all
 
 
@@ -29,6 +32,15 @@ class FlowFile(NamedTuple):
     path: Path
     source: bytes
     flow: Flow | None
+    findings: tuple[Finding, ...]
+
+
+class PolicyFile(NamedTuple):
+    """The policy beside the flows. `policy` is None when one of the findings is an error."""
+
+    path: Path
+    source: bytes
+    policy: Policy | None
     findings: tuple[Finding, ...]
 
 
@@ -55,12 +67,39 @@ def sound_flows(path: Path) -> list[FlowFile]:
     flows and not the others would be worse than one that does not start.
     """
     files = check_flows(path)
-    wrong = [finding for file in files for finding in file.findings if finding.severity == "error"]
+    _refuse_wrong([finding for file in files for finding in file.findings], path)
+    return files
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy that holds for a flow file or folder, the default one without a file. Raises `InputRefused`."""
+    return policy_beside(path) or NO_POLICY
+
+
+def policy_beside(path: Path) -> Policy | None:
+    """The same, but None without a file."""
+    file = check_policy_of(path)
+    if file is not None:
+        _refuse_wrong(file.findings, path)
+    return None if file is None else file.policy
+
+
+def check_policy_of(path: Path) -> PolicyFile | None:
+    """The policy file beside a flow file, or in a folder; None when there is none. Raises `InputRefused`."""
+    folder = path if path.is_dir() else path.parent
+    found = next((one for suffix in _SUFFIXES if (one := folder / f"{_POLICY}{suffix}").is_file()), None)
+    if found is None:
+        return None
+    source = _read(found)
+    return PolicyFile(found, source, *check_policy(source, name=str(found)))
+
+
+def _refuse_wrong(findings: Sequence[Finding], path: Path) -> None:
+    wrong = [finding for finding in findings if finding.severity == "error"]
     if wrong:
         more = [f"and {len(wrong) - _SHOWN_MAX} more"] if len(wrong) > _SHOWN_MAX else []
         message = "\n".join(["the flows cannot be used:", *map(str, wrong[:_SHOWN_MAX]), *more])
         raise InputRefused(message, next_step=f"correct them; `cartwheel flows check {path}` shows every finding")
-    return files
 
 
 def check_flows(path: Path) -> list[FlowFile]:
@@ -94,11 +133,13 @@ def timelines_of(file: FlowFile) -> TimelineFile | None:
 
 def _around(path: Path) -> Surroundings:
     """What stands beside a flow file. Without a folder of templates nothing is said about templates."""
+    file = check_policy_of(path)
+    declared = file.policy.sources if file is not None and file.policy is not None else {}
     folder = path.parent / _TEMPLATES
     if not folder.is_dir():
-        return Surroundings()
+        return Surroundings(declared_lags=declared)
     found = {part: {file.name.removesuffix(part) for file in folder.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
-    return Surroundings(templates=frozenset(set[str].intersection(*found.values())))
+    return Surroundings(templates=frozenset(set[str].intersection(*found.values())), declared_lags=declared)
 
 
 def _flow_paths(path: Path) -> list[Path]:
@@ -106,7 +147,10 @@ def _flow_paths(path: Path) -> list[Path]:
         return [_beside(path)] if _is_timeline(path) else [path]
     if not path.is_dir():
         raise InputRefused(f"there is no file or folder {path}", next_step="name a flow file or a folder of flow files")
-    found = sorted(entry for entry in path.iterdir() if entry.suffix in _SUFFIXES and entry.is_file())
+    found = sorted(
+        entry for entry in path.iterdir()
+        if entry.suffix in _SUFFIXES and entry.is_file() and entry.stem != _POLICY
+    )  # fmt: skip
     # A timeline without its flow would pass unnoticed; asked for its flow, it says so.
     paths = sorted({_beside(entry) if _is_timeline(entry) else entry for entry in found})
     if not paths:

@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.replay_file import EventLine, RefusedLine, read_lines
 from schemas.flow import Flow
+from schemas.policy import NO_POLICY, Policy
 from streams.partition import Record
 from streams.rehearsal import Rehearsal, watermark_record
 from streams.summary import summarize
@@ -42,14 +43,18 @@ class Replayed:
         }
 
 
-def replay(flows: Iterable[Flow], path: Path, *, progress: Callable[[int], None] | None = None) -> Replayed:
+def replay(
+    flows: Iterable[Flow], path: Path, *, policy: Policy = NO_POLICY, progress: Callable[[int], None] | None = None
+) -> Replayed:
     """Feed every line of the file, then let time run until no timer is pending.
 
     `progress` is told how many bytes have been read. A line that cannot be taken is kept in `refused` and the rest goes
     on. Raises `InputRefused` if the file cannot be read, `DuplicateFlow` if two flows have one name.
     """
     flows = list(flows)
-    done = Replayed(rehearsal=Rehearsal(flows), flows=[flow.name for flow in flows if flow.status == "live"])
+    done = Replayed(
+        rehearsal=Rehearsal(flows, policy=policy), flows=[flow.name for flow in flows if flow.status == "live"]
+    )
     records: list[Record] = []
     for line in read_lines(path, progress=progress):
         if isinstance(line, RefusedLine):

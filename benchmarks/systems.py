@@ -66,7 +66,9 @@ class Cartwheel:
         ordered: Counter[tuple[bytes, str]] = Counter()
         ids: set[str] = set()
         async for record in read_to_end(stage.kafka, stage.topics.commands):
-            command = codec.decode(record.value, Command)
+            command = codec.decode_order(record.value)
+            if not isinstance(command, Command):
+                continue
             ordered[(record.key, command.variables["trigger"]["checkout_id"])] += 1
             ids.add(command.command_id)
         judge_commands(stage, positions, ordered)

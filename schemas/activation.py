@@ -14,6 +14,7 @@ from msgspec import Meta, Raw
 
 from schemas.control import WireInstant
 from schemas.flow import Status
+from schemas.policy import NO_POLICY, Policy
 
 
 class ActiveFlow(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -45,6 +46,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     held_from: Annotated[dict[str, Status], Meta(description="by flow that is held: its status before")] = {}
     at: WireInstant
     by: Annotated[str, Meta(max_length=128)]
+    policy: Annotated[Policy, Meta(description="what holds for all flows at once")] = NO_POLICY
 
 
 class Definition(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):

@@ -6,11 +6,13 @@ JSON on every public topic; packed state on `profile-state`. Raises `Undecodable
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
 import orjson
 
+from schemas.command import Command, Recall
 from schemas.event import LoggedEvent
 from schemas.identity import Identity
 from schemas.profile import NEVER, Body, PartitionRecord, Profile
@@ -33,6 +35,7 @@ class Undecodable(ValueError):
 
 _event = msgspec.json.Decoder(LoggedEvent)
 _identity = msgspec.json.Decoder(Identity)
+_order: msgspec.json.Decoder[Command | Recall] = msgspec.json.Decoder(Command | Recall)
 _profile = msgspec.msgpack.Decoder(Profile)
 _body = msgspec.msgpack.Decoder(Body)
 _partition = msgspec.msgpack.Decoder(PartitionRecord)
@@ -54,6 +57,19 @@ def decode_identity(value: msgspec.Raw) -> Identity:
         return _identity.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(f"identity: {error}") from error
+
+
+def decode_order(value: bytes) -> Command | Recall:
+    """What stands on the commands topic, from its JSON."""
+    try:
+        return _order.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Undecodable(f"Command: {error}") from error
+
+
+def commands_of(values: Iterable[bytes]) -> list[Command]:
+    """The commands among these values of the commands topic; recalls stand there, too. Raises Undecodable."""
+    return [one for one in map(decode_order, values) if isinstance(one, Command)]
 
 
 def decode(value: bytes, type_: type[T]) -> T:
@@ -91,9 +107,8 @@ def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
     Version 1 repeats in its body what stands in the header and in the key; version 2 leaves it out.
     """
     flags, wakeup_at = 0, NEVER
-    if profile.enrollments:
-        flags = FLAG_HELD if any(enrollment.held for enrollment in profile.enrollments) else 0
-        wakeup_at = profile.wakeup_at()
+    if profile.enrollments or profile.dossier is not None:
+        flags, wakeup_at = FLAG_HELD if profile.is_held() else 0, profile.wakeup_at()
     header = HEADER.pack(version, flags, profile.applied_offset, wakeup_at, profile.last_active_at)
     return header + _pack.encode(profile.whole() if version == 1 else profile.body())
 

@@ -12,6 +12,14 @@ from schemas.control import WireInstant
 Clock = Literal["live", "carried"]
 
 
+class ConsentProof(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """The act by which the person agreed, as the engine knows it."""
+
+    event_id: Annotated[str, Meta(description="of the record that said so")]
+    source: Annotated[str, Meta(description="where it came from")]
+    at: Annotated[WireInstant, Meta(description="when it was done")]
+
+
 class Command(
     msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="schema", tag="cartwheel.command.v1"
 ):
@@ -37,6 +45,32 @@ class Command(
     clock: Annotated[Clock, Meta(description="carried: replayed time; never deliver to real people")]
     degraded: Annotated[bool, Meta(description="sent although a source had not reported in time")] = False
     storefront: str | None = None
+    arms: Annotated[dict[str, str], Meta(description="arm of each split that the enrollment has come by")] = {}
+    sender: Annotated[str | None, Meta(description="who it comes from: that of the storefront")] = None
+    locale: Annotated[str | None, Meta(description="that of the storefront")] = None
+    decision_group: Annotated[
+        str | None, Meta(description="shared by the messages of one enrollment at one moment, on whatever channels")
+    ] = None
+    consent: Annotated[
+        ConsentProof | None, Meta(description="absent where nobody was asked, or the class needs none")
+    ] = None
+
+
+class Recall(
+    msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="schema", tag="cartwheel.recall.v1"
+):
+    """Do not send this message after all, if it can still be helped. It stands behind its command, under its key."""
+
+    recall_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    command_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="the command that is taken back")]
+    decision_id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    tenant: str
+    profile_id: str
+    flow: str
+    channel: str
+    reason: Annotated[str, Meta(description="of the exit rule, or of the gate that is shut now")]
+    at: WireInstant
+    clock: Annotated[Clock, Meta(description="that of the command")]
 
 
 class Receipt(

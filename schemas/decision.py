@@ -12,8 +12,11 @@ from schemas.control import WireInstant
 
 #: entered: enrolled; refused: not enrolled; restarted: a new trigger began it anew; sent: a command was made;
 #: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over;
-#: moved: it goes on in another version.
-Outcome = Literal["entered", "refused", "restarted", "sent", "skipped", "held", "ended", "moved"]
+#: moved: it goes on in another version; recalled: the command is taken back; regretted: it cannot be any more, and a
+#: late event says it was wrong.
+Outcome = Literal[
+    "entered", "refused", "restarted", "sent", "skipped", "held", "ended", "moved", "recalled", "regretted"
+]
 
 
 class Cause(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -57,6 +57,14 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     anchor_at: int = 0
     trigger_offset: int = -1
     context: dict[str, Any] = {}  # the words of the trigger, to judge the decision again
+    visit: int = 1
+    key: str = ""  # of the enrollment
+    arms: dict[str, str] = {}
+    gate: str = ""  # label of the settle step that guarded it
+    again_at: int = 0  # it has expired, and is judged again then; 0: it is not
+    due_at: int = 0  # as of an enrollment, while it is judged again; so are the next two
+    waiting: str = ""
+    room_until: int = 0
 
 
 class Appointment(msgspec.Struct, array_like=True, gc=False):

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Raw
 
 from schemas.activation import Activation, ActiveFlow, Backfill, Migration
-from schemas.command import Command, Receipt
+from schemas.command import Command, ConsentProof, Recall, Receipt
 from schemas.control import Progress, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter, DeadLetterAction
 from schemas.decision import Cause, Decision
@@ -202,6 +202,46 @@ COMMANDS = [
         variables={"trigger": {"checkout_id": "C-1041"}},
         decided_at="2026-11-21T13:30:04.000Z",
         not_after="2026-11-21T13:45:04.000Z",
+        clock="live",
+    ),
+    Command(
+        tenant=_TENANT,
+        profile_id=_PROFILE_ID,
+        flow=_FLOW,
+        command_id="13572468135724681357246813572468",
+        decision_id="24681357246813572468135724681357",
+        enrollment_id=_ENROLLMENT_ID,
+        flow_version=_FLOW_VERSION,
+        step="reminder_by_sms",
+        visit=1,
+        channel="sms",
+        addresses={"phone": "+4930123456"},
+        message_class="marketing",
+        template="cart_reminder_sms",
+        variables={"trigger": {"checkout_id": "C-1041"}, "code": "SAVE-5"},
+        decided_at="2026-11-21T13:30:04.000Z",
+        not_after="2026-11-21T13:45:04.000Z",
+        clock="live",
+        storefront="2",
+        arms={"which_discount": "five"},
+        sender="Shop Two <hello@two.example>",
+        locale="de-DE",
+        decision_group="77665544332211000011223344556677",
+        consent=ConsentProof(event_id="signup-8812", source="shop.forms", at="2026-05-02T08:11:00.000Z"),
+    ),
+]
+
+RECALLS = [
+    Recall(
+        recall_id="99aabbccddeeff001122334455667788",
+        command_id=_COMMAND_ID,
+        decision_id="0123456789abcdef0123456789abcdef",
+        tenant=_TENANT,
+        profile_id=_PROFILE_ID,
+        flow=_FLOW,
+        channel="email",
+        reason="bought_something",
+        at="2026-11-21T13:31:12.400Z",
         clock="live",
     ),
 ]

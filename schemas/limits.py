@@ -24,6 +24,7 @@ SKEW_MS_DEFAULT = 5 * 60_000
 TRIGGER_AGE_MS_DEFAULT = 24 * 3_600_000
 MAX_LATENESS_MS_DEFAULT = 24 * 3_600_000  # of a message, from when it should have been reached
 MARKETING_VALID_MS = 15 * 60_000  # `not_after` of a marketing command, counted from its decision
+REGRET_MS = 48 * 3_600_000  # how long a decision to send is judged again when a late event changes a condition
 REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this long, only counted before
 
 # --- one profile's state -------------------------------------------------------------------------
@@ -34,6 +35,8 @@ ENROLLED_BYTES_MAX = 61_440  # of it, but for keys of events on site, with one m
 HISTORY_WORDS_BYTES_MAX = 4_096  # of one past event; beyond it the largest words are dropped and counted
 HISTORY_MAX = 50  # past events that an exit rule may still ask for; the oldest is evicted and counted
 PAST_KEYS_MAX = 200  # (flow, key) pairs remembered for re-entry; the least recent is evicted and counted
+CONSENTS_MAX = 50  # of a person, by channel and storefront; the oldest yes is forgotten first, and counted
+MESSAGES_MAX = 100  # ordered messages remembered for caps, recall and regret; the oldest is forgotten and counted
 FACTS_MAX = 200  # of a person; the one stated longest ago is forgotten and counted
 FACT_BYTES_MAX = 1_024  # of the value of one; a longer one is not taken, and counted
 FACT_MEMBERS_MAX = 50  # of a fact that is a set; the last ones by order are forgotten and counted

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from schemas.dossier import Dossier
+from schemas.dossier import Dossier, Message
 
 NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
 NOTHING_STATED = Raw()
@@ -44,6 +44,9 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     zone: str = ""  # in which the wait was computed, "" if that did not matter
     arms: dict[str, str] = {}  # split step -> arm
     sent: int = 0  # messages ordered
+    gate: str = ""  # label of the settle step that guards the messages from here to the next wait
+    waiting: str = ""  # what it is held for at a message: settle, quiet_hours, window, cap, poison
+    room_until: int = 0  # how long it waits for room under a cap; 0: it does not
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -133,7 +136,16 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         """The earliest moment at which a live enrollment has something to do."""
         if self.is_frozen():
             return NEVER
-        return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
+        again = (message.again_at for message in self.again())
+        return min((*(one.wakeup_at for one in self.enrollments), *again), default=NEVER)
+
+    def again(self) -> list[Message]:
+        """The messages that have expired and are to be judged again."""
+        return [one for one in self.dossier.messages if one.again_at] if self.dossier is not None else []
+
+    def is_held(self) -> bool:
+        """Whether something of this person may be waiting at a settle gate."""
+        return any(one.held for one in self.enrollments) or any(one.waiting for one in self.again())
 
 
 class Body(msgspec.Struct, array_like=True, gc=False):

@@ -21,7 +21,7 @@ from schemas import examples
 from schemas.activation import Activation, Backfill, Migration
 from schemas.catalog import TYPES, EventType
 from schemas.codec import encode
-from schemas.command import Command, Receipt
+from schemas.command import Command, Recall, Receipt
 from schemas.control import Progress, Resolution, Tick, Watermark
 from schemas.dead_letter import DeadLetter, DeadLetterAction
 from schemas.decision import Decision
@@ -49,6 +49,7 @@ PUBLISHED = (
     Published("tick", Tick, examples.TICKS),
     Published("progress", Progress, examples.PROGRESS),
     Published("command", Command, examples.COMMANDS),
+    Published("recall", Recall, examples.RECALLS),
     Published("decision", Decision, examples.DECISIONS),
     Published("receipt", Receipt, examples.RECEIPTS),
     Published("dead_letter", DeadLetter, examples.DEAD_LETTERS),
@@ -91,12 +92,16 @@ def _with_plain_defaults(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """The struct with null where a field defaults to undecoded bytes, which the generator cannot write down."""
     hints = get_type_hints(struct, include_extras=True)
     fields: list[Any] = [
-        (field.name, hints[field.name])
-        if field.required
-        else (field.name, hints[field.name], None if field.default is NONE else field.default)
+        (field.name, hints[field.name]) if field.required else (field.name, hints[field.name], _plain_default(field))
         for field in msgspec.structs.fields(struct)
     ]
     return msgspec.defstruct(struct.__name__, fields, kw_only=True, namespace={"__doc__": inspect.getdoc(struct)})
+
+
+def _plain_default(field: Any) -> Any:
+    if field.default is msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return None if field.default is NONE else field.default
 
 
 def _declare_types(schema: dict[str, Any], components: dict[str, Any]) -> None:

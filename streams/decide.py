@@ -14,10 +14,9 @@ from schemas.profile import Enrollment, Profile, Seen
 from schemas.steps import Wait
 from streams import exits, steps
 from streams.entry import arm, judge_entry, place_of
-from streams.steps.passage import End, Hold, Passage
+from streams.passage import End, Hold, Passage
 from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
 from streams.view import View
-from streams.watermarks import Gates
 
 
 def decide(
@@ -33,7 +32,7 @@ def decide(
     assert enrollment is not None, "an exit or a wakeup concerns a live enrollment"
     if isinstance(happening, Passing):
         return _pass_by(flow, enrollment, profile, happening.seen, now)
-    return _wake(flow, enrollment, profile, happening.gates, now)
+    return _wake(flow, enrollment, profile, happening, now)
 
 
 def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | None, now: int) -> Verdict:
@@ -51,9 +50,11 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
     return Verdict(noted, (), noted)
 
 
-def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, now: int) -> Verdict:
+def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, now: int) -> Verdict:
     """Run steps until one waits, holds or ends: at most len(steps) turns, as no way leads back without a wait."""
-    passage = Passage(flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=gates, now=now)
+    passage = Passage(
+        flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
+    )
     own = passage.enrollment
     step = place_of(flow, own)
     if step is None:
@@ -65,7 +66,7 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, gates: Gates, no
     while True:
         kind = flow.steps[step]
         if isinstance(kind, Wait):
-            own.unsettled = ""
+            own.unsettled = own.gate = ""
             arm(flow, own, step=step, base_at=own.due_at if own.waited else own.anchor_at, now=now)
             return Verdict(own, tuple(passage.notes), own)
         move = steps.RUN[type(kind)](kind, passage)

@@ -82,7 +82,7 @@ def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int
     kind = flow.steps[step]
     enrollment.step = kind.label
     enrollment.held = False
-    enrollment.base_at = base_at
+    enrollment.waiting, enrollment.base_at = "", base_at
     due_at = base_at + kind.span.ms if isinstance(kind, Wait) else now
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)

@@ -60,5 +60,5 @@ def _admit(program: Program, profile: Profile, said: Backfill, *, offset: int, n
         out.tallies[("not_backfilled", said.flow)] += 1
         return False
     person.notice(profile, trigger.event.identity, identity, trigger.occurred_at)
-    person.enter(flow, profile, trigger, verdict, now=now, out=out)
+    person.enter(program, flow, profile, trigger, verdict, now=now, out=out)
     return True

@@ -216,10 +216,10 @@ class Partition:
                 over = bool(self.program.over_before) and person.end_over(
                     self.program, profile, now=self.now_at, out=out
                 )
-                looked_at = trigger.type in self.program.interests or self.program.otherwise is not None
-                if looked_at:
+                taken = person.is_taken(self.program, trigger.type)
+                if taken:
                     person.take_event(self.program, profile, trigger, now=self.now_at, out=out)
-                if looked_at or over:
+                if taken or over:
                     self._touch(key, profile, record.offset)
                     return
             if answer != "duplicate":
@@ -371,10 +371,7 @@ class Partition:
     def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
         """Changed, and perhaps also when it is to be woken."""
         self._changed(key, profile, offset)
-        if profile.enrollments:
-            self._schedule.index(key, profile, now=self.now_at)
-        else:
-            self._timers.drop(key)
+        self._schedule.index(key, profile, now=self.now_at)
 
     def _record(self) -> PartitionRecord:
         return PartitionRecord(

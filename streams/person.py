@@ -15,16 +15,20 @@ from schemas.identity import KINDS, Identity, identifies, normalized
 from schemas.instants import to_wire
 from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
-from schemas.steps import Settle
-from streams import dedupe, history, weight
+from streams import acts, dedupe, history, messages, priority, recall, resend, weight
 from streams.counting import count
 from streams.decide import decide
-from streams.entry import past_name, step_of
+from streams.entry import past_name
+from streams.gates.hours import REASONS as HOURS
+from streams.gates.settle import gates_at
 from streams.holds import Hold
+from streams.interest import Interest
 from streams.learning import learn
+from streams.passage import zone_of
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
+from streams.values import text_of
 from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
 from streams.watermarks import Gates
 
@@ -62,12 +66,25 @@ def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at
 
 
 def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
-    """Apply one new event that a flow looks at: facts, counters, exits, entries, history, in this order.
+    """Apply one new event: what it says of the person, exits, entries, earlier decisions, history, in this order.
 
     Backfill never enrolls.
     """
+    acts.apply(program, profile, trigger, now=now, out=out)
     interest = program.interests.get(trigger.type, program.otherwise)
-    assert interest is not None, "nobody looks at this event"
+    seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
+    recall.judge_again(program, profile, trigger, seen, now=now, out=out)
+    if seen is not None and interest is not None and interest.kept is not None:
+        history.keep(profile, seen, interest.kept, out)
+    if program.watch_flows:
+        follow(program, profile, now=now, out=out)
+    _look_at_clocks_again(program, profile, now)
+
+
+def _take(
+    program: Program, profile: Profile, trigger: Trigger, interest: Interest, *, now: int, out: Recorder
+) -> Seen | None:
+    """Facts, counters, exits, then entries. Returns the event as exit rules see it, if one looks at it."""
     event, words, concerned = trigger.event, trigger.words, interest.ends
     if interest.states and learn(
         profile, event, trigger.type, trigger.occurred_at, kinds=program.facts, asked=program.read_off, out=out
@@ -90,11 +107,13 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         if begun:
             read_whole(trigger, interest)
         for flow in begun:
-            _judge_entry(_judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
-    if seen is not None and interest.kept is not None:
-        history.keep(profile, seen, interest.kept, out)
-    if program.watch_flows:
-        follow(program, profile, now=now, out=out)
+            _judge_entry(program, _judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
+    return seen
+
+
+def is_taken(program: Program, type_: str) -> bool:
+    """Whether an event of this type does more than tell that somebody was there."""
+    return type_ in program.interests or program.otherwise is not None or type_ in acts.PARTS
 
 
 def wake(
@@ -104,26 +123,33 @@ def wake(
 
     Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
     """
-    woken = False
-    for enrollment in list(profile.enrollments):
+    woken: list[tuple[Flow, Enrollment]] = []
+    over: list[tuple[Flow, Enrollment]] = []
+    for enrollment in profile.enrollments:
         flow = program.flow_of(enrollment)
         if flow is None or flow.status == "held":
             continue
         due = enrollment.wakeup_at <= through_at
         waits = enrollment.held and enrollment.due_at <= gates_through_at
-        if not due and not (waits and _gate_open(flow, enrollment, gates)):
-            continue
-        woken = True
-        if program.is_over(enrollment):
-            _stop(flow, profile, enrollment, now=now, out=out)
-            continue
-        if due and not enrollment.held:
+        if due or (waits and _gate_open(flow, enrollment, gates)):
+            (over if program.is_over(enrollment) else woken).append((flow, enrollment))
+    for flow, enrollment in over:
+        _stop(flow, profile, enrollment, now=now, out=out)
+    for flow, enrollment in woken if len(woken) < 2 else priority.ordered(woken):
+        if enrollment.wakeup_at <= through_at and not enrollment.held:
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
-        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
+        happening = Wakeup(gates, program.policy)
+        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
         carry_out(flow, profile, verdict, now=now, out=out)
-    if woken and program.watch_flows:
+        for note in verdict.notes:
+            if note.order is not None and flow.status != "shadow":
+                messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
+    again = resend.wake(
+        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now, out=out
+    )
+    if (woken or over) and program.watch_flows:
         follow(program, profile, now=now, out=out)
-    return woken
+    return bool(woken or over) or again
 
 
 def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
@@ -146,17 +172,17 @@ def wakeup_of(program: Program, profile: Profile, *, in_held_flows: bool = False
 def holds_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> tuple[Hold, ...]:
     """The gates that this profile is held at, each with its due time."""
     found = []
-    for enrollment in _waiting(program, profile, in_held_flows=in_held_flows):
-        flow = program.flow_of(enrollment) if enrollment.held else None
-        if flow is not None:
-            step = step_of(flow, enrollment)
-            if isinstance(step, Settle):
-                found.append((step.gates, enrollment.due_at))
+    for run in _waiting(program, profile, in_held_flows=in_held_flows):
+        flow = program.flow_of(run) if run.held else None
+        sources = () if flow is None else gates_at(flow, run)
+        if sources:
+            found.append((sources, run.due_at))
     return tuple(found)
 
 
 def _waiting(program: Program, profile: Profile, *, in_held_flows: bool) -> Iterator[Enrollment]:
-    for enrollment in profile.enrollments:
+    """Also messages that are to be judged again, each as the run that it was of."""
+    for enrollment in (*profile.enrollments, *map(messages.run_of, profile.again())):
         flow = program.flow_of(enrollment)
         if flow is not None and (flow.status == "held") == in_held_flows:
             yield enrollment
@@ -170,8 +196,17 @@ def _stop(flow: Flow, profile: Profile, enrollment: Enrollment, *, now: int, out
 
 
 def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
-    step = step_of(flow, enrollment)
-    return isinstance(step, Settle) and gates.open(step.gates, due_at=enrollment.due_at)
+    sources = gates_at(flow, enrollment)
+    return bool(sources) and gates.open(sources, due_at=enrollment.due_at)
+
+
+def _look_at_clocks_again(program: Program, profile: Profile, now: int) -> None:
+    """Who is held for an hour of the day, and lives in another zone by now, is judged again at once."""
+    for enrollment in profile.enrollments:
+        if enrollment.held and enrollment.zone and enrollment.waiting in HOURS:
+            flow = program.flow_of(enrollment)
+            if flow is not None and zone_of(program.policy, flow, profile, enrollment.context).name != enrollment.zone:
+                enrollment.wakeup_at = enrollment.due_at = now
 
 
 def _judge_exits(
@@ -208,12 +243,14 @@ def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> No
         _judge_exits(program, profile, program.watch_flows, None, now=now, out=out)
 
 
-def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+def _judge_entry(program: Program, flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
-    enter(flow, profile, trigger, verdict, now=now, out=out)
+    enter(program, flow, profile, trigger, verdict, now=now, out=out)
 
 
-def enter(flow: Flow, profile: Profile, trigger: Trigger, verdict: Verdict, *, now: int, out: Recorder) -> None:
+def enter(
+    program: Program, flow: Flow, profile: Profile, trigger: Trigger, verdict: Verdict, *, now: int, out: Recorder
+) -> None:
     """Carry out what a trigger means for a flow."""
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
@@ -221,7 +258,17 @@ def enter(flow: Flow, profile: Profile, trigger: Trigger, verdict: Verdict, *, n
     if verdict.notes and verdict.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
+        _check_storefront(program, flow, profile, verdict.enrollment, out)
         weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
+
+
+def _check_storefront(program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
+    """Count a storefront that the policy does not declare, where it declares any."""
+    known = program.policy.storefronts
+    if known and flow.storefront is not None:
+        named = text_of(flow.storefront, words=enrollment.context, profile=profile)
+        if named not in known:
+            out.tallies[("unknown_storefront",)] += 1
 
 
 def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:

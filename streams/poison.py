@@ -40,6 +40,9 @@ def resolve(profile: Profile, offsets: tuple[int, ...], *, now: int) -> None:
         for enrollment in profile.enrollments:
             if enrollment.held and enrollment.wakeup_at == NEVER:
                 enrollment.wakeup_at = now
+        for message in profile.again():
+            if message.again_at == NEVER:
+                message.again_at = now
 
 
 def strike(window: list[int], offset: int) -> list[int]:

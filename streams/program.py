@@ -12,7 +12,10 @@ from schemas.catalog import Kind
 from schemas.facts import FactKind, kinds
 from schemas.flow import Flow
 from schemas.instants import from_wire
+from schemas.limits import REGRET_MS
+from schemas.policy import NO_POLICY, Policy
 from schemas.profile import NEVER, Enrollment
+from schemas.steps import Send
 from streams import asks
 from streams.interest import Interest, interests
 from streams.plugins import Name, Plugin
@@ -23,6 +26,12 @@ NO_PLUGINS: Mapping[Name, Plugin] = {}
 
 #: Whoever meets a trigger of a flow in one of these is judged: taken in, or told why not.
 ADMITTING = frozenset({"shadow", "live", "draining", "held"})
+
+
+def horizon_ms(flows: Iterable[Flow], policy: Policy) -> int:
+    """How long a message has to be remembered: for regret, and as long as the longest cap counts it."""
+    caps = [step.cap for flow in flows for step in flow.steps if isinstance(step, Send) and step.cap is not None]
+    return max([REGRET_MS, *(one.per_ms for one in policy.caps), *(one.per_ms for one in caps)])
 
 
 class DuplicateFlow(ValueError):
@@ -45,6 +54,8 @@ class Program:
     over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments from before are over
     held: frozenset[str] = frozenset()  # names of flows whose timers are kept and do not fire
     number: int = -1  # of the activation; -1: none, these flows were given
+    policy: Policy = NO_POLICY
+    remembers_ms: int = REGRET_MS  # how long messages are
 
     def flow_of(self, enrollment: Enrollment) -> Flow | None:
         """The version that an enrollment is pinned to; the newest, if that one is not here; None without any."""
@@ -57,9 +68,13 @@ class Program:
 
 
 def build(
-    flows: Iterable[Flow], *, declared: Mapping[str, Kind] = NO_FACTS, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+    flows: Iterable[Flow],
+    *,
+    policy: Policy = NO_POLICY,
+    declared: Mapping[str, Kind] = NO_FACTS,
+    plugins: Mapping[Name, Plugin] = NO_PLUGINS,
 ) -> Program:
-    """The program of these flows, drafts left out; `declared` are the facts of the policy file.
+    """The program of these flows, drafts left out; `declared` are facts beside those of the policy.
 
     Raises DuplicateFlow and UnknownPlugin.
     """
@@ -70,13 +85,14 @@ def build(
         by_name[flow.name] = flow
     newest = [flow for _, flow in sorted(by_name.items()) if flow.status != "draft"]
     over_before = {flow.name: NEVER for flow in newest if flow.status == "stopped"}
-    return _program(newest, over_before, declared=declared, plugins=plugins)
+    return _program(newest, over_before, policy=policy, declared=declared, plugins=plugins)
 
 
 def activate(
     activation: Activation,
     definition: Callable[[str, str], Flow],
     *,
+    policy: Policy = NO_POLICY,
     declared: Mapping[str, Kind] = NO_FACTS,
     plugins: Mapping[Name, Plugin] = NO_PLUGINS,
 ) -> Program:
@@ -89,7 +105,7 @@ def activate(
             over_before[name] = NEVER
         elif active.over_before is not None:
             over_before[name] = from_wire(active.over_before)
-    return _program(versions, over_before, declared=declared, plugins=plugins, number=activation.number)
+    return _program(versions, over_before, policy=policy, declared=declared, plugins=plugins, number=activation.number)
 
 
 def none_activated(activation: Activation) -> Program:
@@ -101,6 +117,7 @@ def _program(
     flows: Iterable[Flow],
     over_before: dict[str, int],
     *,
+    policy: Policy,
     declared: Mapping[str, Kind],
     plugins: Mapping[Name, Plugin],
     number: int = -1,
@@ -117,7 +134,7 @@ def _program(
         flows=newest,
         otherwise=found.pop("", None),
         interests=found,
-        facts=kinds(declared),
+        facts=kinds({**policy.facts, **declared}),
         read_off=read_off,
         counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
         watch_facts=frozenset(flow.name for flow in running if asks.depends_on_facts(flow)),
@@ -126,4 +143,6 @@ def _program(
         over_before=over_before,
         held=frozenset(name for name, flow in newest.items() if flow.status == "held"),
         number=number,
+        policy=policy,
+        remembers_ms=horizon_ms(running, policy),
     )

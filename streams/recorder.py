@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from schemas import codec
-from schemas.command import Clock, Command
+from schemas.channels import ADDRESS_OF_CHANNEL
+from schemas.command import Clock, Command, Recall
 from schemas.dead_letter import DeadLetter, letter
 from schemas.decision import Cause, Decision
+from schemas.dossier import Message
 from schemas.flow import Flow
 from schemas.identity import profile_key
 from schemas.instants import to_wire
-from schemas.limits import MARKETING_VALID_MS, REFUSAL_REPEAT_MS
+from schemas.limits import REFUSAL_REPEAT_MS
 from schemas.profile import Enrollment, Profile, Refusal
-from schemas.steps import Send
 from streams import ids
-from streams.steps.send import ADDRESS_OF_CHANNEL
 from streams.unit import NO_TIME, Record
-from streams.verdict import Note
+from streams.verdict import Note, Order
 
 COUNTED_ONLY = frozenset({"ignored"})
 
@@ -103,11 +103,17 @@ class Recorder:
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
             cause=f"{self._partition}/{self._offset}",
         )  # fmt: skip
-        command = None
-        if note.order is not None and enrollment is not None and flow.status != "shadow":
-            command = self._command(flow, profile, enrollment, note, note.order, decision_id, now)
+        shadow = flow.status == "shadow"
+        message = note.message if note.order is None else None if shadow else note.order.message
+        if note.order is not None and enrollment is not None and not shadow:
+            command = self._command(flow, profile, enrollment, note.order, decision_id, now)
             self.commands.append((key, codec.encode(command)))
             self.tallies[("command", flow.name, command.channel)] += 1
+        if note.outcome == "recalled" and note.message is not None:
+            self.commands.append(
+                (key, codec.encode(self._recall(profile, note.message, note.reason, decision_id, now)))
+            )
+            self.tallies[("recall", flow.name, note.message.channel)] += 1
         decision = Decision(
             decision_id=decision_id,
             tenant=profile.tenant,
@@ -122,35 +128,56 @@ class Recorder:
             cause=Cause(topic=self._topic, partition=self._partition, offset=self._offset, event_id=self._event_id),
             decided_at=to_wire(now),
             clock=self._clock,
-            command_id=command.command_id if command else None,
+            command_id=message.command_id if message else None,
             ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
-            shadow=flow.status == "shadow",
+            shadow=shadow,
         )
         self.decisions.append((key, codec.encode(decision)))
 
     def _command(
-        self, flow: Flow, profile: Profile, enrollment: Enrollment, note: Note, order: Send, decision_id: str, now: int
+        self, flow: Flow, profile: Profile, enrollment: Enrollment, order: Order, decision_id: str, now: int
     ) -> Command:
+        send, message, storefront = order.send, order.message, order.storefront
         return Command(
-            command_id=ids.command_id(enrollment_id=enrollment.enrollment_id, step=order.label, visit=note.visit),
+            command_id=message.command_id,
             decision_id=decision_id,
             enrollment_id=enrollment.enrollment_id,
             tenant=profile.tenant,
             profile_id=profile.profile_id,
             flow=flow.name,
             flow_version=flow.version,
-            step=order.label,
-            visit=note.visit,
-            channel=order.channel,
-            addresses=_addresses(profile, order.channel),
-            message_class=order.message_class,
-            template=order.template,
-            variables={"trigger": enrollment.context},
+            step=send.label,
+            visit=message.visit,
+            channel=send.channel,
+            addresses=_addresses(profile, send.channel),
+            message_class=send.message_class,
+            template=send.template,
+            variables=order.variables,
             decided_at=to_wire(now),
-            not_after=to_wire(now + MARKETING_VALID_MS),
-            priority=order.priority,
+            not_after=to_wire(message.not_after),
+            priority=send.priority,
             clock=self._clock,
-            degraded=note.degraded,
+            degraded=order.degraded,
+            storefront=message.storefront or None,
+            arms=message.arms,
+            sender=storefront.sender if storefront else None,
+            locale=storefront.locale if storefront else None,
+            decision_group=order.group,
+            consent=order.consent,
+        )
+
+    def _recall(self, profile: Profile, message: Message, reason: str, decision_id: str, now: int) -> Recall:
+        return Recall(
+            recall_id=ids.recall_id(command_id=message.command_id),
+            command_id=message.command_id,
+            decision_id=decision_id,
+            tenant=profile.tenant,
+            profile_id=profile.profile_id,
+            flow=message.flow,
+            channel=message.channel,
+            reason=reason,
+            at=to_wire(now),
+            clock=self._clock,
         )
 
 

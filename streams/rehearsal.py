@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from schemas import codec
-from schemas.command import Command
+from schemas.command import Command, Recall
 from schemas.control import END_KEY, WATERMARK_KEY, Watermark
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event
 from schemas.flow import Flow
 from schemas.identity import profile_id, profile_key, strongest
+from schemas.policy import NO_POLICY, Policy
 from schemas.profile import Profile
 from streams.partition import Partition, Record
 from streams.program import build
@@ -33,14 +34,15 @@ class Nobody(ValueError):
 class Rehearsal:
     """Feed events and watermarks in order of arrival; read what was decided."""
 
-    def __init__(self, flows: Iterable[Flow]) -> None:
+    def __init__(self, flows: Iterable[Flow], *, policy: Policy = NO_POLICY) -> None:
         """Raises DuplicateFlow when two flows have one name."""
         self._store: dict[bytes, bytes] = {}
         self._partition = Partition(
-            program=build(flows), topic=TOPIC, number=0, clock="carried", incarnation=TOPIC, load=self._store.get,
-            record=None,
+            program=build(flows, policy=policy), topic=TOPIC, number=0, clock="carried", incarnation=TOPIC,
+            load=self._store.get, record=None,
         )  # fmt: skip
         self.commands: list[Command] = []
+        self.recalls: list[Recall] = []
         self.decisions: list[Decision] = []
         self.dead_letters: list[DeadLetter] = []
         self.tallies: Counter[tuple[str, ...]] = Counter()
@@ -81,7 +83,11 @@ class Rehearsal:
         outputs = self._partition.process([replace(record, offset=start + i) for i, record in enumerate(records)])
         self._store.update(self._partition.snapshot().states)
         self._partition.settled()
-        self.commands += (codec.decode(value, Command) for _, value in outputs.commands)
+        for order in (codec.decode_order(value) for _, value in outputs.commands):
+            if isinstance(order, Command):
+                self.commands.append(order)
+            else:
+                self.recalls.append(order)
         self.decisions += (codec.decode(value, Decision) for _, value in outputs.decisions)
         self.dead_letters += (codec.decode(value, DeadLetter) for _, value in outputs.dead_letters)
         self.tallies.update(outputs.tallies)

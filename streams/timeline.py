@@ -11,12 +11,15 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from schemas.catalog import short_name
 from schemas.command import Command
 from schemas.control import Watermark
 from schemas.decision import Decision
 from schemas.event import Event
 from schemas.flow import Flow
+from schemas.identity import profile_id, strongest
 from schemas.instants import from_wire, to_wire
+from schemas.policy import NO_POLICY, Policy
 from streams.rehearsal import Rehearsal
 from streams.telling import shown
 
@@ -24,8 +27,9 @@ DAY = "2026-01-01"  # what a time without a date is on
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 DAY_STARTS_AT = from_wire(f"{DAY}T00:00:00Z")
 
-#: Expected decisions, by the word that comes with them: a reason, or for `sent` the label of the step.
-Happening = Literal["sent", "ended", "skipped", "refused", "held", "restarted"]
+#: Expected decisions, by the word that comes with them: a reason, or for those of `OF_MESSAGE` the label of the step.
+Happening = Literal["sent", "ended", "skipped", "refused", "held", "restarted", "recalled", "regretted"]
+OF_MESSAGE = frozenset({"sent", "recalled", "regretted"})
 #: Expected totals.
 Total = Literal["entered", "sends", "ignored", "duplicates"]
 
@@ -83,16 +87,16 @@ class Result(NamedTuple):
     story: tuple[str, ...]
 
 
-def run(flow: Flow, timeline: Timeline) -> Result:
+def run(flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY) -> Result:
     """Play a timeline and compare."""
-    judge = _Judge(flow, timeline, play(flow, timeline))
+    judge = _Judge(flow, timeline, play(flow, timeline, policy=policy))
     failures = tuple(failure for expected in timeline.expectations if (failure := judge.failure(expected)))
     return Result(timeline, failures, judge.story())
 
 
-def play(flow: Flow, timeline: Timeline) -> Rehearsal:
+def play(flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY) -> Rehearsal:
     """Play a timeline. A draft is played as if it were live."""
-    rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")])
+    rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")], policy=policy)
     for happening in timeline.happenings:
         happen(rehearsal, happening)
     if timeline.ends_at is None:
@@ -105,11 +109,26 @@ def play(flow: Flow, timeline: Timeline) -> Rehearsal:
 def happen(rehearsal: Rehearsal, happening: Happens) -> None:
     """Let one line of a timeline happen."""
     if isinstance(happening.what, Event):
-        rehearsal.event(happening.what, at=happening.at)
+        rehearsal.event(_addressed(happening.what, rehearsal, at=happening.at), at=happening.at)
     elif isinstance(happening.what, Watermark):
         rehearsal.watermark(happening.what, at=happening.at)
     else:
         rehearsal.advance(happening.at)
+
+
+def _addressed(event: Event, rehearsal: Rehearsal, *, at: int) -> Event:
+    """A receipt in a timeline names the command by the label of its step: the newest one of that person is meant."""
+    if short_name(event.type) != "message_reported":
+        return event
+    rehearsal.advance(at)
+    words = msgspec.json.decode(event.properties)
+    who = strongest(event.identity)
+    profile = "" if who is None else profile_id(tenant=event.tenant, kind=who[0], value=who[1])
+    for command in reversed(rehearsal.commands):
+        if command.profile_id == profile and command.step == words.get("command_id"):
+            known = msgspec.Raw(msgspec.json.encode({**words, "command_id": command.command_id}))
+            return msgspec.structs.replace(event, properties=known)
+    return event
 
 
 class _Judge:
@@ -173,7 +192,7 @@ class _Judge:
 
 
 def _word(decision: Decision) -> str:
-    return (decision.step or "") if decision.outcome == "sent" else decision.reason
+    return (decision.step or "") if decision.outcome in OF_MESSAGE else decision.reason
 
 
 def _values(decision: Decision) -> str:

@@ -6,11 +6,26 @@ from typing import Any, Literal
 
 import msgspec
 
+from schemas.command import ConsentProof
 from schemas.decision import Outcome
+from schemas.dossier import Message
 from schemas.event import LoggedEvent
+from schemas.policy import NO_POLICY, Policy, Storefront
 from schemas.profile import Enrollment, Seen
 from schemas.steps import Send
 from streams.watermarks import Gates
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A message to command."""
+
+    send: Send
+    message: Message
+    variables: dict[str, Any]
+    group: str
+    degraded: bool = False
+    consent: ConsentProof | None = None
+    storefront: Storefront | None = None  # as the policy declares it
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -20,9 +35,9 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str
     step: str = ""
     values: dict[str, Any] = {}
-    order: Send | None = None  # with outcome "sent": the message to command
+    order: Order | None = None  # with outcome "sent"
+    message: Message | None = None  # with outcome "recalled" or "regretted"
     visit: int = 0  # with outcome "sent": the visit that it belongs to
-    degraded: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -54,3 +69,4 @@ class Wakeup(msgspec.Struct, frozen=True):
     """Input: the enrollment's moment has come, or the gate it is held at has opened."""
 
     gates: Gates
+    policy: Policy = NO_POLICY

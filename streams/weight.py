@@ -20,6 +20,7 @@ WEIGHED_FROM = PROFILE_BYTES_MAX // 4  # a lighter estimate cannot hide a profil
 ENROLLMENT_BYTES = 512  # of an enrollment besides its words and key, and of its past
 SEEN_BYTES = 192
 REFUSAL_BYTES = 192
+MESSAGE_BYTES = 512  # of a message that was ordered, besides the words of its trigger
 COUNT_BYTES = 64  # of a counter besides what it counts
 INSTANT_BYTES = 16  # of one event that is counted
 FACT_BYTES = 32  # of a fact besides its name, its value and the event that states it
@@ -38,7 +39,7 @@ def add(profile: Profile, size: int, out: Recorder) -> None:
 
 
 def _weigh(profile: Profile, out: Recorder) -> None:
-    """Forget keys of events on site, past events, other keys, past runs, counters, in this order, until all fits."""
+    """Forget keys of events on site, past events, other keys, messages, past runs, counters, until all fits."""
     excess = _excess(profile)
     if excess <= 0:
         return
@@ -47,6 +48,9 @@ def _weigh(profile: Profile, out: Recorder) -> None:
         out.tallies[("evicted", "history")] += 1
         profile.history.remove(oldest(profile.history))
     profile.dedupe = _shrunk(profile, _excess(profile), out, lasting=True)
+    while profile.dossier is not None and profile.dossier.messages and _excess(profile) > 0:
+        out.tallies[("evicted", "messages")] += 1
+        del profile.dossier.messages[0]
     while profile.past and _excess(profile) > 0:
         out.tallies[("evicted", "past")] += 1
         del profile.past[longest_ago(profile)]

@@ -16,7 +16,8 @@ from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console
 from agents.console import Console
-from agents.flow_files import FlowFile, TimelineFile
+from agents.flow_files import FlowFile, PolicyFile, TimelineFile
+from schemas.policy import NO_POLICY
 from streams import timeline
 from streams.coverage import percent
 from streams.flowfile import Finding
@@ -38,10 +39,12 @@ def command() -> None:
 @takes_console
 def check(*, path: Path, console: Console) -> int:
     """Compile a flow file, or all of a folder, and read their timelines; exit code 1 if there is a mistake."""
-    flows, timelines = _read(path)
-    findings = _findings([*flows, *timelines])
+    flows, timelines, policies = _read(path)
+    findings = _findings([*policies, *flows, *timelines])
     errors = _errors(findings)
-    shown = _shown_findings([*flows, *timelines])
+    shown = _shown_findings([*policies, *flows, *timelines])
+    for policy in (file.policy for file in policies if file.policy):
+        shown.append(f"{path}: policy {policy.name}, version {policy.version}\n")
     for file in flows:
         if file.flow is not None:
             steps = f"{_count(len(file.flow.steps), 'step')}, version {file.flow.version}"
@@ -64,11 +67,12 @@ def check(*, path: Path, console: Console) -> int:
 @takes_console
 def test(*, path: Path, coverage: bool, fail_under: float | None, console: Console) -> int:
     """Play the timelines of a flow file, or of a folder, on the real core; exit code 1 if something came otherwise."""
-    flows, timelines = _read(path)
-    errors = _errors(_findings([*flows, *timelines]))
-    results = [(file, timeline.run(file.flow, one)) for file in timelines for one in file.timelines]
+    flows, timelines, policies = _read(path)
+    errors = _errors(_findings([*policies, *flows, *timelines]))
+    policy = next((file.policy for file in policies if file.policy), NO_POLICY)
+    results = [(file, timeline.run(file.flow, one, policy=policy)) for file in timelines for one in file.timelines]
     failed = sum(bool(result.failures) for _, result in results)
-    shown = _shown_findings([*flows, *timelines], errors_only=True)
+    shown = _shown_findings([*policies, *flows, *timelines], errors_only=True)
     for file in timelines:
         shown.append(f"{file.path}: {_count(len(file.timelines), 'timeline')}\n")
     for name in sorted({str(file.path) for file in flows if file.flow} - {str(file.beside) for file in timelines}):
@@ -99,12 +103,13 @@ command.add_command(compare)
 command.add_command(explain.command)
 
 
-def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile]]:
-    flows = flow_files.check_flows(path)
-    return flows, [found for file in flows if (found := flow_files.timelines_of(file)) is not None]
+def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile], list[PolicyFile]]:
+    flows, policy = flow_files.check_flows(path), flow_files.check_policy_of(path)
+    timelines = [found for file in flows if (found := flow_files.timelines_of(file)) is not None]
+    return flows, timelines, [] if policy is None else [policy]
 
 
-def _findings(files: Sequence[FlowFile | TimelineFile]) -> list[Finding]:
+def _findings(files: Sequence[FlowFile | TimelineFile | PolicyFile]) -> list[Finding]:
     return [finding for file in files for finding in file.findings]
 
 
@@ -128,7 +133,7 @@ def _as_data(file: TimelineFile, result: Result) -> dict[str, object]:
     }
 
 
-def _shown_findings(files: Sequence[FlowFile | TimelineFile], *, errors_only: bool = False) -> Text:
+def _shown_findings(files: Sequence[FlowFile | TimelineFile | PolicyFile], *, errors_only: bool = False) -> Text:
     shown = Text()
     for file in files:
         lines = file.source.decode(errors="replace").splitlines()

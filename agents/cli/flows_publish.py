@@ -19,7 +19,7 @@ from agents.console import Console
 from agents.definitions.book import Book, read_book
 from agents.definitions.changes import Change, Deed, Make, publishing, turning
 from agents.definitions.desk import carry_out, stamp
-from agents.flow_files import sound_flows
+from agents.flow_files import policy_beside, sound_flows
 from agents.settings import Settings
 from schemas.activation import ActiveFlow
 from schemas.command import Clock
@@ -38,14 +38,16 @@ CARRIED = "this log has a carried clock: partitions that have begun keep the flo
 def publish(*, settings: Settings, console: Console, path: Path, dry_run: bool) -> None:
     """Make a flow file, or all of a folder, the newest versions of their flows.
 
-    Whoever is in a flow already goes on in the version that they entered. Flows that are published and not among these
-    stay as they are. The status in a file counts when it is another one than at the last time, so that a flow which
-    was held since stays held. Done twice, it is done once.
+    The policy beside them is published too. Whoever is in a flow already goes on in the version that they entered.
+    Flows that are published and not among these stay as they are. The status in a file counts when it is another one
+    than at the last time, so that a flow which was held since stays held. Done twice, it is done once.
     """
     files = sound_flows(path)
     for finding in (finding for file in files for finding in file.findings):
         console.say(str(finding))
-    book, changes, clock = asyncio.run(_order(settings, console, publishing(files), dry_run=dry_run))
+    book, changes, clock = asyncio.run(
+        _order(settings, console, publishing(files, policy_beside(path)), dry_run=dry_run)
+    )
     others = sorted(set(book.order(book.newest).flows) - {change.flow for change in changes})
     lines: list[RenderableType] = [_table(changes)]
     lines += [f"{change.flow}: who is in version {_short(version)} goes on in the newest one"

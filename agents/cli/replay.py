@@ -13,7 +13,7 @@ from rich.table import Table
 from agents.cli.options import takes_console
 from agents.console import Console
 from agents.errors import InputRefused
-from agents.flow_files import load_flows
+from agents.flow_files import load_flows, load_policy
 from agents.replaying import Replayed, replay
 from schemas import codec
 from schemas.decision import Decision
@@ -34,11 +34,13 @@ def command(*, flows: Path, events: Path, decisions: Path | None, console: Conso
     Prints per flow how many entered, ended by reason, were sent, skipped by reason, and how many triggers were ignored.
     After the last line time runs until no timer is pending. The file format is in docs/reference/events.md.
     """
-    wanted = load_flows(flows)
+    wanted, policy = load_flows(flows), load_policy(flows)
     size = events.stat().st_size if events.is_file() else None
     with Progress(console=console.err, transient=True, disable=console.as_json) as progress:
         task = progress.add_task(f"replaying {events.name}", total=size)
-        done = replay(wanted, events, progress=lambda position: progress.update(task, completed=position))
+        done = replay(
+            wanted, events, policy=policy, progress=lambda position: progress.update(task, completed=position)
+        )
     if decisions is not None:
         _write(decisions, done.rehearsal.decisions)
     for line in done.refused[:SHOWN_REFUSALS]:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,10 +16,10 @@ from agents import kill_points, stack, topics_admin
 from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
 from agents.definitions.book import NOTHING
-from agents.definitions.changes import publishing
+from agents.definitions.changes import Make, publishing
 from agents.definitions.desk import carry_out
 from agents.faust_engine import end_process
-from agents.flow_files import FlowFile, sound_flows
+from agents.flow_files import policy_beside, sound_flows
 from agents.metrics_page import metrics_page
 from agents.settings import Settings
 from agents.worker import process
@@ -83,13 +82,14 @@ def command(
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
     files = [] if flows_path is None else sound_flows(flows_path)
+    policy = None if flows_path is None else policy_beside(flows_path)
     # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
     async def work() -> None:
         options = await _options(
             settings,
-            files,
+            publishing(files, policy),
             registry=registry,
             health=health,
             resumed=frozenset(resume_stopped),
@@ -110,7 +110,7 @@ def command(
 
 async def _options(
     settings: Settings,
-    files: Sequence[FlowFile],
+    make: Make,
     *,
     registry: CollectorRegistry,
     health: Health,
@@ -126,7 +126,7 @@ async def _options(
     if differences := await topics_admin.check(kafka, declared):
         raise topics_admin.refusal(differences)
     identity = await topics_admin.require_log_identity(kafka, declared)
-    book, changes = await carry_out(kafka, declared, publishing(files))
+    book, changes = await carry_out(kafka, declared, make)
     for change in changes:
         log.info("flow %s: %s", change.flow, change.what)
     if book.newest == NOTHING:

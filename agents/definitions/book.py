@@ -10,7 +10,9 @@ from agents.topic_reader import read_to_end
 from schemas import codec
 from schemas.activation import Activation, Definition, Order, definition_key
 from schemas.flow import Flow
+from schemas.policy import Policy
 from schemas.topics import Topics
+from streams.flowfile.policy import version_of
 from streams.predicates.plugin import UnknownPlugin
 from streams.program import Program, activate, build
 
@@ -117,13 +119,19 @@ class Book:
         program = self._programs.get(activation.number)
         if program is None:
             try:
-                program = activate(activation, self.flow)
+                program = activate(activation, self.flow, policy=self._policy(activation.number))
             except UnknownPlugin as error:
                 raise _missing(str(error)) from error
             if len(self._programs) > PROGRAMS_KEPT:
                 del self._programs[sorted(self._programs)[1]]  # the lowest number, but for the program without flows
             self._programs[activation.number] = program
         return program
+
+    def _policy(self, number: int) -> Policy:
+        policy = self.order(number).policy
+        if policy.version and version_of(policy) != policy.version:
+            raise _missing(f"the policy of activation {number} says more than this program understands")
+        return policy
 
     def program_of(self, number: int) -> Program:
         """The same by the number of an activation."""

@@ -14,9 +14,13 @@ from agents.flow_files import FlowFile
 from schemas import codec
 from schemas.activation import ActiveFlow, Definition, Order
 from schemas.flow import Flow, Status
+from schemas.policy import Policy
 
 #: Of one flow. Who is pinned to a version that falls out goes on in the newest.
 VERSIONS_MAX = 50
+
+#: In place of a flow's name, as no flow can be called.
+POLICY = "(policy)"
 
 What = Literal["new", "changed", "status", "draft", "unchanged"]
 
@@ -55,8 +59,10 @@ class Stamp(NamedTuple):
 Make = Callable[[Book, Stamp], Draft]
 
 
-def publishing(files: Sequence[FlowFile]) -> Make:
-    """Make the flows of these files the newest versions. What is published and not among them stays as it is.
+def publishing(files: Sequence[FlowFile], policy: Policy | None = None) -> Make:
+    """Make the flows of these files the newest versions, and this the policy if one is given.
+
+    What is published and not among them stays as it is.
 
     The status of a file counts when it is another one than at the last time: a flow that was held since stays held.
     """
@@ -79,8 +85,13 @@ def publishing(files: Sequence[FlowFile]) -> Make:
             for flow, source in flows
             if not book.has(flow.name, flow.version)
         )
-        is_new = (active, said) != (order.flows, order.said)
-        after = Order(follows=book.newest, flows=active, said=said, held_from=held, at=stamp.at, by=stamp.by)
+        after = Order(
+            follows=book.newest, flows=active, said=said, held_from=held, at=stamp.at, by=stamp.by,
+            policy=order.policy if policy is None else policy,
+        )  # fmt: skip
+        if after.policy != order.policy:
+            changes.append(Change(POLICY, "changed", None, None))
+        is_new = (active, said, after.policy) != (order.flows, order.said, order.policy)
         return Draft(after if is_new else None, definitions, tuple(changes))
 
     return make
@@ -147,7 +158,7 @@ def turning(name: str, deed: Deed) -> Make:
             held[name] = before.status
         written = Order(
             follows=book.newest, flows={**order.flows, name: after}, said=order.said, held_from=held, at=stamp.at,
-            by=stamp.by,
+            by=stamp.by, policy=order.policy,
         )  # fmt: skip
         return Draft(written, (), (Change(name, "status", before, after),))
 

@@ -142,7 +142,7 @@ async def _count(kafka: str, declared: Topics, name: str) -> int:
 
 
 async def _read(kafka: str, declared: Topics) -> tuple[list[Command], list[Decision]]:
-    commands = [codec.decode(record.value, Command) async for record in read_to_end(kafka, declared.commands)]
+    commands = codec.commands_of([record.value async for record in read_to_end(kafka, declared.commands)])
     decisions = [codec.decode(record.value, Decision) async for record in read_to_end(kafka, declared.decisions)]
     return commands, sorted(decisions, key=lambda decision: decision.decided_at)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from agents.dispatch.database import Database
 from agents.dispatch.days import make_days
 from schemas import codec, instants
-from schemas.command import Command
+from schemas.command import Recall
 
 BATCH_MAX = 500  # rows a statement: more brings nothing (measured), and an error costs less
 HASH_BYTES = 16
@@ -51,9 +51,11 @@ class Taken(NamedTuple):
     conflicting: Sequence[str]
 
 
-def order(value: bytes) -> Order:
-    """A row from the bytes on the topic. Raises `Undecodable`, also for a time that does not exist."""
-    command = codec.decode(value, Command)
+def order(value: bytes) -> Order | None:
+    """A row from the bytes on the topic, None for a recall. Raises `Undecodable`, also for an impossible time."""
+    command = codec.decode_order(value)
+    if isinstance(command, Recall):
+        return None
     try:
         decided_at, not_after = (
             instants.to_datetime(instants.from_wire(text)) for text in (command.decided_at, command.not_after)

@@ -41,6 +41,11 @@ class Metrics:
             "Command ids that came again with another body, which must never happen. The first is carried out.",
             registry=registry,
         )
+        self.recalls = Counter(
+            "cartwheel_dispatch_recalls_passed_over",
+            "Recalls read and not carried out: this version sends what it was ordered to send.",
+            registry=registry,
+        )
         self.lost_leases = Counter(
             "cartwheel_dispatch_lost_leases",
             "Outcomes that were not written because the lease was over.",

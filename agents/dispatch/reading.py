@@ -71,7 +71,11 @@ class Reading:
             if record.headers and attempt_of(record.headers) > 1:
                 self._metrics.replayed.inc()
             try:
-                orders.append(order(record.value or b""))
+                ordered = order(record.value or b"")
+                if ordered is None:
+                    self._metrics.recalls.inc()  # the engine takes its command back; the ledger does not know how yet
+                else:
+                    orders.append(ordered)
             except codec.Undecodable as error:
                 await self._share.refuse(record, str(error))
         if orders:

@@ -60,6 +60,7 @@ _PARTS: dict[str, dict[str, Any]] = {
     "time": _pattern(TIME.pattern),
     "zone": {"type": "string", "minLength": 1},
     "weekdays": {"anyOf": [_DAY, {"type": "array", "minItems": 1, "items": _DAY}]},
+    "storefront": {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]},
     "reference": _pattern(r"trigger\..+", r"fact\.[A-Za-z_][A-Za-z0-9_]*"),
     "value": {"anyOf": [_LITERAL, {"type": "array", "items": {"type": "string"}}]},
 }

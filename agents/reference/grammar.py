@@ -16,9 +16,9 @@ from streams.flowfile.strict_yaml import parse
 STEP = "a step"
 EXAMPLES = "docs/reference/every-key"
 #: Mappings whose keys are names that the author chooses, and what stands for all of them.
-BY_NAME, ANY = frozenset({"arms", "values", "names"}), "*"
+BY_NAME, ANY = frozenset({"arms", "values", "names", "ages"}), "*"
 #: Parts that are a single value.
-SINGLE = frozenset({"event", "word", "span", "time", "zone", "reference"})
+SINGLE = frozenset({"event", "word", "span", "time", "zone", "reference", "storefront"})
 JOINTS = ("all", "any", "not")
 
 

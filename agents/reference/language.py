@@ -30,10 +30,12 @@ _PARTS = {
     "time": "a time of the day",
     "zone": "a time zone",
     "weekdays": "weekdays",
+    "storefront": "`trigger.word`, `fact.name` or text",
     "reference": "`trigger.word` or `fact.name`",
     "value": "a value",
     "values": "`{ name: value }`",
     "names": "a mapping of names",
+    "ages": "`{ fact: a duration }`",
     "arms": "`{ name: arm }`",
 }
 

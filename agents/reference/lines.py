@@ -10,6 +10,7 @@ LINES: dict[str, dict[str, str]] = {
     "a flow file": {
         "flow": "its name",
         "status": "`live`, or `draft`: it compiles and does nothing",
+        "storefront": "whose messages these are, unless a message says otherwise",
         "entry": "whom it admits",
         "exit": "rules that end an enrollment; of several that hold, the first gives the reason",
         "exit_check": "`continuous`: a rule ends the enrollment at once; `at_send`: judged right before a message",
@@ -109,6 +110,24 @@ LINES: dict[str, dict[str, str]] = {
         "settle": "a gate right before it, whose timeout concerns this message only",
         "max_lateness": "how late it may be reached after its moment, as after an outage",
         "when_late": "what becomes of it then",
+        "storefront": "whose message it is",
+        "window": "when it may go, on the recipient's clock; until then it waits",
+        "cap": "how many messages of a group may go in a time, over all flows",
+        "fresh": "facts that must have been stated at most so long ago",
+        "valid": "how long after the decision it may be carried out",
+        "variables": "what the template gets beside the words of the trigger",
+    },
+    "`window`": {
+        "local": "the hours, such as `08:00-21:00`; they may cross midnight",
+        "on": "the weekdays on which it opens",
+        "except": "the days on which it does not; `holidays` are those of the policy",
+    },
+    "`cap`": {
+        "group": "the messages that are counted together",
+        "max": "so many of them",
+        "per": "in so long, counted back from now",
+        "when_capped": "what becomes of one more: it is skipped, or waits for room",
+        "expires": "how long it waits",
     },
     "an amount of money": {"money": "a decimal in quotes", "currency": "an ISO 4217 code"},
 }

@@ -7,11 +7,13 @@ depend on how many people there are. Reasons of single decisions are in the deci
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, product
 from typing import Any, Protocol, get_args
 
 from prometheus_client import CollectorRegistry
 
 from agents.worker.series import FLOW_LABELS_MAX, OTHER, Histogram, Labels, Totals
+from schemas.channels import CHANNELS
 from schemas.decision import Outcome
 from schemas.refusals import REASONS
 
@@ -23,10 +25,13 @@ INTERRUPTION_SECONDS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
 
 EVENTS = ("new", "duplicate", "conflict", "skipped", "refused")
 BENT = ("clamped", "from_the_future")
-DECISIONS = get_args(Outcome)
+UNCLEAR = ("consent_unclear",)
+OWN_COUNTERS = ("recalled", "regretted")  # decisions that have a metric of their own
+DECISIONS = tuple(one for one in get_args(Outcome) if one not in OWN_COUNTERS)
+CAUSES = ("exits", "person", "consent", "suppression")
+REGRETS_MAX = 200  # combinations of flow, source and cause; what is beyond counts as `_other`
 PASSED = ("ignored", "where_false")
 TIMERS = ("fired", "canceled", "stale")
-CHANNELS = ("email", "log")
 REFUSALS = (
     "anonymous",
     "draining",
@@ -50,7 +55,10 @@ EVICTED = (
     "fact_too_long",
     "counters",
     "count_days",
+    "messages",
+    "consents",
 )
+RECEIPTS = ("not_matched",)
 HELD = ("messages", "moments")
 
 
@@ -66,8 +74,11 @@ class UnitOutputs(Protocol):
 class Metrics:
     """One per process. Everything here is called on the event loop's thread."""
 
-    def __init__(self, registry: CollectorRegistry, *, flows: Iterable[str] = ()) -> None:
+    def __init__(self, registry: CollectorRegistry, *, flows: Iterable[str] = (), sources: Iterable[str] = ()) -> None:
+        """`sources` are those that the policy declares."""
         self._label_of: dict[str, str] = {}
+        self._sources = [*sorted(sources), OTHER]
+        self._regrets_left = REGRETS_MAX
         self._make_input()
         self._make_flows()
         self._make_state()
@@ -97,6 +108,9 @@ class Metrics:
             ["stage"],
             [("worker",)],
         )
+        self._unclear = Totals(
+            "cartwheel_unclear_acts", "Changes of consent that do not say what they change.", ["what"], _each(UNCLEAR)
+        )
         self._age = Histogram(
             "cartwheel_event_age_seconds", "From the append of a record to its evaluation.", AGE_SECONDS
         )
@@ -124,6 +138,19 @@ class Metrics:
         )
         self._refusals = Totals(
             "cartwheel_refusals", "People whom a flow did not take in.", ["reason"], _each(REFUSALS)
+        )
+        self._recalls = Totals("cartwheel_recalls", "Commands taken back.", ["channel"], _each(CHANNELS))
+        self._regretted = Totals(
+            "cartwheel_sends_regretted",
+            "Messages that went, and by what came to be known later should not have gone.",
+            ["flow", "source", "cause"],
+            self._regrets([OTHER]),
+        )
+        self._unknown_storefront = Totals(
+            "cartwheel_unknown_storefront", "Storefronts named by an event that the policy does not declare."
+        )
+        self._receipts = Totals(
+            "cartwheel_receipts_consumed", "Receipts that changed nothing.", ["what"], _each(RECEIPTS)
         )
         self._undeclared = Totals("cartwheel_undeclared_tallies", "What the core counts and is not declared here.")
         self._held = Totals(
@@ -172,6 +199,13 @@ class Metrics:
         self._decisions.declare(_pairs(new, DECISIONS))
         self._timers.declare(_pairs(new, TIMERS))
         self._lateness.declare(_each(new))
+        self._regretted.declare(self._regrets(new))
+
+    def _regrets(self, flows: Iterable[str]) -> list[Labels]:
+        """The combinations that may be counted by themselves, as long as there is room for more."""
+        found: list[Labels] = list(islice(product(flows, self._sources, CAUSES), self._regrets_left))
+        self._regrets_left -= len(found)
+        return found
 
     # --- what happens ------------------------------------------------------------------------------------
 
@@ -218,10 +252,14 @@ class Metrics:
                 self._dead_letters.add(count, ("worker", outcome))
             case ("event", "from_the_future") | ("clamped",):
                 self._bent.add(count, tally[-1:])
+            case ("event", outcome) if outcome in UNCLEAR:
+                self._unclear.add(count, (outcome,))
             case ("event", outcome):
                 self._events.add(count, (outcome,))
             case ("tick",):
                 self._ticks.add(count)
+            case ("decision", _, outcome, _) if outcome in OWN_COUNTERS:
+                pass
             case ("decision", flow, outcome, reason):
                 self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome))
                 if reason == "too_late":
@@ -246,6 +284,15 @@ class Metrics:
                 self._misstated.add(count)
             case ("evicted", what):
                 self._evicted.add(count, (what,))
+            case ("recall", _, channel):
+                self._recalls.add(count, (channel,))
+            case ("regretted", flow, source, cause):
+                known = source if source in self._sources else OTHER
+                self._regretted.add(count, (self._label_of.get(flow, OTHER), known, cause))
+            case ("unknown_storefront",):
+                self._unknown_storefront.add(count)
+            case ("receipt", what):
+                self._receipts.add(count, (what,))
             case ("profile",):
                 pass  # a new one; `agents.worker.population` counts people
             case _:

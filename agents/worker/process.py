@@ -82,7 +82,9 @@ async def run(options: WorkerOptions) -> None:
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     engine = Engine(_engine_options(options, folder))
-    metrics = Metrics(options.registry, flows=options.work.book.order(options.work.book.newest).flows)
+    book = options.work.book
+    sources = book.program_of(book.newest).policy.sources
+    metrics = Metrics(options.registry, flows=book.order(book.newest).flows, sources=sources)
     topics = options.topics
     marks = Marks(raw_partitions=topics.raw.partitions)
     partitions = Partitions(

@@ -77,7 +77,9 @@ async def read(stage: Stage) -> list[Answer]:
             ticks.setdefault(decision.enrollment_id, place)
     ids: dict[str, str] = {}
     async for record in read_to_end(stage.kafka, stage.topics.commands):
-        command = codec.decode(record.value, Command)
+        command = codec.decode_order(record.value)
+        if not isinstance(command, Command):
+            continue
         if ids.setdefault(command.enrollment_id, command.command_id) != command.command_id:
             raise Wrong(f"{command.enrollment_id} has two commands")
         answer = answers.get(command.enrollment_id)

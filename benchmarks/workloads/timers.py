@@ -199,8 +199,8 @@ async def _drained(worker: Worker) -> None:
 async def _fired(stage: Stage) -> Fired:
     fired: Fired = {}
     async for record in read_to_end(stage.kafka, stage.topics.commands):
-        command = codec.decode(record.value, Command)
-        if command.flow == FLOW:
+        command = codec.decode_order(record.value)
+        if isinstance(command, Command) and command.flow == FLOW:
             one = (record.key, due_of(command.variables["trigger"]["list_id"]))
             if one in fired:
                 raise Wrong(f"{record.key.decode()} has two commands for one moment")

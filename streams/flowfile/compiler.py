@@ -23,12 +23,12 @@ from streams.flowfile.step_kinds import KINDS
 from streams.flowfile.steps import END, Steps
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.surroundings import NOWHERE, Surroundings
+from streams.flowfile.values import storefront
 
 _STATUSES: tuple[Status, ...] = ("live", "draft", "shadow", "draining", "held", "stopped")
 _EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
 _LATER = frozenset({
-    "timezone", "filter", "profile", "holdout", "experiment", "experiments", "window", "quiet_hours", "cap",
-    "recall", "regret", "conversion", "consent", "suppression",
+    "timezone", "filter", "profile", "holdout", "experiment", "experiments", "recall", "regret", "conversion",
 })  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def locate(text: str | bytes, *, name: str) -> Places:
 
 def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     """What a reader makes of a file; worth nothing if it noted an error."""
-    optional = ("status", "exit", "exit_check", "skew")
+    optional = ("status", "storefront", "exit", "exit_check", "skew")
     found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
     head = entry(reader, found.get("entry"))
     steps = Steps(reader, head.scope, KINDS)
@@ -94,6 +94,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
         exits=exits(reader, found.get("exit"), head.scope),
         exit_check=reader.choice(found.get("exit_check"), "`exit_check`", _EXIT_CHECKS),
         skew_ms=reader.duration(found.get("skew"), "`skew`", default_ms=SKEW_MS_DEFAULT, least_ms=0),
+        storefront=storefront(reader, found.get("storefront"), head.scope),
         steps=steps.link() if nodes else (),
     )
     if not any(finding.severity == "error" for finding in reader.findings):

@@ -30,7 +30,7 @@ TRIGGER = "trigger."
 #: Parts of the language that are more than one mapping, list or value.
 Asked = Literal[
     "condition", "event", "word", "words", "way", "match", "cases", "facts", "span", "time", "zone", "weekdays",
-    "reference", "value", "values", "names", "arms",
+    "reference", "value", "values", "names", "arms", "ages", "storefront",
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from streams.timeline import DAY
 
 TENANT = "test"
 CURRENCY_DEFAULT = "USD"
+PHONE = "+12025550100"  # everybody's: people are told apart by their names; of a country with many zones, so of none
 LATEST_AT = from_wire("2200-01-01T00:00:00Z")  # so that every wait from here still ends at a time that can be written
 
 Words = MappingOf[str, Word]
@@ -87,7 +88,7 @@ def _identity(reader: Reader, node: Node, found: dict[str, Node], people: dict[s
     profile = reader.name(found.get("profile"), "`profile`") or None
     anonymous = reader.name(found.get("anonymous"), "`anonymous`") or None
     email = f"{profile}@example.test" if profile else None
-    identity = Identity(external_id=profile, email=email, anonymous_id=anonymous)
+    identity = Identity(external_id=profile, email=email, phone=PHONE if profile else None, anonymous_id=anonymous)
     who = strongest(identity)
     if who is None:
         reader.note("missing_key", node, "an event needs `profile` or `anonymous`, and a name that identifies somebody")

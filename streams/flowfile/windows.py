@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from schemas.policy import HOLIDAYS
 from schemas.window import Window
 from streams.clock.wall import parse_weekdays
 from streams.clock.window import parse_window
@@ -11,8 +12,8 @@ from streams.flowfile.nodes import Node, shown
 from streams.flowfile.reader import Reader
 
 
-def window(reader: Reader, node: Node | None, what: str) -> Window:
-    """Hours of a day, and on which days it starts."""
+def window(reader: Reader, node: Node | None, what: str, *, holidays: bool = False) -> Window:
+    """Hours of a day, and on which days it starts. With `holidays`, `except` may have this word for the policy's."""
     found = reader.fields(node, what, required=("local",), optional=("on", "except"))
     text = reader.text(found.get("local"), "`local`")
     hours = None if text is None else parse_window(text)
@@ -20,7 +21,7 @@ def window(reader: Reader, node: Node | None, what: str) -> Window:
         expected = f'`local` must be two different times such as "08:00-21:00", not {shown(found["local"])}'
         reader.note("bad_time", found["local"], expected)
     start_ms, end_ms = hours or (0, 1)
-    days = [_day(reader, day) for day in reader.items(found.get("except"), "`except`")]
+    days = [_day(reader, day, holidays=holidays) for day in reader.items(found.get("except"), "`except`")]
     return Window(start_ms, end_ms, weekdays(reader, found.get("on"), "`on`"), tuple(sorted(days)))
 
 
@@ -35,7 +36,13 @@ def weekdays(reader: Reader, node: Node | None, what: str) -> tuple[int, ...]:
     return tuple(sorted(parse_weekdays([word for _, word in known]) or ()))
 
 
-def _day(reader: Reader, node: Node) -> str:
+def _day(reader: Reader, node: Node, *, holidays: bool) -> str:
+    text = reader.text(node, "a day") or ""
+    return text if holidays and text == HOLIDAYS else day(reader, node)
+
+
+def day(reader: Reader, node: Node) -> str:
+    """A date such as 2026-12-25; YAML takes it for text, with quotes or without."""
     text = reader.text(node, "a day") or ""
     try:
         if not text or date.fromisoformat(text).isoformat() == text:

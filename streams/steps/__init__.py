@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.steps import If, Probe, Route, Send, Settle, Stop
+from streams.passage import Move, Passage
 from streams.steps import branch, probe, route, send, settle, stop
-from streams.steps.passage import Move, Passage
 
 RUN: dict[type, Callable[[Any, Passage], Move]] = {
     Settle: settle.run,

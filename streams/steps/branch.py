@@ -8,8 +8,8 @@ For example:
 from __future__ import annotations
 
 from schemas.steps import If
+from streams.passage import Go, Move, Passage
 from streams.predicates import judge
-from streams.steps.passage import Go, Move, Passage
 
 
 def run(step: If, passage: Passage) -> Move:

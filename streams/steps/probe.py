@@ -8,7 +8,7 @@ For example:
 from __future__ import annotations
 
 from schemas.steps import Probe
-from streams.steps.passage import Go, Move, Passage
+from streams.passage import Go, Move, Passage
 from streams.verdict import Note
 
 

@@ -8,7 +8,7 @@ For example:
 from __future__ import annotations
 
 from schemas.steps import Route
-from streams.steps.passage import Go, Move, Passage
+from streams.passage import Go, Move, Passage
 
 
 def run(step: Route, passage: Passage) -> Move:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from schemas.instants import to_wire
 from schemas.steps import Settle
-from streams.steps.passage import Go, Hold, Move, Passage
+from streams.passage import Go, Hold, Move, Passage
 from streams.verdict import Note
 
 
 def run(step: Settle, passage: Passage) -> Move:
     """On, when open; else held; else, when held for too long, on with a mark for the sends that it guards."""
     enrollment = passage.enrollment
+    enrollment.gate = step.label
     if passage.gates.open(step.gates, due_at=enrollment.due_at):
         enrollment.unsettled = ""
         return Go(step.next, completed_at=passage.now if enrollment.held else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.steps import Stop
-from streams.steps.passage import End, Move, Passage
+from streams.passage import End, Move, Passage
 
 
 def run(step: Stop, passage: Passage) -> Move:

@@ -11,7 +11,7 @@ import asyncpg
 from agents.dispatch.migrate import search_path
 from agents.topic_reader import read_to_end
 from schemas import codec
-from schemas.command import Command, Receipt
+from schemas.command import Receipt
 from tests.e2e.processes import PATIENCE_SECONDS, Process
 from tests.e2e.week_verdict import LEDGER, Outcome, Row, judge
 from tests.integration.engine_rig import Rig
@@ -28,8 +28,9 @@ class Ledger:
     async def faults(self) -> dict[str, int]:
         """Wait until every command has its receipt; then count what is not there exactly once, accepted at once."""
         kafka, topics = self._rig.kafka, self._rig.topics
-        commands = [record.value async for record in read_to_end(kafka, topics.commands)]
-        expected = {one.command_id: one.decided_at for one in (codec.decode(value, Command) for value in commands)}
+        ordered = codec.commands_of([record.value async for record in read_to_end(kafka, topics.commands)])
+        commands = [codec.encode(one) for one in ordered]
+        expected = {one.command_id: one.decided_at for one in ordered}
         async with asyncio.timeout(PATIENCE_SECONDS):
             while (await self._ask(SETTLED))[0][0] < len(expected):
                 await asyncio.sleep(0.2)

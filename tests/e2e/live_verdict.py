@@ -55,7 +55,7 @@ class Recorded:
         return cls(
             raw=read[0],
             log=read[1],
-            commands=[codec.decode(record.value, Command) for record in read[2]],
+            commands=codec.commands_of(record.value for record in read[2]),
             decisions=[codec.decode(record.value, Decision) for record in read[3]],
         )
 

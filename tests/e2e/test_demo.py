@@ -66,7 +66,7 @@ async def test_the_demo_tells_every_story_and_tells_it_again(home: Path, environ
 async def _commands(home: Path) -> list[Command]:
     kafka = stack.kafka_address(Settings.from_environ({"CARTWHEEL_HOME": str(home)}))
     declared = topics("demo", partitions=PARTITIONS)
-    return [codec.decode(record.value, Command) async for record in read_to_end(kafka, declared.commands)]
+    return codec.commands_of([record.value async for record in read_to_end(kafka, declared.commands)])
 
 
 async def _page(url: str) -> str:

@@ -19,7 +19,6 @@ from agents.kill_points import INTAKE_POINTS, WORKER_POINTS
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
 from schemas import codec
-from schemas.command import Command
 from tests.e2e import kills, weeks
 from tests.e2e.pipeline import Pipeline, pipeline
 from tests.e2e.processes import cartwheel
@@ -114,6 +113,6 @@ async def _drained(line: Pipeline) -> None:
     """Wait until everything has gone all the way."""
     await line.forwarded()
     await line.processed()
-    records = read_to_end(line.kafka, line.topics.commands)
-    ordered = {codec.decode(record.value, Command).command_id async for record in records}
+    values = [record.value async for record in read_to_end(line.kafka, line.topics.commands)]
+    ordered = {command.command_id for command in codec.commands_of(values)}
     await line.answers(SETTLED, len(ordered))

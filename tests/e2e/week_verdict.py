@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from agents.topic_reader import read_to_end
 from schemas import codec
-from schemas.command import Command, Receipt
+from schemas.command import Receipt
 from schemas.decision import Decision
 from tests.e2e.pipeline import Pipeline
 
@@ -69,9 +69,8 @@ def judge(outcome: Outcome, *, expected: Mapping[str, str]) -> Faults:
     """Compare. `expected` has for each id the time of the decision."""
     bodies: dict[str, set[bytes]] = defaultdict(set)
     decided: dict[str, str] = {}
-    for value in outcome.commands:
-        command = codec.decode(value, Command)
-        bodies[command.command_id].add(value)
+    for command in codec.commands_of(outcome.commands):
+        bodies[command.command_id].add(codec.encode(command))
         decided[command.command_id] = command.decided_at
     rows: dict[str, list[Row]] = defaultdict(list)
     for row in outcome.ledger:

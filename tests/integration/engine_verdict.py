@@ -64,7 +64,10 @@ async def judge(*, kafka: str, topics: Topics, oracle: Sequence[Flow], incarnati
     log, book = await read(kafka, topics.profile_log), await read_book(kafka, topics)
     state = await read(kafka, topics.profile_state)
     verdict = Verdict()
-    bodies = _by_id(await read(kafka, topics.commands), "command_id", verdict)
+    orders = [
+        [one for one in records if b"recall_id" not in one.value] for records in await read(kafka, topics.commands)
+    ]
+    bodies = _by_id(orders, "command_id", verdict)
     decided = _by_id(await read(kafka, topics.decisions), "decision_id", verdict)
     verdict.commands, verdict.decisions = len(bodies), len(decided)
     must: dict[str, tuple[Any, ...]] = {}

@@ -85,7 +85,7 @@ async def test_a_carried_log_is_worked_off_without_ticks(stack: Addresses, home:
         expected = {command.command_id: to_wire(command.decided_at) for command in replayed.commands}
         assert len(expected) == 4
         sent = await until(made, made.topics.commands, lambda records: len(records) >= len(expected))
-        commands = [orjson.loads(record.value) for record in sent]
+        commands = [one for one in (orjson.loads(record.value) for record in sent) if "recall_id" not in one]
         assert {command["command_id"]: command["decided_at"] for command in commands} == expected
         assert {command["clock"] for command in commands} == {"carried"}
         assert await worker.stop() == 0

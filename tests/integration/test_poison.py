@@ -19,7 +19,6 @@ from agents import topics_admin
 from agents.outgoing import partition_of
 from agents.stack import Addresses
 from schemas import codec
-from schemas.command import Command
 from schemas.control import APPENDED_AT_HEADER, END_KEY
 from schemas.dead_letter import DeadLetter, DeadLetterAction
 from schemas.instants import from_wire
@@ -151,7 +150,7 @@ async def letters(made: Rig) -> list[DeadLetter]:
 async def sent(made: Rig) -> set[str]:
     """The ids of all commands: what was ordered, whatever the time."""
     records = [one for some in await read(made.kafka, made.topics.commands) for one in some]
-    return {codec.decode(one.value, Command).command_id for one in records}
+    return {command.command_id for command in codec.commands_of(one.value for one in records)}
 
 
 def clean_digest() -> set[str]:

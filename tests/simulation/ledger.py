@@ -41,9 +41,15 @@ class Ledger:
 
     def identity(self, partition: int, record: Record) -> object:
         """What makes two orders the same one."""
-        return orjson.loads(record.value)["command_id"]
+        return order_id(record.value)
 
     def _take(self, partition: int, record: Record) -> None:
         if (known := self.identity(partition, record)) not in self._rows:
             self._rows.add(known)
-            self.carried_out[orjson.loads(record.value)["command_id"]].append(record.value)
+            self.carried_out[order_id(record.value)].append(record.value)
+
+
+def order_id(value: bytes) -> str:
+    """Of a command, or of the recall of one."""
+    body: dict[str, str] = orjson.loads(value)
+    return body.get("recall_id") or body["command_id"]

@@ -51,7 +51,7 @@ def test_a_live_clock_decides_as_the_oracle_does_in_any_batches_and_over_any_cra
     runs = [_run_live(program, log, batch=batch) for batch in BATCHES]
     assert runs[0] == runs[1] == runs[2], "the same log gave other bytes in other batches"
     values, tallies = runs[0]
-    commands = [codec.decode(value, Command) for value in values]
+    commands = codec.commands_of(values)
     _compare(commands, tallies, run_live(_naive(world), log))
     crashed = _run_crashing(program, log, every=1 + seed % 11)
     assert set(crashed) == set(values), "a replay after crashes made other commands"

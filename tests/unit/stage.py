@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from schemas import codec
 from schemas.activation import Activation, ActiveFlow, Migration
 from schemas.catalog import BY_SHORT
-from schemas.command import Clock, Command
+from schemas.command import Clock, Command, Recall
 from schemas.conditions import Condition, EventMatch
 from schemas.control import (
     ACTIVATION_KEY,
@@ -37,6 +37,7 @@ from schemas.flow import ExitRule, Flow, Reentry, Status
 from schemas.identity import Identity
 from schemas.instants import EPOCH, from_datetime, to_wire
 from schemas.money import Money
+from schemas.policy import NO_POLICY, Policy
 from schemas.profile import PartitionRecord, Profile
 from schemas.span import Span
 from schemas.steps import Gate, Send, Settle, Step, Stop, Wait
@@ -205,6 +206,16 @@ def send(label: str = "remind", *, channel: str = "log", next: int = NEXT) -> Se
     return Send(label=label, template="t", channel=channel, message_class="marketing", next=next)
 
 
+def receipt(time: str, command: Command, outcome: str, *, who: str = "ann", **more: Any) -> Event:
+    """What a sender says has become of a command."""
+    return event("message_reported", time, who=who, command_id=command.command_id, outcome=outcome, **more)
+
+
+def consent(time: str, channel: str, status: str, *, who: str = "ann", **more: Any) -> Event:
+    """Somebody agrees to a channel, or does not any more."""
+    return event("consent_changed", time, who=who, channel=channel, status=status, **more)
+
+
 def stop(reason: str, *, label: str = "stop") -> Stop:
     """End."""
     return Stop(label=label, reason=reason)
@@ -254,8 +265,8 @@ def work(partition: Partition, records: Sequence[Record]) -> Unit:
 class Stage:
     """One partition, a store for its states, and everything that ever came out of it, decoded."""
 
-    def __init__(self, *flows: Flow, clock: Clock = "carried") -> None:
-        self.program: Program = build(flows)
+    def __init__(self, *flows: Flow, clock: Clock = "carried", policy: Policy = NO_POLICY) -> None:
+        self.program: Program = build(flows, policy=policy)
         self.clock: Clock = clock
         self.definitions = {(one.name, one.version): one for one in flows}
         self.activations: dict[int, Activation] = {}
@@ -347,7 +358,13 @@ class Stage:
     @property
     def commands(self) -> list[Command]:
         """In order."""
-        return [codec.decode(value, Command) for one in self.outputs for _, value in one.commands]
+        return codec.commands_of(value for one in self.outputs for _, value in one.commands)
+
+    @property
+    def recalls(self) -> list[Recall]:
+        """In order."""
+        orders = [codec.decode_order(value) for one in self.outputs for _, value in one.commands]
+        return [one for one in orders if isinstance(one, Recall)]
 
     @property
     def decisions(self) -> list[Decision]:

@@ -118,5 +118,5 @@ def _by_core(log: Sequence[Record]) -> Counter[tuple[bytes, str]]:
         load=lambda key: None,
         record=None,
     )
-    commands = partition.process(log).commands
-    return Counter((key, codec.decode(value, Command).variables["trigger"]["checkout_id"]) for key, value in commands)
+    orders = [(key, codec.decode_order(value)) for key, value in partition.process(log).commands]
+    return Counter((key, one.variables["trigger"]["checkout_id"]) for key, one in orders if isinstance(one, Command))

@@ -195,7 +195,7 @@ class TestCarriedClock:
 
     def test_so_an_order_that_comes_after_the_moment_comes_too_late(self) -> None:
         stage = Stage(flow()).event(checkout("10:00")).event(order("10:14"), "10:15:00.001")
-        assert stage.story[1:] == ["10:15 sent due", "10:15 ended done"]
+        assert stage.story[1:] == ["10:15 sent due", "10:15 ended done", "10:15:00.001 recalled bought"]
 
     def test_a_gate_opens_at_the_time_of_its_watermark(self) -> None:
         stage = Stage(SETTLED).event(checkout("10:00")).watermark(mark("10:20"), "10:30").pass_time("11:00")

@@ -256,7 +256,7 @@ def test_after_many_crashes_in_a_row_it_is_still_the_same(clock: Clock) -> None:
 def test_no_command_id_ever_has_two_bodies_and_none_is_made_twice(clock: Clock) -> None:
     for seed in range(4):
         left = straight(log_of(clock, seed), clock, batch=50)
-        ids = [codec.decode(value, dict)["command_id"] for _, value in left.commands]
+        ids = [command.command_id for command in codec.commands_of(value for _, value in left.commands)]
         assert len(ids) == len(set(ids))
         decision_ids = [codec.decode(value, dict)["decision_id"] for _, value in left.decisions]
         assert len(decision_ids) == len(set(decision_ids))

@@ -18,6 +18,8 @@ from agents.flow_files import load_flows
 from schemas import codec
 from schemas.activation import Definition, Order, definition_key
 from schemas.flow import Flow, Status
+from schemas.policy import Policy
+from streams.flowfile import check_policy
 from streams.flowfile.compiler import version_of
 from tests.definitions import book_of, flow_file, ordered
 from tests.unit.stage import exit_on, flow, send, wait
@@ -33,6 +35,12 @@ def publish(book: Book, *flows: Flow, at: str = "2026-11-20T10:00:00.000Z") -> l
     changes = make(book, Stamp(at=at, by="tests")).changes
     ordered(book, make, at=at)
     return list(changes)
+
+
+def policy(text: str) -> Policy:
+    found = check_policy(f"policy: shop\n{text}\n", name="policy.yaml").policy
+    assert found is not None
+    return found
 
 
 def turn(book: Book, deed: Deed, name: str = "reminder", *, at: str = "2026-11-20T11:00:00.000Z") -> Book:
@@ -57,6 +65,23 @@ class TestPublishing:
         assert whats(publish(book, OLD)) == [("reminder", "unchanged")]
         assert book.newest == number
         assert book.next_offset == 2, "a definition and an order"
+
+    def test_the_policy_is_published_with_them_and_is_pinned_to_nobody(self) -> None:
+        """Semantics 12.7."""
+        book = Book()
+        strict = policy("consent: required")
+        ordered(book, publishing([flow_file(OLD)], strict))
+        assert book.program_of(book.newest).policy == strict
+        assert book.program_of(turn(book, "hold").newest).policy == strict
+        ordered(book, publishing([flow_file(NEW)]))
+        assert book.program_of(book.newest).policy == strict, "without a policy file it stays as it is"
+        number, open_ = book.newest, policy("consent: unless_withdrawn")
+        ordered(book, publishing([flow_file(NEW)], open_))
+        assert book.program_of(book.newest).policy == open_
+        assert book.program_of(number).policy == strict
+        ordered(book, publishing([flow_file(NEW)], replace(open_, version="of another program")))
+        with pytest.raises(Misconfigured, match="says more than this program understands"):
+            book.program_of(book.newest)
 
     def test_a_new_version_is_the_newest_and_the_one_before_stays(self) -> None:
         book = book_of([OLD])

@@ -1,0 +1,12 @@
+"""Channels: the ways on which messages reach people, and what each needs to know of them."""
+
+from __future__ import annotations
+
+#: Which identifier a channel needs. `log` needs none: it reaches nobody.
+ADDRESS_OF_CHANNEL: dict[str, str] = {"email": "email", "sms": "phone"}
+CHANNELS: tuple[str, ...] = (*ADDRESS_OF_CHANNEL, "log")
+
+
+def is_addressed(channel: str) -> bool:
+    """Whether messages of this channel reach a person, who then has a say in it."""
+    return channel in ADDRESS_OF_CHANNEL

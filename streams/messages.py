@@ -1,0 +1,64 @@
+"""The messages of a person that were ordered: remembered for caps, for recall and regret, and to be judged again.
+
+One is forgotten when no cap counts it any more and no late event can make us regret it (48 h).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.codec import packed_size
+from schemas.dossier import Message
+from schemas.flow import Flow
+from schemas.limits import MESSAGES_MAX
+from schemas.profile import Enrollment, Profile
+from schemas.steps import Send
+from streams import weight
+from streams.predicates import words_used
+from streams.recorder import Recorder
+
+
+def remember(profile: Profile, message: Message, *, keep_ms: int, out: Recorder) -> None:
+    """One more; those that nobody asks for any more go."""
+    messages = profile.known().messages
+    since = message.decided_at - keep_ms
+    messages[:] = [one for one in messages if one.decided_at > since or one.again_at]
+    messages.append(message)
+    if len(messages) > MESSAGES_MAX:
+        out.tallies[("evicted", "messages")] += 1
+        del messages[0]
+    weight.add(profile, packed_size(message.context) + weight.MESSAGE_BYTES, out)
+
+
+def find(profile: Profile, command_id: str) -> Message | None:
+    """The message of a command."""
+    messages = [] if profile.dossier is None else profile.dossier.messages
+    return next((one for one in messages if one.command_id == command_id), None)
+
+
+def is_undelivered(message: Message, now: int) -> bool:
+    """Whether it may still be taken back: no receipt yet, and its time is not over."""
+    return message.status == "ordered" and now <= message.not_after
+
+
+def trimmed(flow: Flow | None, context: dict[str, Any]) -> dict[str, Any]:
+    """The words of the trigger that are needed to judge the decision again, once it need not be made again."""
+    if flow is None:
+        return {}
+    wanted = {theirs for rule in flow.exits for _, theirs in rule.match} | words_used(flow.filter)
+    for rule in flow.exits:
+        wanted |= words_used(rule.person)
+    for value in (flow.storefront, *(step.storefront for step in flow.steps if isinstance(step, Send))):
+        wanted |= {value.of} if value is not None and value.origin == "trigger" else set()
+    return {word: value for word, value in context.items() if word in wanted}
+
+
+def run_of(message: Message) -> Enrollment:
+    """The run that ordered it, as far as its gates ask for it."""
+    return Enrollment(
+        enrollment_id=message.enrollment_id, flow=message.flow, key=message.key, visit=message.visit,
+        anchor_at=message.anchor_at, triggered_at=message.anchor_at, trigger_offset=message.trigger_offset,
+        entered_at=message.anchor_at, context=message.context, step=message.step, due_at=message.due_at,
+        wakeup_at=message.again_at, held=bool(message.waiting), version=message.version, arms=message.arms,
+        gate=message.gate, waiting=message.waiting, room_until=message.room_until,
+    )  # fmt: skip

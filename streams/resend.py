@@ -1,0 +1,89 @@
+"""Messages whose command has expired: judged again by all gates, whatever has become of their run meanwhile.
+
+A new command has a new id, because its visit is a new one. For example:
+
+    10:15  ordered; the mail server is down   10:31  receipt `expired`   -> judged again at the next tick: sent, visit 2
+    10:15  ordered                            10:20  order   -> recalled;   10:31  receipt `expired` -> nothing more
+"""
+
+from __future__ import annotations
+
+from schemas.dossier import Message
+from schemas.profile import Profile
+from schemas.steps import Send
+from streams import exits, messages
+from streams.gates.settle import WAITING, gates_at
+from streams.passage import End, Hold, Passage
+from streams.program import Program
+from streams.recorder import Recorder
+from streams.steps import send
+from streams.verdict import Note
+from streams.watermarks import Gates
+
+
+def schedule(message: Message, *, now: int) -> None:
+    """It is to be judged again at the next moment."""
+    message.again_at = message.due_at = now
+    message.waiting = "expired"
+
+
+def wake(
+    program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int, now: int, out: Recorder
+) -> bool:
+    """Judge every message whose moment is not after `through_at`, or whose gate is open. False: there was none."""
+    woken = False
+    for message in profile.again():
+        due = message.again_at <= through_at
+        held = message.waiting == WAITING and message.due_at <= gates_through_at
+        flow = program.flow_of(messages.run_of(message))
+        if flow is not None and flow.status == "held":
+            continue
+        if due or (held and _gate_open(program, message, gates)):
+            woken = True
+            _judge(program, profile, message, gates=gates, now=now, out=out)
+    return woken
+
+
+def _gate_open(program: Program, message: Message, gates: Gates) -> bool:
+    run = messages.run_of(message)
+    flow = program.flow_of(run)
+    return flow is not None and gates.open(gates_at(flow, run), due_at=message.due_at)
+
+
+def _judge(program: Program, profile: Profile, message: Message, *, gates: Gates, now: int, out: Recorder) -> None:
+    run = messages.run_of(message)
+    flow = program.flow_of(run)
+    step = None if flow is None else next((one for one in flow.steps if one.label == run.step), None)
+    if flow is None or not isinstance(step, Send):
+        message.again_at = 0  # of a flow or a step that is gone
+        return
+    for seen in profile.history:
+        run.exits_held |= exits.held_by(flow, run, seen)
+    run.visit = _next_visit(profile, message)
+    passage = Passage(flow=flow, enrollment=run, profile=profile, gates=gates, now=now, policy=program.policy, notes=[])
+    move = send.run(step, passage)
+    if isinstance(move, End):
+        passage.notes.append(Note(outcome="skipped", reason=move.reason, step=step.label))
+    if isinstance(move, Hold):
+        message.again_at, message.waiting = max(move.until_at, now), run.waiting
+        message.due_at, message.room_until = run.due_at, run.room_until
+    else:
+        message.again_at, message.waiting, message.context = 0, "", messages.trimmed(flow, message.context)
+    for note in passage.notes:
+        out.note(flow, profile, run, note, now=now)
+        if note.order is not None and flow.status != "shadow":
+            messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
+            _count_on(profile, note.order.message)
+
+
+def _next_visit(profile: Profile, message: Message) -> int:
+    visits = [one.visit for one in profile.known().messages if one.enrollment_id == message.enrollment_id]
+    live = [one.visit for one in profile.enrollments if one.enrollment_id == message.enrollment_id]
+    return 1 + max(visits + live)
+
+
+def _count_on(profile: Profile, message: Message) -> None:
+    """A run that still goes on must not come to the same visit, and so to the same command, a second time."""
+    for one in profile.enrollments:
+        if one.enrollment_id == message.enrollment_id:
+            one.visit = message.visit + 1

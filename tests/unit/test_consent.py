@@ -1,0 +1,86 @@
+"""Consent and suppression: what has been said, in whatever order it came, and what it does to messages.
+
+Semantics 8.4 and 8.5.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.identity import Identity
+from schemas.policy import Policy
+from schemas.steps import Value
+from tests.unit.stage import Stage, checkout, consent, event, flow, receipt, send, wait
+
+PERSON = Identity(external_id="ann", email="ann@example.test", phone="+12025550100")
+REQUIRED = Policy(consent="required")
+
+
+@pytest.mark.parametrize("policy", [Policy(), REQUIRED])
+@pytest.mark.parametrize(
+    ("acts", "expected"),
+    [
+        ([], None),
+        ([("09:00", "email", "granted", None)], True),
+        ([("09:00", "email", "granted", None), ("09:01", "email", "withdrawn", None)], False),
+        ([("09:01", "email", "withdrawn", None), ("09:00", "email", "granted", None)], False),
+        ([("09:00", "email", "granted", None), ("09:00", "email", "withdrawn", None)], False),
+        ([("09:00", "email", "withdrawn", None), ("09:01", "email", "granted", None)], True),
+        ([("09:00", "email", "granted", None), ("09:01", "email", "withdrawn", "2")], False),
+        ([("09:00", "email", "granted", None), ("09:01", "email", "withdrawn", "3")], True),
+        ([("09:00", "email", "granted", "3")], None),
+        ([("09:00", "email", "granted", "2"), ("09:01", "email", "withdrawn", None)], False),
+        ([("09:00", "sms", "granted", None)], None),
+        ([("09:00", "email", "granted", None), ("09:01", "", "withdrawn", None)], False),
+        ([("09:00", "", "granted", None)], None),
+    ],
+)
+def test_the_latest_act_counts(acts: list[Any], expected: bool | None, policy: Policy) -> None:
+    made = replace(flow(wait(15), send(channel="email")), storefront=Value("literal", "2"))
+    stage = Stage(made, policy=policy).event(checkout("09:05", identity=PERSON))
+    for time, channel, status, storefront in acts:
+        more = {"storefront": storefront} if storefront else {}
+        stage.event(consent(time, channel, status, identity=PERSON, **more), "09:06")
+    stage.finish()
+    goes = policy.consent != "required" if expected is None else expected
+    assert stage.sent == (["09:20 remind"] if goes else [])
+    assert ("09:20 skipped no_consent:email" in stage.story) == (not goes)
+    if goes and expected:
+        [command] = stage.commands
+        assert command.consent is not None
+        assert command.consent.source == "shop.site"
+        assert command.consent.event_id in {one.event_id for one in stage.profile().known().consents.values()}
+
+
+def test_who_unsubscribes_from_everything_withdraws_and_from_a_list_does_not() -> None:
+    made = flow(wait(15), send(channel="email"))
+    cases: list[tuple[dict[str, Any], list[str]]] = [({}, []), ({"list_id": "news"}, ["09:20 remind"])]
+    for words, sent in cases:
+        stage = Stage(made).event(checkout("09:05", identity=PERSON))
+        assert stage.event(event("list_unsubscribed", "09:06", identity=PERSON, **words)).finish().sent == sent
+
+
+def test_suppression_holds_for_everything_until_somebody_agrees_again() -> None:
+    """Semantics 8.5, 8.9."""
+    made = flow(wait(15), replace(send(channel="email"), message_class="transactional"))
+    stage = Stage(made).event(consent("08:00", "email", "suppressed", identity=PERSON))
+    assert stage.event(checkout("09:00", identity=PERSON)).finish().story[1] == "09:15 skipped suppressed:email"
+    again = Stage(made).event(consent("08:30", "email", "granted", identity=PERSON))
+    again.event(consent("08:00", "email", "suppressed", identity=PERSON), "08:40")
+    assert again.event(checkout("09:00", identity=PERSON)).finish().sent == ["09:15 remind"]
+
+
+def test_a_hard_bounce_suppresses_the_channel() -> None:
+    made = flow(wait(15), send("first", channel="email"), wait(60, label="more"), send("second", channel="email"))
+    stage = Stage(made).event(checkout("09:00", identity=PERSON)).pass_time("09:16")
+    bounce = receipt("09:17", stage.commands[0], "rejected", reason="hard_bounce", identity=PERSON)
+    assert stage.event(bounce).finish().story[-2:] == ["10:15 skipped suppressed:email", "10:15 ended done"]
+
+
+def test_what_is_unclear_is_counted() -> None:
+    stage = Stage(flow()).event(consent("09:00", "email", "maybe")).event(consent("09:01", "", "granted"))
+    assert stage.tallies["event", "consent_unclear"] == 2
+    assert stage.profile().dossier is None
