@@ -91,7 +91,7 @@ def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
     Version 1 repeats in its body what stands in the header and in the key; version 2 leaves it out.
     """
     flags, wakeup_at = 0, NEVER
-    if profile.enrollments:
+    if profile.enrollments or profile.dossier is not None:
         flags = FLAG_HELD if any(enrollment.held for enrollment in profile.enrollments) else 0
         wakeup_at = profile.wakeup_at()
     header = HEADER.pack(version, flags, profile.applied_offset, wakeup_at, profile.last_active_at)

@@ -37,6 +37,7 @@ class Command(
     clock: Annotated[Clock, Meta(description="carried: replayed time; never deliver to real people")]
     degraded: Annotated[bool, Meta(description="sent although a source had not reported in time")] = False
     storefront: str | None = None
+    arms: Annotated[dict[str, str], Meta(description="arm of each split that the enrollment has come by")] = {}
 
 
 class Receipt(

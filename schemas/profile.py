@@ -44,6 +44,9 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     zone: str = ""  # in which the wait was computed, "" if that did not matter
     arms: dict[str, str] = {}  # split step -> arm
     sent: int = 0  # messages ordered
+    zone_from: str = ""  # who said so: profile, phone, storefront or flow
+    chosen: int = -1  # at a wait_event: the branch whose event has come
+    depth: int = 0  # how many flows have handed this person on, none of them after a wait
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -51,7 +54,7 @@ class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
 
     started_at: int  # the latest anchor
     ended_at: int | None = None  # the latest end; None: none has ended yet
-    starts: list[int] = []  # anchors, ascending, as far back as a `max` per period asks for
+    starts: list[int] = []  # the newest anchors, ascending, as many as a `max` per period asks for
 
 
 class Seen(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -130,10 +133,13 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         return bool(self.poison) and any(what == "moments" for _, what in self.poison)
 
     def wakeup_at(self) -> int:
-        """The earliest moment at which a live enrollment has something to do."""
+        """The earliest moment at which a live enrollment, or a flow that begins by the clock, has something to do."""
         if self.is_frozen():
             return NEVER
-        return min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
+        moment = min((enrollment.wakeup_at for enrollment in self.enrollments), default=NEVER)
+        if self.dossier is not None and self.dossier.appointments:
+            return min(moment, min(one.at for one in self.dossier.appointments.values()))
+        return moment
 
 
 class Body(msgspec.Struct, array_like=True, gc=False):

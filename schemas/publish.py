@@ -91,12 +91,16 @@ def _with_plain_defaults(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
     """The struct with null where a field defaults to undecoded bytes, which the generator cannot write down."""
     hints = get_type_hints(struct, include_extras=True)
     fields: list[Any] = [
-        (field.name, hints[field.name])
-        if field.required
-        else (field.name, hints[field.name], None if field.default is NONE else field.default)
+        (field.name, hints[field.name]) if field.required else (field.name, hints[field.name], _default(field))
         for field in msgspec.structs.fields(struct)
     ]
     return msgspec.defstruct(struct.__name__, fields, kw_only=True, namespace={"__doc__": inspect.getdoc(struct)})
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return None if field.default is NONE else field.default
 
 
 def _declare_types(schema: dict[str, Any], components: dict[str, Any]) -> None:

@@ -16,16 +16,16 @@ from schemas.instants import to_wire
 from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
 from schemas.steps import Settle
-from streams import dedupe, history, weight
+from streams import appointments, dedupe, effects, history, weight, zone
 from streams.counting import count
 from streams.decide import decide
 from streams.entry import past_name, step_of
 from streams.holds import Hold
-from streams.learning import learn
+from streams.learning import learn, state
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
-from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
+from streams.verdict import Effects, Note, Passing, Trigger, Verdict, Wakeup, ZoneChange
 from streams.watermarks import Gates
 
 
@@ -89,8 +89,9 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
             out.tallies[("where_false", trigger.type)] += passed
         if begun:
             read_whole(trigger, interest)
+            trigger.depth = effects.depth_of(event.source)
         for flow in begun:
-            _judge_entry(_judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
+            _judge_entry(program, _judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
     if seen is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
     if program.watch_flows:
@@ -121,6 +122,13 @@ def wake(
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Wakeup(gates), now=now)
         carry_out(flow, profile, verdict, now=now, out=out)
+        if verdict.effects is not None and verdict.about is not None:
+            _take_effect(program, flow, profile, verdict.about, verdict.effects, now=now, out=out)
+    for flow, trigger in appointments.due(program, profile, through_at=through_at, now=now, offset=out.offset - 1):
+        woken = True
+        _judge_entry(program, flow, profile, trigger, now=now, out=out)
+    if woken:
+        keep_time(program, profile, now=now, out=out)
     if woken and program.watch_flows:
         follow(program, profile, now=now, out=out)
     return woken
@@ -138,8 +146,42 @@ def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> 
     return bool(over)
 
 
+def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
+    """Bring what depends on facts and on the zone in line with them: appointments and waits. True if any has moved.
+
+    For whoever has changed a profile; an event that changes neither costs a look.
+    """
+    moved = rezone(program, profile, now=now, out=out)
+    if program.calendar:
+        moved |= appointments.keep(program, profile, now=now)
+    return moved
+
+
+def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
+    """Compute the waits by the calendar or the wall clock anew if the person's zone is another one (semantics 5.5)."""
+    moved = False
+    for enrollment in [one for one in profile.enrollments if one.zone]:
+        flow = program.flow_of(enrollment)
+        if flow is not None and zone.of(profile, flow, context=enrollment.context) != (
+            enrollment.zone,
+            enrollment.zone_from,
+        ):
+            verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=ZoneChange(), now=now)
+            moved |= verdict.enrollment is not enrollment
+            carry_out(flow, profile, verdict, now=now, out=out)
+    return moved
+
+
 def wakeup_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
-    """The earliest moment at which an enrollment has something to do; or would have, were its flow not held."""
+    """The earliest moment at which an enrollment, or a flow that begins by the clock, has something to do; or at which
+    an enrollment would have, were its flow not held.
+    """
+    enrolled = enrolled_until(program, profile, in_held_flows=in_held_flows)
+    return enrolled if in_held_flows else min(enrolled, appointments.next_at(program, profile))
+
+
+def enrolled_until(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
+    """The same of enrollments alone."""
     return min((one.wakeup_at for one in _waiting(program, profile, in_held_flows=in_held_flows)), default=NEVER)
 
 
@@ -193,7 +235,7 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
 
     What begins anew begins in the newest.
     """
-    if len(program.versions) == len(program.flows) or flow.retrigger == "restart":
+    if len(program.versions) == len(program.flows) or flow.retrigger in ("restart", "end_and_restart"):
         return flow
     key = "" if flow.key is None else trigger.words.get(flow.key)
     live = next((one for one in profile.enrollments if one.flow == flow.name and one.key == key), None)
@@ -208,7 +250,7 @@ def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> No
         _judge_exits(program, profile, program.watch_flows, None, now=now, out=out)
 
 
-def _judge_entry(flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+def _judge_entry(program: Program, flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
     enter(flow, profile, trigger, verdict, now=now, out=out)
 
@@ -218,10 +260,11 @@ def enter(flow: Flow, profile: Profile, trigger: Trigger, verdict: Verdict, *, n
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
     carry_out(flow, profile, verdict, now=now, out=out)
-    if verdict.notes and verdict.notes[0].outcome == "refused":
+    last = verdict.then or verdict
+    if last.notes and last.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
-    elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
-        weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
+    elif last.enrollment is not None and last.notes[0].outcome in ("entered", "restarted"):
+        weight.add(profile, weight.of_enrollment(last.enrollment, trigger.words_bytes), out)
 
 
 def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:
@@ -229,16 +272,49 @@ def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: 
     about = verdict.about
     if about is not None:
         _put(profile, about.enrollment_id, verdict.enrollment)
-    entered = False
     for note in verdict.notes:
         out.note(flow, profile, about, note, now=now)
-        entered |= note.outcome == "entered"
-    if about is None:
-        return
-    if entered:
+    if about is not None:
+        _remember(flow, profile, about, verdict, now=now, out=out)
+    if verdict.then is not None:
+        carry_out(flow, profile, verdict.then, now=now, out=out)
+
+
+def _take_effect(
+    program: Program, flow: Flow, profile: Profile, about: Enrollment, wanted: Effects, *, now: int, out: Recorder
+) -> None:
+    changed = [
+        state(
+            profile, {name: one.value}, occurred_at=one.occurred_at, event_id=one.event_id, kinds=program.facts, out=out
+        )
+        for name, one in wanted.facts.items()
+    ]
+    if any(changed) and program.watch_facts:
+        _judge_exits(program, profile, program.watch_facts, None, now=now, out=out)
+    for report in wanted.reports:
+        if flow.status != "shadow":
+            effects.report(flow, profile, report, now=now, out=out)
+    for one in wanted.offers:
+        answer = effects.offer(program, flow, profile, about, one, offset=out.offset - 1)
+        if isinstance(answer, tuple):
+            _judge_entry(program, answer[0], profile, answer[1], now=now, out=out)
+        else:
+            out.note(flow, profile, about, answer, now=now)
+
+
+def _remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, *, now: int, out: Recorder) -> None:
+    """For re-entry: when it began, or with `count_only_if_sent` that it sent; and when it ended."""
+    sent = [note for note in verdict.notes if note.outcome == "sent"]
+    if flow.reentry.count_only_if_sent:
+        counts = bool(sent) and about.sent == len(sent)  # its first message
+    else:
+        counts = any(note.outcome == "entered" for note in verdict.notes)
+    if counts:
         past = _past(flow, profile, about, out)
         past.started_at = max(past.started_at, about.anchor_at)
-    if verdict.enrollment is None:
+        if flow.reentry.policy == "max":
+            past.starts = sorted([*past.starts, about.anchor_at])[-flow.reentry.max :]
+    if verdict.enrollment is None and (about.sent or not flow.reentry.count_only_if_sent):
         # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
         _past(flow, profile, about, out).ended_at = now
 

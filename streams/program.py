@@ -41,6 +41,7 @@ class Program:
     counters: frozenset[str]  # names of all that is counted
     watch_facts: frozenset[str]  # flows that a fact can end
     watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
+    calendar: tuple[Flow, ...]  # those that begin by the clock
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
     over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments from before are over
     held: frozenset[str] = frozenset()  # names of flows whose timers are kept and do not fire
@@ -126,4 +127,5 @@ def _program(
         over_before=over_before,
         held=frozenset(name for name, flow in newest.items() if flow.status == "held"),
         number=number,
+        calendar=tuple(flow for flow in beginning if flow.appointment is not None),
     )

@@ -41,7 +41,7 @@ class Schedule:
 
     def index(self, key: bytes, profile: Profile, *, now: int) -> None:
         """Bring timers and holds in line with a profile."""
-        if not profile.enrollments or profile.is_frozen():
+        if (not profile.enrollments and profile.dossier is None) or profile.is_frozen():
             self.timers.drop(key)
             return
         holds, wakeup_at = person.holds_of(self._program, profile), person.wakeup_of(self._program, profile)

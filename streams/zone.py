@@ -1,18 +1,62 @@
-"""The zone of a person."""
+"""The zone of a person: what the first source that knows one says, in the order that the flow names (semantics 5.5).
+
+For example, a flow with `from: [profile, phone, storefront], default: UTC`:
+
+    fact timezone Europe/Berlin                    -> Europe/Berlin, from the profile
+    fact timezone Berlin, phone +44...             -> Europe/London, from the phone; the profile is counted as invalid
+    neither, country DE                            -> Europe/Berlin, from the phone
+    nothing but storefront 2 in America/New_York   -> America/New_York, from the storefront
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.flow import Flow
 from schemas.profile import Profile
-from streams.clock.zones import Zone, resolve
+from schemas.steps import Value
+from streams.clock.zones import Zone, resolve, zone_of_country, zone_of_phone
 
-NO_WORDS: Mapping[str, Any] = {}
+Zones = Mapping[str, str]  # storefront -> zone
+Words = Mapping[str, Any]
+NO_ZONES: Zones = {}
+NO_WORDS: Words = {}
 
 
-def of(profile: Profile, flow: Flow, *, context: Mapping[str, Any] = NO_WORDS) -> Zone:
-    """The zone, and who said so."""
-    stated = profile.dossier.facts.get("timezone") if profile.dossier else None
-    return resolve([("profile", str(stated.value))] if stated else [], default=flow.timezone.default)[0]
+def of(profile: Profile, flow: Flow, *, context: Words = NO_WORDS, storefronts: Zones = NO_ZONES) -> Zone:
+    """The zone, and who said so. `context` are the words of the trigger, which may name the storefront."""
+    return look_up(profile, flow, context=context, storefronts=storefronts)[0]
+
+
+def look_up(
+    profile: Profile, flow: Flow, *, context: Words = NO_WORDS, storefronts: Zones = NO_ZONES
+) -> tuple[Zone, tuple[str, ...]]:
+    """The same, and which sources named a zone that is none."""
+    return resolve(_candidates(profile, flow, context, storefronts), default=flow.timezone.default)
+
+
+def _candidates(profile: Profile, flow: Flow, context: Words, storefronts: Zones) -> Iterator[tuple[str, str | None]]:
+    for source in flow.timezone.sources:
+        if source == "profile":
+            yield source, fact(profile, "timezone")
+        elif source == "phone":
+            phone = profile.identifiers.get("phone")
+            yield source, None if phone is None else zone_of_phone(phone.value)
+            country = fact(profile, "country")
+            yield source, None if country is None else zone_of_country(country)
+        else:
+            yield source, storefronts.get(_storefront(profile, flow.storefront, context))
+
+
+def fact(profile: Profile, name: str) -> str | None:
+    """A fact of the person as text, None if there is none."""
+    stated = None if profile.dossier is None else profile.dossier.facts.get(name)
+    return None if stated is None or stated.value is None else str(stated.value)
+
+
+def _storefront(profile: Profile, value: Value | None, context: Words) -> str:
+    if value is None:
+        return ""
+    found = context.get(value.of) if value.origin == "trigger" else value.of
+    return str(fact(profile, value.of) if value.origin == "fact" else found)

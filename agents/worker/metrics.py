@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from agents.worker.series import FLOW_LABELS_MAX, OTHER, Histogram, Labels, Totals
 from schemas.decision import Outcome
+from schemas.flow import ZoneSource
 from schemas.refusals import REASONS
 
 AGE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
@@ -23,7 +24,9 @@ INTERRUPTION_SECONDS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
 
 EVENTS = ("new", "duplicate", "conflict", "skipped", "refused")
 BENT = ("clamped", "from_the_future")
-DECISIONS = get_args(Outcome)
+#: The others are counted together: each of these is a series of every flow.
+OUTCOMES: tuple[Outcome, ...] = ("entered", "refused", "restarted", "sent", "skipped", "held", "ended", "moved")
+DECISIONS = (*OUTCOMES, OTHER)
 PASSED = ("ignored", "where_false")
 TIMERS = ("fired", "canceled", "stale")
 CHANNELS = ("email", "log")
@@ -35,10 +38,15 @@ REFUSALS = (
     "key_too_long",
     "reentry_never",
     "reentry_min_gap",
+    "reentry_max",
+    "no_such_flow",
+    "where_false",
+    "enter_flow_depth",
     "trigger_too_old",
     "too_many_enrollments",
     "state_full",
 )
+ZONE_SOURCES = get_args(ZoneSource)
 EVICTED = (
     "dedupe",
     "past",
@@ -125,6 +133,10 @@ class Metrics:
         self._refusals = Totals(
             "cartwheel_refusals", "People whom a flow did not take in.", ["reason"], _each(REFUSALS)
         )
+        self._zones = Totals(
+            "cartwheel_invalid_zones", "Waits whose zone was asked of who named one that is none.", ["what"],
+            _each(ZONE_SOURCES),
+        )  # fmt: skip
         self._undeclared = Totals("cartwheel_undeclared_tallies", "What the core counts and is not declared here.")
         self._held = Totals(
             "cartwheel_profiles_held", "People held up by a record that could not be taken.", ["what"], _each(HELD)
@@ -223,11 +235,13 @@ class Metrics:
             case ("tick",):
                 self._ticks.add(count)
             case ("decision", flow, outcome, reason):
-                self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome))
+                self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome if outcome in OUTCOMES else OTHER))
                 if reason == "too_late":
                     self._timers.add(count, (self._label_of.get(flow, OTHER), "stale"))
                 if outcome == "refused":
                     self._refusals.add(count, (reason,))
+            case ("zone_invalid", source):
+                self._zones.add(count, (source,))
             case ("ignored" | "where_false", _):
                 self._passed.add(count, tally[:1])
             case ("shadow", _):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import msgspec
 
+from schemas.dossier import Stated
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
-from streams.verdict import Note
+from schemas.steps import Value
+from streams import ids
+from streams.values import value_of
+from streams.verdict import Effects, Note
 from streams.view import View
 from streams.watermarks import Gates
 
@@ -43,8 +50,35 @@ class Passage(msgspec.Struct, kw_only=True):
     now: int
     offset: int = -1  # of the record being processed
     notes: list[Note] = []
+    effects: Effects | None = None
 
     @property
     def view(self) -> View:
         """What a condition may look at here."""
         return View(self.enrollment.context, self.profile, self.enrollment, self.flow, self.now, self.offset)
+
+    def value(self, value: Value) -> Any:
+        """A word of the trigger, a fact, or what the file says; None when there is none."""
+        return value_of(value, words=self.enrollment.context, profile=self.profile)
+
+    def id_of(self, step: str) -> str:
+        """Of what a step makes in this visit: a replay makes the same."""
+        return ids.command_id(enrollment_id=self.enrollment.enrollment_id, step=step, visit=self.enrollment.visit)
+
+    def depth(self) -> int:
+        """Of what this enrollment hands on: a wait ends the chain."""
+        return 1 if self.enrollment.waited else self.enrollment.depth + 1
+
+    def own_effects(self) -> Effects:
+        """Made when first asked for."""
+        if self.effects is None:
+            self.effects = Effects()
+        return self.effects
+
+    def state(self, name: str, stated: Stated) -> None:
+        """A fact from now on, also for the steps behind this one. The profile itself is changed by who called."""
+        if self.effects is None or not self.effects.facts:
+            self.profile = copy.copy(self.profile)
+            dossier = self.profile.dossier = copy.copy(self.profile.known())
+            dossier.facts = dict(dossier.facts)
+        self.own_effects().facts[name] = self.profile.known().facts[name] = stated

@@ -50,6 +50,7 @@ def run(step: Send, passage: Passage) -> Move:
         return _skip(step, passage, "no_address")
     degraded = unsettled == "send"
     reason = "degraded" if degraded else "due"
+    enrollment.sent += 1
     passage.notes.append(
         Note(outcome="sent", reason=reason, step=step.label, order=step, visit=enrollment.visit, degraded=degraded)
     )

@@ -235,6 +235,7 @@ class Unit(NamedTuple):
     commands: list[tuple[bytes, bytes]]
     decisions: list[tuple[bytes, bytes]]
     dead_letters: list[tuple[bytes | None, bytes]]
+    events: list[tuple[bytes, bytes]]
     states: list[tuple[bytes, bytes]]
     partition_record: bytes
     tallies: Counter[tuple[str, ...]]
@@ -246,7 +247,7 @@ def work(partition: Partition, records: Sequence[Record]) -> Unit:
     said, kept = partition.process(records), partition.snapshot()
     partition.settled()
     return Unit(
-        said.commands, said.decisions, said.dead_letters, kept.states, kept.partition_record, said.tallies,
+        said.commands, said.decisions, said.dead_letters, said.events, kept.states, kept.partition_record, said.tallies,
         said.latenesses,
     )  # fmt: skip
 
