@@ -48,6 +48,7 @@ _OTHERWISE = {
     "exposed": "came to the arm {} of a split",
     "stated": "facts of this person were set ({})",
     "emitted": "the event {} was reported",
+    "moved": "goes on in another version of the flow ({})",
     "ended": "left the flow: {}",
     "recalled": "a message was taken back: {}",
     "regretted": "a message that had gone should not have been sent: {}",
