@@ -17,16 +17,18 @@ from agents.replay_file import EventLine
 from schemas import codec
 from schemas.event import Event
 from schemas.flow import Flow
-from schemas.profile import Enrollment
+from schemas.profile import Enrollment, Profile
 from schemas.span import Span
 from schemas.steps import Stop, Wait
-from streams.entry import arm
+from streams.arming import arm
 from streams.partition import Partition, Record
 from streams.program import build
 
 RECORDS_AT_ONCE = 500
 WITHOUT_END_MS = 1 << 50  # thirty thousand years
 
+#: Of whom a plan knows nothing but when they began: their zone is that of the flow.
+SOMEBODY = Profile(tenant="", profile_id="")
 Outcome = Literal["scheduled", "due_now", "left_out"]
 OUTCOMES: tuple[Outcome, ...] = ("scheduled", "due_now", "left_out")
 Anchor = Literal["occurred_at", "now"]
@@ -104,9 +106,9 @@ def _candidate(
 
 
 def _first_due_at(flow: Flow, entered: Enrollment, *, base_at: int) -> int:
-    """When the waits before the first other step are over; at once where there are none."""
+    """When the waits before the first other step are over; at once where there are none. By the zone of the flow."""
     step, due_at = 0, base_at
     while isinstance(waiting := flow.steps[step], Wait):
-        arm(flow, entered, step=step, base_at=due_at, now=due_at)
+        arm(flow, entered, SOMEBODY, step=step, base_at=due_at, now=due_at)
         step, due_at = waiting.next, entered.due_at
     return due_at

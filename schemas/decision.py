@@ -11,11 +11,24 @@ from schemas.command import Clock
 from schemas.control import WireInstant
 
 #: entered: enrolled; refused: not enrolled; restarted: a new trigger began it anew; sent: a command was made;
-#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; ended: it is over;
-#: moved: it goes on in another version; recalled: the command is taken back; regretted: it cannot be any more, and a
-#: late event says it was wrong.
+#: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; exposed: assigned to an
+#: arm of a split; stated: facts of the person were set; emitted: an event was reported; ended: it is over; moved: it
+#: goes on in another version; recalled: the command is taken back; regretted: it cannot be any more, and a late event
+#: says it was wrong.
 Outcome = Literal[
-    "entered", "refused", "restarted", "sent", "skipped", "held", "ended", "moved", "recalled", "regretted"
+    "entered",
+    "refused",
+    "restarted",
+    "sent",
+    "skipped",
+    "held",
+    "exposed",
+    "stated",
+    "emitted",
+    "ended",
+    "moved",
+    "recalled",
+    "regretted",
 ]
 
 
@@ -47,5 +60,6 @@ class Decision(
     decided_at: WireInstant
     clock: Clock
     command_id: str | None = None
+    arms: Annotated[dict[str, str], Meta(description="arm of each split that the enrollment has come by")] = {}
     ignored: Annotated[int, Meta(ge=0, description="at an end: triggers ignored because the enrollment was live")] = 0
     shadow: Annotated[bool, Meta(description="of a flow that only shows what it would do")] = False

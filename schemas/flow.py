@@ -62,6 +62,7 @@ class Timezone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     sources: tuple[ZoneSource, ...] = ("profile", "phone", "storefront")
     default: str = "UTC"
+    storefronts: dict[str, str] = {}  # storefront -> zone: of the policy, put in when the flow is loaded
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -47,10 +47,15 @@ POISON_MAX = 50  # records that a profile could not take; the oldest is forgotte
 
 # --- one flow ------------------------------------------------------------------------------------
 STEPS_MAX = 200
+ENTERED_ON_MAX = 5  # flows that one hands a person on to without a wait between; one more is refused
+REENTRY_COUNT_MAX = 100  # of `max` per period
+SPLIT_ARMS_MAX = 20
+SET_MAX = 20  # facts of one `set`, properties of one `emit`
 KEY_LENGTH_MAX = 256  # characters of the word that is a flow's key; a longer one is refused `key_too_long`
 FLOW_FILE_BYTES_MAX = 262_144
 
 # --- one partition -------------------------------------------------------------------------------
+WAKEUPS_PER_RECORD_MAX = 10_000  # of one profile, on a carried clock; what is over waits for the next record
 RELEASED_PER_TICK_MAX = 500  # profiles one tick may release; the rest wait for the next tick
 POISON_WINDOW = 1_000  # the last records of a partition, among which
 POISON_IN_WINDOW_MAX = 50  # may be poison; with one more the partition stops

@@ -47,6 +47,9 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     gate: str = ""  # label of the settle step that guards the messages from here to the next wait
     waiting: str = ""  # what it is held for at a message: settle, quiet_hours, window, cap, poison
     room_until: int = 0  # how long it waits for room under a cap; 0: it does not
+    zone_from: str = ""  # who said so: profile, phone, storefront or flow
+    chosen: int = -1  # at a wait_event: the branch whose event has come
+    depth: int = 0  # how many flows have handed this person on, none of them after a wait
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -54,7 +57,7 @@ class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):
 
     started_at: int  # the latest anchor
     ended_at: int | None = None  # the latest end; None: none has ended yet
-    starts: list[int] = []  # anchors, ascending, as far back as a `max` per period asks for
+    starts: list[int] = []  # the newest anchors, ascending, as many as a `max` per period asks for
 
 
 class Seen(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -133,11 +136,13 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         return bool(self.poison) and any(what == "moments" for _, what in self.poison)
 
     def wakeup_at(self) -> int:
-        """The earliest moment at which a live enrollment has something to do."""
+        """The earliest moment at which a live enrollment, or a flow that begins by the clock, has something to do."""
         if self.is_frozen():
             return NEVER
         again = (message.again_at for message in self.again())
-        return min((*(one.wakeup_at for one in self.enrollments), *again), default=NEVER)
+        appointments = () if self.dossier is None else self.dossier.appointments.values()
+        moments = (*(one.wakeup_at for one in self.enrollments), *again, *(one.at for one in appointments))
+        return min(moments, default=NEVER)
 
     def again(self) -> list[Message]:
         """The messages that have expired and are to be judged again."""

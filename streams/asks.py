@@ -20,7 +20,7 @@ from schemas.conditions import (
 from schemas.facts import FROM_CONTEXT
 from schemas.flow import Appointment, ExitRule, Flow
 from schemas.span import Span
-from schemas.steps import Send, Value, WaitUntil, WaitUntilDate
+from schemas.steps import Send, Value, WaitEvent, WaitUntil, WaitUntilDate
 from schemas.window import Window
 from streams.conditions import leaves
 from streams.counters import looks_back
@@ -72,7 +72,19 @@ def past_of(flow: Flow) -> list[tuple[EventMatch, tuple[tuple[str, str], ...]]]:
     """The past events that its rules and conditions look back at, and what of them must match the trigger."""
     rules = [(rule.when, rule.match) for rule in flow.exits if rule.when is not None]
     counts = [one for one in counts_of(flow) if isinstance(one, EventCount) and looks_back(one)]
-    return rules + [(one.of, one.match) for one in counts]
+    return rules + awaited_by(flow) + [(one.of, one.match) for one in counts]
+
+
+def awaited_by(flow: Flow) -> list[tuple[EventMatch, tuple[tuple[str, str], ...]]]:
+    """The events that its steps wait for, and what of them must match the trigger."""
+    waits = [step for step in flow.steps if isinstance(step, WaitEvent)]
+    return [(branch.when, branch.match) for step in waits for branch in step.branches]
+
+
+def moved_by(flow: Flow) -> list[str]:
+    """The types of events that can end an enrollment or move it on."""
+    ends = [type_ for rule in flow.exits for type_ in changed_by(rule)]
+    return ends + [when.event for when, _ in awaited_by(flow)]
 
 
 def declared_of(flow: Flow) -> Iterator[EventMatch]:

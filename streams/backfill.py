@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from schemas.flow import Flow
 from schemas.profile import NEVER, Profile
-from streams.entry import arm, judge_entry, past_name
+from streams.arming import arm
+from streams.entry import judge_entry, judge_history, past_name
 from streams.verdict import Trigger, Verdict
 
 
@@ -35,7 +36,8 @@ def admit(
         return verdict
     if anchor == "now":
         enrollment.anchor_at = now
-        arm(flow, enrollment, step=0, base_at=now, now=now)
+        armed = arm(flow, enrollment, profile, step=0, base_at=now, now=now)
+        verdict = judge_history(flow, enrollment, profile, verdict.notes[0], now, armed=armed)
     enrollment.due_at = max(enrollment.due_at, now)
     entered, *rest = verdict.notes
-    return Verdict(enrollment, (replace(entered, reason="backfilled"), *rest), enrollment)
+    return Verdict(verdict.enrollment, (replace(entered, reason="backfilled"), *rest), enrollment)

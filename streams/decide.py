@@ -11,27 +11,35 @@ import copy
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
-from schemas.steps import Wait
-from streams import exits, steps
-from streams.entry import arm, judge_entry, place_of
+from schemas.steps import WaitEvent, Waiting, WaitUntil
+from streams import awaiting, exits, steps
+from streams.arming import arm
+from streams.entry import judge_entry, place_of, step_of
 from streams.passage import End, Hold, Passage
-from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
+from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup, ZoneChange
 from streams.view import View
 
 
 def decide(
-    *, flow: Flow, enrollment: Enrollment | None, profile: Profile, happening: Passing | Trigger | Wakeup, now: int
+    *,
+    flow: Flow,
+    enrollment: Enrollment | None,
+    profile: Profile,
+    happening: Passing | Trigger | Wakeup | ZoneChange,
+    now: int,
 ) -> Verdict:
     """What this happening means for this enrollment.
 
-    `enrollment` must be live for a Passing or a Wakeup. For a Trigger it is looked up in the profile by the flow's key,
-    and the argument is not read. `now` is the time carried by the record being processed, never a machine clock.
+    `enrollment` must be live unless for a Trigger: then it is looked up in the profile by the flow's key, and the
+    argument is not read. `now` is the time carried by the record being processed, never a machine clock.
     """
     if isinstance(happening, Trigger):
         return judge_entry(flow, profile, happening, now)
-    assert enrollment is not None, "an exit or a wakeup concerns a live enrollment"
+    assert enrollment is not None, "this concerns a live enrollment"
     if isinstance(happening, Passing):
         return _pass_by(flow, enrollment, profile, happening.seen, now)
+    if isinstance(happening, ZoneChange):
+        return _rezone(flow, enrollment, profile, now)
     return _wake(flow, enrollment, profile, happening, now)
 
 
@@ -40,14 +48,33 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
     if flow.exit_check == "continuous":
         view = View(enrollment.context, profile, enrollment, flow, now, passing=seen)
         rule = exits.first_of(flow, bits | exits.true_of(flow, view))
-        if rule is None:
-            return Verdict(enrollment, (), enrollment)
-        return Verdict(None, (exits.ended_by(rule, seen, view),), enrollment)
-    if not bits:
+        if rule is not None:
+            return Verdict(None, (exits.ended_by(rule, seen, view),), enrollment)
+    step = step_of(flow, enrollment)
+    branch = None
+    if seen is not None and isinstance(step, WaitEvent) and enrollment.chosen < 0:
+        branch = awaiting.branch_of(step, enrollment, seen, since_at=enrollment.base_at - flow.skew_ms)
+    if not bits and branch is None:
         return Verdict(enrollment, (), enrollment)
     noted = copy.copy(enrollment)
     noted.exits_held |= bits
+    if branch is not None:  # it goes on at the next tick: nothing else lets a message out
+        noted.chosen, noted.wakeup_at = branch, now
     return Verdict(noted, (), noted)
+
+
+def _rezone(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> Verdict:
+    """Of a wait by the calendar or the wall clock; what is exact, chosen, held or due already stays (semantics 5.5)."""
+    place = place_of(flow, enrollment)
+    waits = place is not None and isinstance(flow.steps[place], Waiting)
+    if not waits or not enrollment.zone or enrollment.chosen >= 0 or enrollment.due_at <= now:
+        return Verdict(enrollment, (), enrollment)
+    assert place is not None
+    moved = copy.copy(enrollment)
+    armed = arm(flow, moved, profile, step=place, base_at=enrollment.base_at, now=now)
+    if armed.ends or (moved.zone, moved.due_at) == (enrollment.zone, enrollment.due_at):
+        return Verdict(enrollment, (), enrollment)
+    return Verdict(moved, armed.notes, moved)
 
 
 def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, now: int) -> Verdict:
@@ -60,27 +87,55 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
     if step is None:
         return Verdict(None, (_ended("step_removed", own),), own)
     waiting = flow.steps[step]
-    if isinstance(waiting, Wait):
-        step = waiting.next
+    if isinstance(waiting, Waiting):
         own.waited, own.due_at = True, own.wakeup_at  # complete at its moment, however late we were woken
-    while True:
+        step = _go(own, step, _way_out(waiting, own))
+    for _ in flow.steps:
         kind = flow.steps[step]
-        if isinstance(kind, Wait):
+        if isinstance(kind, Waiting):
             own.unsettled = own.gate = ""
-            arm(flow, own, step=step, base_at=own.due_at if own.waited else own.anchor_at, now=now)
-            return Verdict(own, tuple(passage.notes), own)
+            return _arm(passage, step, came_back=own.visit > enrollment.visit)
         move = steps.RUN[type(kind)](kind, passage)
         if isinstance(move, End):
-            passage.notes.append(_ended(move.reason, own))
-            return Verdict(None, tuple(passage.notes), own)
+            return _end(passage, move.reason)
         if isinstance(move, Hold):
             own.step, own.held, own.wakeup_at = kind.label, True, max(move.until_at, now)
-            return Verdict(own, tuple(passage.notes), own)
+            return Verdict(own, tuple(passage.notes), own, passage.effects)
         own.held = False
-        own.visit += move.step <= step  # going back: the messages on this way are new ones
-        step = move.step
+        step = _go(own, step, move.step)
         if move.completed_at is not None:
             own.due_at = move.completed_at
+    raise AssertionError(f"the flow {flow.name} goes in a circle without a wait, which the compiler refuses")
+
+
+def _way_out(waiting: Waiting, own: Enrollment) -> int:
+    if not isinstance(waiting, WaitEvent):
+        return waiting.next
+    chosen, own.chosen = own.chosen, -1
+    return waiting.branches[chosen].next if 0 <= chosen < len(waiting.branches) else waiting.on_timeout
+
+
+def _go(own: Enrollment, step: int, to: int) -> int:
+    """Going back: the messages on this way are new ones."""
+    own.visit += to <= step
+    return to
+
+
+def _arm(passage: Passage, step: int, *, came_back: bool) -> Verdict:
+    own, kind = passage.enrollment, passage.flow.steps[step]
+    base_at = own.due_at if own.waited else own.anchor_at
+    if came_back and isinstance(kind, WaitUntil):
+        base_at += 1  # a time of the day that is now has been had: the next one is meant
+    armed = arm(passage.flow, own, passage.profile, step=step, base_at=base_at, now=passage.now)
+    passage.notes += armed.notes
+    if armed.ends:
+        return _end(passage, armed.ends)
+    return Verdict(own, tuple(passage.notes), own, passage.effects)
+
+
+def _end(passage: Passage, reason: str) -> Verdict:
+    passage.notes.append(_ended(reason, passage.enrollment))
+    return Verdict(None, tuple(passage.notes), passage.enrollment, passage.effects)
 
 
 def _ended(reason: str, enrollment: Enrollment) -> Note:

@@ -4,7 +4,8 @@ For example:
 
     10:00  trigger       -> entered, anchor 10:00
     10:20  trigger       -> retrigger `ignore`: counted on the enrollment; `restart`: anchor 10:20, first step;
-                            `replace_context`: newest words, anchor stays, the current wait counts from 10:20
+                            `replace_context`: newest words, anchor stays, the current wait counts from 10:20;
+                            `extend`: the same with the words it had; `end_and_restart`: ended `superseded`, and entered
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from schemas.identity import is_known
 from schemas.instants import to_wire
 from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
 from schemas.profile import Enrollment, Past, Profile
-from schemas.steps import Step, Wait
+from schemas.steps import Step, Waiting
 from streams import ids
+from streams.arming import WAITS, Armed, arm
 from streams.dedupe import lasting_bytes
 from streams.exits import first_held, held_by
 from streams.filters import refusal_at_entry
@@ -74,20 +76,6 @@ def step_of(flow: Flow, enrollment: Enrollment) -> Step | None:
     return None if place is None else flow.steps[place]
 
 
-def arm(flow: Flow, enrollment: Enrollment, *, step: int, base_at: int, now: int) -> None:
-    """Make the enrollment wait at a step: counted from `base_at`, woken never before the record that arms it.
-
-    Also a step that is no wait is reached by waking: nothing but a tick (or its like) lets a message out.
-    """
-    kind = flow.steps[step]
-    enrollment.step = kind.label
-    enrollment.held = False
-    enrollment.waiting, enrollment.base_at = "", base_at
-    due_at = base_at + kind.span.ms if isinstance(kind, Wait) else now
-    enrollment.due_at = due_at
-    enrollment.wakeup_at = max(due_at, now)
-
-
 def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) -> Verdict:
     event = trigger.event
     enrollment = Enrollment(
@@ -108,47 +96,62 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         entered_at=now,
         context=trigger.words,
         version=flow.version,
+        depth=trigger.depth,
     )
-    arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
+    armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
     entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
-    return judge_history(flow, enrollment, profile, entered, now)
+    return judge_history(flow, enrollment, profile, entered, now, armed=armed)
 
 
 def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigger, now: int) -> Verdict:
-    if flow.retrigger == "ignore" or trigger.occurred_at < live.triggered_at:
+    place = place_of(flow, live)
+    waits = place is not None and isinstance(flow.steps[place], Waiting) and live.chosen < 0
+    ignores = flow.retrigger in ("ignore", "parallel") or (flow.retrigger == "extend" and not waits)
+    if ignores or trigger.occurred_at < live.triggered_at:
         enrollment = copy.copy(live)
         enrollment.ignored += 1
         return Verdict(enrollment, (Note(outcome="ignored", reason="live"),), enrollment)
     refusal = _judge_freshness(flow, trigger, now) or _judge_room(profile, trigger, instead_of=live)
     if refusal is not None:
         return Verdict(live, (refusal,), live)
+    if flow.retrigger == "end_and_restart":
+        superseded = Note(outcome="ended", reason="superseded", values={"triggered_at": to_wire(trigger.occurred_at)})
+        return Verdict(None, (superseded,), live, then=_enroll(flow, profile, trigger, live.key, now))
     enrollment = copy.copy(live)
-    enrollment.visit += 1
-    enrollment.context = trigger.words
     enrollment.triggered_at = trigger.occurred_at
+    if flow.retrigger != "extend":
+        enrollment.visit += 1
+        enrollment.context = trigger.words
+    armed = Armed()
     if flow.retrigger == "restart":
         enrollment.version = flow.version
         enrollment.anchor_at = trigger.occurred_at
         enrollment.trigger_offset = trigger.offset
         enrollment.unsettled, enrollment.waited = "", False
-        arm(flow, enrollment, step=0, base_at=trigger.occurred_at, now=now)
-    elif (place := place_of(flow, enrollment)) is not None and isinstance(flow.steps[place], Wait):
-        arm(flow, enrollment, step=place, base_at=trigger.occurred_at, now=now)
+        armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
+    elif place is not None and waits:
+        armed = arm(flow, enrollment, profile, step=place, base_at=trigger.occurred_at, now=now)
     restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
-    return judge_history(flow, enrollment, profile, restarted, now)
+    return judge_history(flow, enrollment, profile, restarted, now, armed=armed)
 
 
-def judge_history(flow: Flow, enrollment: Enrollment, profile: Profile, note: Note, now: int) -> Verdict:
-    """Exit rules on what is known already: an order may have reached the log before its checkout."""
+def judge_history(
+    flow: Flow, enrollment: Enrollment, profile: Profile, note: Note, now: int, *, armed: Armed = WAITS
+) -> Verdict:
+    """Exit rules on what is known already: an order may have reached the log before its checkout. Then a wait that
+    has no end.
+    """
+    notes = (note, *armed.notes)
     if flow.exit_check == "at_send":
         enrollment.exits_held = 0
         for seen in profile.history:
             enrollment.exits_held |= held_by(flow, enrollment, seen)
-        return Verdict(enrollment, (note,), enrollment)
-    ended = first_held(flow, enrollment, profile, now)
-    if ended is None:
-        return Verdict(enrollment, (note,), enrollment)
-    return Verdict(None, (note, ended), enrollment)
+    elif (over := first_held(flow, enrollment, profile, now)) is not None:
+        return Verdict(None, (*notes, over), enrollment)
+    if armed.ends:
+        ended = Note(outcome="ended", reason=armed.ends, values={"anchor_at": to_wire(enrollment.anchor_at)})
+        return Verdict(None, (*notes, ended), enrollment)
+    return Verdict(enrollment, notes, enrollment)
 
 
 def _judge_status(flow: Flow) -> Note | None:
@@ -160,6 +163,13 @@ def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Not
         return None
     if reentry.policy == "never":
         return _note_refused("reentry_never", {"entered_at": to_wire(past.started_at)})
+    if reentry.policy == "max":
+        starts = past.starts or [past.started_at]
+        recent = [at for at in starts if not reentry.per_ms or trigger.occurred_at - at < reentry.per_ms]
+        if len(recent) < reentry.max:
+            return None
+        values = {"entered": len(recent), "max": reentry.max, "first_at": to_wire(recent[0])}
+        return _note_refused("reentry_max", values)
     since = past.started_at if reentry.counted_from == "start" else past.ended_at
     if since is None or trigger.occurred_at - since >= reentry.min_gap_ms:
         return None

@@ -29,7 +29,7 @@ Index = tuple[tuple[str, Mapping[str, tuple[Flow, ...]]], ...]  # word, and its 
 class Interest:
     """In one type of event."""
 
-    ends: frozenset[str]  # names of the flows of which it can make an exit rule true
+    ends: frozenset[str]  # names of the flows of which it can make an exit rule true, or that may wait for it
     counters: tuple[Counter, ...]  # it is counted by
     kept: frozenset[str] | None  # it is remembered with these words; None: it is not
     seen_words: frozenset[str]  # the words that all of these ask for
@@ -83,7 +83,7 @@ def interests(
     flows = tuple(flows)
     running = flows if running is None else tuple(running)
     asked = _Asked(
-        ends=[(type_, flow.name) for flow in running for rule in flow.exits for type_ in asks.changed_by(rule)],
+        ends=[(type_, flow.name) for flow in running for type_ in asks.moved_by(flow)],
         past=[past for flow in running for past in asks.past_of(flow)],
         counts=[count for flow in running for count in asks.counts_of(flow)],
         declared=[of for flow in running for of in asks.declared_of(flow)],

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
-from schemas.steps import Wait
-from streams.entry import arm, judge_history, place_of
+from schemas.steps import Waiting
+from streams.arming import arm
+from streams.entry import judge_history, place_of
 from streams.verdict import Note, Verdict
 
 
@@ -32,11 +33,13 @@ def move(flow: Flow, profile: Profile, before: Enrollment, labels: Mapping[str, 
         return None
     enrollment.visit += 1
     base_at = before.base_at or before.anchor_at
-    arm(flow, enrollment, step=place, base_at=base_at if isinstance(flow.steps[place], Wait) else now, now=now)
+    base_at = base_at if isinstance(flow.steps[place], Waiting) else now
+    armed = arm(flow, enrollment, profile, step=place, base_at=base_at, now=now)
     values = {
         "from_version": before.version,
         "to_version": flow.version,
         "from_step": before.step,
         "to_step": enrollment.step,
     }
-    return judge_history(flow, enrollment, profile, Note(outcome="moved", reason="migration", values=values), now)
+    moved = Note(outcome="moved", reason="migration", values=values)
+    return judge_history(flow, enrollment, profile, moved, now, armed=armed)

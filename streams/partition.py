@@ -15,7 +15,7 @@ from schemas.control import Tick, Watermark
 from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX
 from schemas.profile import NEVER, PartitionRecord, Poison, Profile, Stopped
 from schemas.refusals import Refused
-from streams import operator, person, poison
+from streams import operator, person, poison, waking
 from streams.controls import OTHER_CLOCK, Operator, read_control
 from streams.profiles import KEPT_MAX, Profiles, StateUnreadable
 from streams.program import Program, none_activated
@@ -23,6 +23,7 @@ from streams.reading import read
 from streams.recorder import Recorder
 from streams.retained import Retained
 from streams.schedule import LAST_KEY, Schedule, bound_key
+from streams.sweep import Sweep
 from streams.unit import NO_TIME
 from streams.unit import Outputs as Outputs
 from streams.unit import Record as Record
@@ -121,6 +122,7 @@ class Partition:
             commands=out.commands,
             decisions=out.decisions,
             dead_letters=[(key, codec.encode(letter)) for key, letter in out.dead_letters],
+            events=out.events,
             tallies=out.tallies,
             latenesses=out.latenesses,
         )
@@ -175,7 +177,7 @@ class Partition:
                 self._process_operator(record, said, self._profiles.of(said.profile.encode()))
             else:
                 # What is released has its moments; the log itself goes on with the time of its next record.
-                self._release((NEVER - 1, LAST_KEY), record)
+                self._release((NEVER - 1, LAST_KEY), record, calendar_through_at=self.now_at)
         except Refused as refused:
             self._refuse(record, refused.reason, refused.detail)
         except codec.Undecodable as error:
@@ -213,13 +215,14 @@ class Partition:
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, trigger.occurred_at)
-                over = bool(self.program.over_before) and person.end_over(
+                over = bool(self.program.over_before) and waking.end_over(
                     self.program, profile, now=self.now_at, out=out
                 )
                 taken = person.is_taken(self.program, trigger.type)
                 if taken:
                     person.take_event(self.program, profile, trigger, now=self.now_at, out=out)
-                if taken or over:
+                moved = person.keep_time(self.program, profile, now=self.now_at, out=out)
+                if taken or over or moved:
                     self._touch(key, profile, record.offset)
                     return
             if answer != "duplicate":
@@ -263,19 +266,18 @@ class Partition:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this profile
             self._mend(record, key, "moments", error)
 
-    def _release(self, through: tuple[int, bytes], record: Record) -> None:
-        """Wake everybody due, in due order. On a carried clock *now* moves to each moment on the way.
-
-        Ends because every wakeup either ends an enrollment or moves it forward in its flow.
-        """
-        aside = []
-        while (entry := self._timers.pop(through)) is not None:
+    def _release(self, through: tuple[int, bytes], record: Record, *, calendar_through_at: int = NEVER) -> None:
+        """Wake everybody due, in due order. On a carried clock *now* moves to each moment on the way."""
+        sweep = Sweep(
+            self._timers, through, calendar_through_at=calendar_through_at,
+            enrolled_until=lambda key: waking.enrolled_until(self.program, self._profiles.of(key)),
+        )  # fmt: skip
+        while (entry := sweep.next()) is not None:
             wakeup_at, key = entry
             now = max(self.now_at, wakeup_at) if self._clock == "carried" else self.now_at
             if not self._wake(key, record, through_at=wakeup_at, now=now):
-                aside.append(entry)
-        for wakeup_at, key in aside:
-            self._timers.set(key, wakeup_at)
+                sweep.keep(entry)
+        sweep.close()
 
     def _wake(self, key: bytes, record: Record, *, through_at: int, now: int) -> bool:
         """False when the profile is ahead of this record: then it keeps its timer."""
@@ -288,7 +290,7 @@ class Partition:
             return True
         gates, gates_through_at = Gates(self._schedule.watermarks, profile.tenant), self._schedule.gates_through_at(key)
         try:
-            if person.wake(
+            if waking.wake(
                 self.program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now,
                 out=self._out,
             ):  # fmt: skip
@@ -371,7 +373,10 @@ class Partition:
     def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
         """Changed, and perhaps also when it is to be woken."""
         self._changed(key, profile, offset)
-        self._schedule.index(key, profile, now=self.now_at)
+        if profile.enrollments or profile.dossier is not None:
+            self._schedule.index(key, profile, now=self.now_at)
+        else:
+            self._timers.drop(key)
 
     def _record(self) -> PartitionRecord:
         return PartitionRecord(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
 from typing import Any
 
 import msgspec
 
-from schemas.dossier import Message
+from schemas.dossier import Message, Stated
 from schemas.flow import Flow
 from schemas.policy import NO_POLICY, Policy
 from schemas.profile import Enrollment, Profile
-from schemas.steps import Send
-from streams import zone
+from schemas.steps import Send, Value
+from streams import ids, zone
 from streams.clock.zones import Zone
-from streams.values import text_of
-from streams.verdict import Note
+from streams.values import text_of, value_of
+from streams.verdict import Effects, Note
 from streams.view import View
 from streams.watermarks import Gates
 
@@ -53,6 +53,7 @@ class Passage(msgspec.Struct, kw_only=True):
     offset: int = -1  # of the record being processed
     notes: list[Note] = []
     policy: Policy = NO_POLICY
+    effects: Effects | None = None
 
     @property
     def view(self) -> View:
@@ -66,15 +67,35 @@ class Passage(msgspec.Struct, kw_only=True):
 
     def zone(self) -> Zone:
         """Where the person is."""
-        return zone_of(self.policy, self.flow, self.profile, self.enrollment.context)
+        return zone.of(self.profile, self.flow, context=self.enrollment.context)
 
     def messages(self) -> list[Message]:
         """Those that were ordered before, and those of this passage."""
         before = [] if self.profile.dossier is None else self.profile.dossier.messages
         return [*before, *(note.order.message for note in self.notes if note.order is not None)]
 
+    def value(self, value: Value) -> Any:
+        """A word of the trigger, a fact, or what the file says; None when there is none."""
+        return value_of(value, words=self.enrollment.context, profile=self.profile)
 
-def zone_of(policy: Policy, flow: Flow, profile: Profile, context: Mapping[str, Any]) -> Zone:
-    """The zone of a person for a flow; the storefront that its trigger names may have one, too."""
-    storefronts = {name: one.timezone for name, one in policy.storefronts.items() if one.timezone}
-    return zone.of(profile, flow, context=context, storefronts=storefronts)
+    def id_of(self, step: str) -> str:
+        """Of what a step makes in this visit: a replay makes the same."""
+        return ids.command_id(enrollment_id=self.enrollment.enrollment_id, step=step, visit=self.enrollment.visit)
+
+    def depth(self) -> int:
+        """Of what this enrollment hands on: a wait ends the chain."""
+        return 1 if self.enrollment.waited else self.enrollment.depth + 1
+
+    def own_effects(self) -> Effects:
+        """Made when first asked for."""
+        if self.effects is None:
+            self.effects = Effects()
+        return self.effects
+
+    def state(self, name: str, stated: Stated) -> None:
+        """A fact from now on, also for the steps behind this one. The profile itself is changed by who called."""
+        if self.effects is None or not self.effects.facts:
+            self.profile = copy.copy(self.profile)
+            dossier = self.profile.dossier = copy.copy(self.profile.known())
+            dossier.facts = dict(dossier.facts)
+        self.own_effects().facts[name] = self.profile.known().facts[name] = stated

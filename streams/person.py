@@ -5,32 +5,25 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import Raw
 
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, identifies, normalized
-from schemas.instants import to_wire
 from schemas.limits import PAST_KEYS_MAX
-from schemas.profile import NEVER, NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
-from streams import acts, dedupe, history, messages, priority, recall, resend, weight
+from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
+from streams import acts, appointments, dedupe, effects, history, recall, weight, zone
 from streams.counting import count
 from streams.decide import decide
 from streams.entry import past_name
 from streams.gates.hours import REASONS as HOURS
-from streams.gates.settle import gates_at
-from streams.holds import Hold
 from streams.interest import Interest
-from streams.learning import learn
-from streams.passage import zone_of
+from streams.learning import learn, state
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
 from streams.values import text_of
-from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup
-from streams.watermarks import Gates
+from streams.verdict import Effects, Passing, Trigger, Verdict, ZoneChange
 
 
 def recognize(profile: Profile, event: LoggedEvent, *, now: int, out: Recorder) -> dedupe.Answer:
@@ -106,8 +99,9 @@ def _take(
             out.tallies[("where_false", trigger.type)] += passed
         if begun:
             read_whole(trigger, interest)
+            trigger.depth = effects.depth_of(event.source)
         for flow in begun:
-            _judge_entry(program, _judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
+            judge_entry(program, _judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
     return seen
 
 
@@ -116,88 +110,30 @@ def is_taken(program: Program, type_: str) -> bool:
     return type_ in program.interests or program.otherwise is not None or type_ in acts.PARTS
 
 
-def wake(
-    program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int, now: int, out: Recorder
-) -> bool:
-    """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none.
+def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
+    """Bring what depends on facts and on the zone in line with them: appointments and waits. True if any has moved.
 
-    Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
+    For whoever has changed a profile; an event that changes neither costs a look.
     """
-    woken: list[tuple[Flow, Enrollment]] = []
-    over: list[tuple[Flow, Enrollment]] = []
-    for enrollment in profile.enrollments:
+    moved = rezone(program, profile, now=now, out=out)
+    if program.calendar:
+        moved |= appointments.keep(program, profile, now=now)
+    return moved
+
+
+def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
+    """Compute the waits by the calendar or the wall clock anew if the person's zone is another one (semantics 5.5)."""
+    moved = False
+    for enrollment in [one for one in profile.enrollments if one.zone]:
         flow = program.flow_of(enrollment)
-        if flow is None or flow.status == "held":
-            continue
-        due = enrollment.wakeup_at <= through_at
-        waits = enrollment.held and enrollment.due_at <= gates_through_at
-        if due or (waits and _gate_open(flow, enrollment, gates)):
-            (over if program.is_over(enrollment) else woken).append((flow, enrollment))
-    for flow, enrollment in over:
-        _stop(flow, profile, enrollment, now=now, out=out)
-    for flow, enrollment in woken if len(woken) < 2 else priority.ordered(woken):
-        if enrollment.wakeup_at <= through_at and not enrollment.held:
-            out.latenesses[flow.name].append(now - enrollment.wakeup_at)
-        happening = Wakeup(gates, program.policy)
-        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
-        carry_out(flow, profile, verdict, now=now, out=out)
-        for note in verdict.notes:
-            if note.order is not None and flow.status != "shadow":
-                messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
-    again = resend.wake(
-        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now, out=out
-    )
-    if (woken or over) and program.watch_flows:
-        follow(program, profile, now=now, out=out)
-    return bool(woken or over) or again
-
-
-def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
-    """End every enrollment whose flow has been stopped, wherever it waits. False: there was none."""
-    over = [one for one in profile.enrollments if program.is_over(one)]
-    for enrollment in over:
-        flow = program.flow_of(enrollment)
-        assert flow is not None, "only a flow that is there can have been stopped"
-        _stop(flow, profile, enrollment, now=now, out=out)
-    if over and program.watch_flows:
-        follow(program, profile, now=now, out=out)
-    return bool(over)
-
-
-def wakeup_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
-    """The earliest moment at which an enrollment has something to do; or would have, were its flow not held."""
-    return min((one.wakeup_at for one in _waiting(program, profile, in_held_flows=in_held_flows)), default=NEVER)
-
-
-def holds_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> tuple[Hold, ...]:
-    """The gates that this profile is held at, each with its due time."""
-    found = []
-    for run in _waiting(program, profile, in_held_flows=in_held_flows):
-        flow = program.flow_of(run) if run.held else None
-        sources = () if flow is None else gates_at(flow, run)
-        if sources:
-            found.append((sources, run.due_at))
-    return tuple(found)
-
-
-def _waiting(program: Program, profile: Profile, *, in_held_flows: bool) -> Iterator[Enrollment]:
-    """Also messages that are to be judged again, each as the run that it was of."""
-    for enrollment in (*profile.enrollments, *map(messages.run_of, profile.again())):
-        flow = program.flow_of(enrollment)
-        if flow is not None and (flow.status == "held") == in_held_flows:
-            yield enrollment
-
-
-def _stop(flow: Flow, profile: Profile, enrollment: Enrollment, *, now: int, out: Recorder) -> None:
-    values = {"anchor_at": to_wire(enrollment.anchor_at)}
-    note = Note(outcome="ended", reason="stopped", step=enrollment.step, values=values)
-    out.tallies[("timer", flow.name, "canceled")] += 1
-    carry_out(flow, profile, Verdict(None, (note,), enrollment), now=now, out=out)
-
-
-def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
-    sources = gates_at(flow, enrollment)
-    return bool(sources) and gates.open(sources, due_at=enrollment.due_at)
+        if flow is not None and zone.of(profile, flow, context=enrollment.context) != (
+            enrollment.zone,
+            enrollment.zone_from,
+        ):
+            verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=ZoneChange(), now=now)
+            moved |= verdict.enrollment is not enrollment
+            carry_out(flow, profile, verdict, now=now, out=out)
+    return moved
 
 
 def _look_at_clocks_again(program: Program, profile: Profile, now: int) -> None:
@@ -205,7 +141,7 @@ def _look_at_clocks_again(program: Program, profile: Profile, now: int) -> None:
     for enrollment in profile.enrollments:
         if enrollment.held and enrollment.zone and enrollment.waiting in HOURS:
             flow = program.flow_of(enrollment)
-            if flow is not None and zone_of(program.policy, flow, profile, enrollment.context).name != enrollment.zone:
+            if flow is not None and zone.of(profile, flow, context=enrollment.context).name != enrollment.zone:
                 enrollment.wakeup_at = enrollment.due_at = now
 
 
@@ -228,7 +164,7 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
 
     What begins anew begins in the newest.
     """
-    if len(program.versions) == len(program.flows) or flow.retrigger == "restart":
+    if len(program.versions) == len(program.flows) or flow.retrigger in ("restart", "end_and_restart"):
         return flow
     key = "" if flow.key is None else trigger.words.get(flow.key)
     live = next((one for one in profile.enrollments if one.flow == flow.name and one.key == key), None)
@@ -243,7 +179,7 @@ def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> No
         _judge_exits(program, profile, program.watch_flows, None, now=now, out=out)
 
 
-def _judge_entry(program: Program, flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+def judge_entry(program: Program, flow: Flow, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     verdict = decide(flow=flow, enrollment=None, profile=profile, happening=trigger, now=now)
     enter(program, flow, profile, trigger, verdict, now=now, out=out)
 
@@ -255,11 +191,12 @@ def enter(
     if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
         out.tallies[("ignored", flow.name)] += 1
     carry_out(flow, profile, verdict, now=now, out=out)
-    if verdict.notes and verdict.notes[0].outcome == "refused":
+    last = verdict.then or verdict
+    if last.notes and last.notes[0].outcome == "refused":
         weight.add(profile, weight.REFUSAL_BYTES, out)
-    elif verdict.enrollment is not None and verdict.notes[0].outcome in ("entered", "restarted"):
-        _check_storefront(program, flow, profile, verdict.enrollment, out)
-        weight.add(profile, weight.of_enrollment(verdict.enrollment, trigger.words_bytes), out)
+    elif last.enrollment is not None and last.notes[0].outcome in ("entered", "restarted"):
+        _check_storefront(program, flow, profile, last.enrollment, out)
+        weight.add(profile, weight.of_enrollment(last.enrollment, trigger.words_bytes), out)
 
 
 def _check_storefront(program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
@@ -276,16 +213,51 @@ def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: 
     about = verdict.about
     if about is not None:
         _put(profile, about.enrollment_id, verdict.enrollment)
-    entered = False
     for note in verdict.notes:
         out.note(flow, profile, about, note, now=now)
-        entered |= note.outcome == "entered"
-    if about is None:
+    if about is not None:
+        _remember(flow, profile, about, verdict, now=now, out=out)
+    if verdict.then is not None:
+        carry_out(flow, profile, verdict.then, now=now, out=out)
+
+
+def take_effect(
+    program: Program, flow: Flow, profile: Profile, about: Enrollment, wanted: Effects, *, now: int, out: Recorder
+) -> None:
+    """Of a flow that only shows what it would decide, nothing."""
+    if flow.status == "shadow":
         return
-    if entered:
+    changed = [
+        state(
+            profile, {name: one.value}, occurred_at=one.occurred_at, event_id=one.event_id, kinds=program.facts, out=out
+        )
+        for name, one in wanted.facts.items()
+    ]
+    if any(changed) and program.watch_facts:
+        _judge_exits(program, profile, program.watch_facts, None, now=now, out=out)
+    for report in wanted.reports:
+        effects.report(flow, profile, report, now=now, out=out)
+    for one in wanted.offers:
+        answer = effects.offer(program, flow, profile, about, one, offset=out.offset - 1)
+        if isinstance(answer, tuple):
+            judge_entry(program, answer[0], profile, answer[1], now=now, out=out)
+        else:
+            out.note(flow, profile, about, answer, now=now)
+
+
+def _remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, *, now: int, out: Recorder) -> None:
+    """For re-entry: when it began, or with `count_only_if_sent` that it sent; and when it ended."""
+    sent = [note for note in verdict.notes if note.outcome == "sent"]
+    if flow.reentry.count_only_if_sent:
+        counts = bool(sent) and about.sent == len(sent)  # its first message
+    else:
+        counts = any(note.outcome == "entered" for note in verdict.notes)
+    if counts:
         past = _past(flow, profile, about, out)
         past.started_at = max(past.started_at, about.anchor_at)
-    if verdict.enrollment is None:
+        if flow.reentry.policy == "max":
+            past.starts = sorted([*past.starts, about.anchor_at])[-flow.reentry.max :]
+    if verdict.enrollment is None and (about.sent or not flow.reentry.count_only_if_sent):
         # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
         _past(flow, profile, about, out).ended_at = now
 

@@ -50,6 +50,7 @@ class Program:
     counters: frozenset[str]  # names of all that is counted
     watch_facts: frozenset[str]  # flows that a fact can end
     watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
+    calendar: tuple[Flow, ...]  # those that begin by the clock
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
     over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments from before are over
     held: frozenset[str] = frozenset()  # names of flows whose timers are kept and do not fire
@@ -113,6 +114,11 @@ def none_activated(activation: Activation) -> Program:
     raise LookupError(f"activation {activation.number} cannot be followed: no definitions were given")
 
 
+def _placed(flow: Flow, zones: dict[str, str]) -> Flow:
+    """With the zones of the storefronts, as the policy has them now."""
+    return replace(flow, timezone=replace(flow.timezone, storefronts=zones)) if zones else flow
+
+
 def _program(
     flows: Iterable[Flow],
     over_before: dict[str, int],
@@ -123,7 +129,8 @@ def _program(
     number: int = -1,
 ) -> Program:
     """Of versions by name; of each name the newest comes first."""
-    versions = [bind(flow, plugins) for flow in flows]
+    zones = {name: one.timezone for name, one in policy.storefronts.items() if one.timezone}
+    versions = [_placed(bind(flow, plugins), zones) for flow in flows]
     newest = {flow.name: flow for flow in reversed(versions)}
     newest = dict(sorted(newest.items()))
     running = [flow for flow in versions if flow.status in ADMITTING]
@@ -145,4 +152,5 @@ def _program(
         number=number,
         policy=policy,
         remembers_ms=horizon_ms(running, policy),
+        calendar=tuple(flow for flow in beginning if flow.appointment is not None),
     )

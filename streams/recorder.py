@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
 from schemas import codec
 from schemas.channels import ADDRESS_OF_CHANNEL
@@ -19,7 +20,7 @@ from streams import ids
 from streams.unit import NO_TIME, Record
 from streams.verdict import Note, Order
 
-COUNTED_ONLY = frozenset({"ignored"})
+COUNTED_ONLY = {"ignored": "flow", "zone_invalid": "reason"}  # by what
 
 
 class Recorder:
@@ -29,6 +30,7 @@ class Recorder:
         self._topic, self._partition, self._clock, self._version = topic, partition, clock, version
         self.commands: list[tuple[bytes, bytes]] = []  # by profile key, encoded
         self.decisions: list[tuple[bytes, bytes]] = []
+        self.events: list[tuple[bytes, bytes]] = []  # for intake
         self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
         self.tallies: Counter[tuple[str, ...]] = Counter()
         self.latenesses: defaultdict[str, list[int]] = defaultdict(list)
@@ -36,8 +38,9 @@ class Recorder:
 
     def caused_by(self, offset: int, event_id: str | None = None) -> None:
         """From now on, decisions are the doing of this record."""
-        self._offset, self._event_id = offset, event_id
+        self.offset, self._event_id = offset, event_id
         self._commands_before, self._decisions_before = len(self.commands), len(self.decisions)
+        self._events_before = len(self.events)
 
     def note(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, *, now: int) -> None:
         """Count one note, and write it down unless it is of a kind that is only counted or repeats itself.
@@ -48,7 +51,8 @@ class Recorder:
             self.tallies[(note.outcome, flow.name, note.step, note.reason)] += 1
             return
         if note.outcome in COUNTED_ONLY:
-            self.tallies[(note.outcome, flow.name)] += 1
+            by = flow.name if COUNTED_ONLY[note.outcome] == "flow" else note.reason
+            self.tallies[(note.outcome, by)] += 1
             return
         self._count(flow, note)
         if note.outcome == "refused" and not self._is_new_refusal(flow, profile, note, now):
@@ -79,7 +83,11 @@ class Recorder:
 
     def take_back(self, key: bytes) -> None:
         """Forget what this record has decided about a profile. Counts stay: they are not exact over failures."""
-        for some, before in ((self.commands, self._commands_before), (self.decisions, self._decisions_before)):
+        for some, before in (
+            (self.commands, self._commands_before),
+            (self.decisions, self._decisions_before),
+            (self.events, self._events_before),
+        ):
             some[before:] = [one for one in some[before:] if one[0] != key]
 
     def _count(self, flow: Flow, note: Note) -> None:
@@ -101,7 +109,7 @@ class Recorder:
         key = profile_key(tenant=profile.tenant, profile_id=profile.profile_id)
         decision_id = ids.decision_id(
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
-            cause=f"{self._partition}/{self._offset}",
+            cause=f"{self._partition}/{self.offset}",
         )  # fmt: skip
         shadow = flow.status == "shadow"
         message = note.message if note.order is None else None if shadow else note.order.message
@@ -124,11 +132,12 @@ class Recorder:
             step=note.step or None,
             outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
             reason=note.reason,
-            values=note.values,
-            cause=Cause(topic=self._topic, partition=self._partition, offset=self._offset, event_id=self._event_id),
+            values=_with_zone(note.values, enrollment),
+            cause=Cause(topic=self._topic, partition=self._partition, offset=self.offset, event_id=self._event_id),
             decided_at=to_wire(now),
             clock=self._clock,
             command_id=message.command_id if message else None,
+            arms={} if enrollment is None else enrollment.arms,
             ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
             shadow=shadow,
         )
@@ -179,6 +188,13 @@ class Recorder:
             at=to_wire(now),
             clock=self._clock,
         )
+
+
+def _with_zone(values: dict[str, Any], enrollment: Enrollment | None) -> dict[str, Any]:
+    """With the zone in which its wait was computed, the current or the last one, if a zone mattered."""
+    if enrollment is None or not enrollment.zone:
+        return values
+    return {"zone": enrollment.zone, "zone_from": enrollment.zone_from, **values}
 
 
 def _addresses(profile: Profile, channel: str) -> dict[str, str]:

@@ -19,12 +19,15 @@ from schemas.event import Event
 from schemas.flow import Flow
 from schemas.identity import profile_id, profile_key, strongest
 from schemas.policy import NO_POLICY, Policy
-from schemas.profile import Profile
+from schemas.profile import NEVER, Profile
+from schemas.steps import Emit
 from streams.partition import Partition, Record
 from streams.program import build
 from streams.retained import NO_NEWS
 
 TOPIC = "rehearsal"
+#: Between two records, if flows report events; whoever is due after so many waits for the next record.
+MOMENTS_MAX = 10_000
 
 
 class Nobody(ValueError):
@@ -36,15 +39,18 @@ class Rehearsal:
 
     def __init__(self, flows: Iterable[Flow], *, policy: Policy = NO_POLICY) -> None:
         """Raises DuplicateFlow when two flows have one name."""
+        program = build(flows, policy=policy)
+        self._reports = any(isinstance(step, Emit) for flow in program.flows.values() for step in flow.steps)
         self._store: dict[bytes, bytes] = {}
         self._partition = Partition(
-            program=build(flows, policy=policy), topic=TOPIC, number=0, clock="carried", incarnation=TOPIC,
-            load=self._store.get, record=None,
+            program=program, topic=TOPIC, number=0, clock="carried", incarnation=TOPIC, load=self._store.get,
+            record=None,
         )  # fmt: skip
         self.commands: list[Command] = []
         self.recalls: list[Recall] = []
         self.decisions: list[Decision] = []
         self.dead_letters: list[DeadLetter] = []
+        self.events: list[Event] = []  # reported by flows
         self.tallies: Counter[tuple[str, ...]] = Counter()
 
     @property
@@ -78,7 +84,36 @@ class Rehearsal:
         self.feed([Record(offset=0, appended_at=self.now_at, key=END_KEY, value=b"{}")])
 
     def feed(self, records: Sequence[Record]) -> None:
-        """Many records as one unit of work; their offsets are given here."""
+        """Many records as one unit of work; their offsets are given here.
+
+        Where flows report events of their own, each moment is a unit, and what is reported arrives a millisecond later.
+        """
+        if not self._reports:
+            self._process(records)
+            return
+        for record in records:
+            ends = record.key == END_KEY
+            for _ in range(MOMENTS_MAX):
+                moment = self._next_moment(ends=ends)
+                if moment == NEVER or (moment >= record.appended_at and not ends):
+                    break
+                later = max(moment + 1, self.now_at)
+                self._arrive(self._process([Record(offset=0, appended_at=later, key=WATERMARK_KEY, value=NO_NEWS)]))
+            self._arrive(self._process([record]))
+
+    def _arrive(self, reported: Sequence[Event]) -> None:
+        for event in reported:
+            self._process([event_record(event, at=self.now_at)])
+
+    def _next_moment(self, *, ends: bool) -> int:
+        """When somebody is due; at the end only who is enrolled."""
+        if not ends:
+            return self._partition.next_wakeup_at
+        profiles = (codec.unpack_profile(state, key=key) for key, state in self._store.items())
+        return min((one.wakeup_at for profile in profiles for one in profile.enrollments), default=NEVER)
+
+    def _process(self, records: Sequence[Record]) -> list[Event]:
+        """One unit of work; the events that flows have reported in it."""
         start = self._partition.position
         outputs = self._partition.process([replace(record, offset=start + i) for i, record in enumerate(records)])
         self._store.update(self._partition.snapshot().states)
@@ -91,6 +126,9 @@ class Rehearsal:
         self.decisions += (codec.decode(value, Decision) for _, value in outputs.decisions)
         self.dead_letters += (codec.decode(value, DeadLetter) for _, value in outputs.dead_letters)
         self.tallies.update(outputs.tallies)
+        events = [codec.decode(value, Event) for _, value in outputs.events]
+        self.events += events
+        return events
 
 
 def event_record(event: Event, *, at: int) -> Record:

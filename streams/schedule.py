@@ -12,7 +12,7 @@ from schemas.control import Tick, Watermark
 from schemas.instants import from_wire, to_wire
 from schemas.limits import RELEASED_PER_TICK_MAX
 from schemas.profile import NEVER, PartitionRecord, Profile
-from streams import person
+from streams import waking
 from streams.holds import Bound, Hold, first
 from streams.program import Program
 from streams.timers import Timers
@@ -41,10 +41,10 @@ class Schedule:
 
     def index(self, key: bytes, profile: Profile, *, now: int) -> None:
         """Bring timers and holds in line with a profile."""
-        if not (profile.enrollments or profile.again()) or profile.is_frozen():
+        if (not profile.enrollments and profile.dossier is None) or profile.is_frozen():
             self.timers.drop(key)
             return
-        holds, wakeup_at = person.holds_of(self._program, profile), person.wakeup_of(self._program, profile)
+        holds, wakeup_at = waking.holds_of(self._program, profile), waking.wakeup_of(self._program, profile)
         if holds or key in self.timers.holds:
             open_due_at = self._open_due_at(key, holds, self.watermarks)
             if open_due_at is not None and self._clock == "carried":
@@ -69,8 +69,8 @@ class Schedule:
         return [key for key, (_, at_gate) in kept.items() if at_gate]
 
     def _keep(self, key: bytes, profile: Profile) -> None:
-        wakeup_at = person.wakeup_of(self._program, profile, in_held_flows=True)
-        at_gate = bool(person.holds_of(self._program, profile, in_held_flows=True))
+        wakeup_at = waking.wakeup_of(self._program, profile, in_held_flows=True)
+        at_gate = bool(waking.holds_of(self._program, profile, in_held_flows=True))
         if wakeup_at != NEVER or at_gate:
             self._kept[key] = (wakeup_at, at_gate)
         else:

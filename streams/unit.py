@@ -26,6 +26,7 @@ class Outputs(NamedTuple):
     commands: list[tuple[bytes, bytes]]
     decisions: list[tuple[bytes, bytes]]
     dead_letters: list[tuple[bytes | None, bytes]]
+    events: list[tuple[bytes, bytes]]  # of one's own, for intake
     tallies: Counter[tuple[str, ...]]
     latenesses: dict[str, list[int]]
 

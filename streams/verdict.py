@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.command import ConsentProof
 from schemas.decision import Outcome
-from schemas.dossier import Message
+from schemas.dossier import Message, Stated
 from schemas.event import LoggedEvent
 from schemas.policy import NO_POLICY, Policy, Storefront
 from schemas.profile import Enrollment, Seen
@@ -29,9 +29,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing that was decided, and why. `ignored` is only counted, and so is `reached`, by step and way."""
+    """One thing that was decided, and why.
 
-    outcome: Outcome | Literal["ignored", "reached"]
+    Only counted are `ignored`, `reached`, by step and way, and `zone_invalid`, by the source that its reason names.
+    """
+
+    outcome: Outcome | Literal["ignored", "reached", "zone_invalid"]
     reason: str
     step: str = ""
     values: dict[str, Any] = {}
@@ -40,12 +43,41 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     visit: int = 0  # with outcome "sent": the visit that it belongs to
 
 
+class Offer(msgspec.Struct, frozen=True, gc=False):
+    """The person is offered to another flow, as if this had been a trigger of it."""
+
+    flow: str
+    step: str  # that offers
+    id: str  # stands for the id of the trigger
+    occurred_at: int
+    depth: int
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """An event of one's own about the person, that is reported as a connector would."""
+
+    id: str
+    event: str  # short name
+    properties: dict[str, Any]
+    depth: int
+
+
+class Effects(msgspec.Struct, gc=False):
+    """What steps want done beside moving their enrollment."""
+
+    facts: dict[str, Stated] = {}
+    reports: list[Report] = []
+    offers: list[Offer] = []
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """The answer."""
 
     enrollment: Enrollment | None  # as it is from now on; None: there is none, or it has ended
     notes: tuple[Note, ...]  # in the order they were decided
     about: Enrollment | None = None  # the one the notes speak of, also when it has ended
+    effects: Effects | None = None
+    then: Verdict | None = None  # what this happening means beside, for an enrollment that takes the place of this one
 
 
 class Passing(msgspec.Struct, frozen=True):
@@ -54,15 +86,20 @@ class Passing(msgspec.Struct, frozen=True):
     seen: Seen | None
 
 
+class ZoneChange(msgspec.Struct, frozen=True):
+    """Input: the zone of the person is another one; a wait by the calendar or the wall clock is computed anew."""
+
+
 class Trigger(msgspec.Struct, gc=False):
     """Input: an event that this flow is triggered by. `occurred_at` is already clamped."""
 
     event: LoggedEvent
     type: str  # short name
     occurred_at: int
-    offset: int
+    offset: int  # of one that no record brings: before the record that released it, which is applied after it
     words: dict[str, Any]  # those that conditions ask for, and once it begins something, all
     words_bytes: int = 0  # what all of them take in state
+    depth: int = 0  # how many flows have handed this person on to here
 
 
 class Wakeup(msgspec.Struct, frozen=True):

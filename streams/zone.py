@@ -18,25 +18,21 @@ from schemas.profile import Profile
 from schemas.steps import Value
 from streams.clock.zones import Zone, resolve, zone_of_country, zone_of_phone
 
-Zones = Mapping[str, str]  # storefront -> zone
 Words = Mapping[str, Any]
-NO_ZONES: Zones = {}
 NO_WORDS: Words = {}
 
 
-def of(profile: Profile, flow: Flow, *, context: Words = NO_WORDS, storefronts: Zones = NO_ZONES) -> Zone:
+def of(profile: Profile, flow: Flow, *, context: Words = NO_WORDS) -> Zone:
     """The zone, and who said so. `context` are the words of the trigger, which may name the storefront."""
-    return look_up(profile, flow, context=context, storefronts=storefronts)[0]
+    return look_up(profile, flow, context=context)[0]
 
 
-def look_up(
-    profile: Profile, flow: Flow, *, context: Words = NO_WORDS, storefronts: Zones = NO_ZONES
-) -> tuple[Zone, tuple[str, ...]]:
+def look_up(profile: Profile, flow: Flow, *, context: Words = NO_WORDS) -> tuple[Zone, tuple[str, ...]]:
     """The same, and which sources named a zone that is none."""
-    return resolve(_candidates(profile, flow, context, storefronts), default=flow.timezone.default)
+    return resolve(_candidates(profile, flow, context), default=flow.timezone.default)
 
 
-def _candidates(profile: Profile, flow: Flow, context: Words, storefronts: Zones) -> Iterator[tuple[str, str | None]]:
+def _candidates(profile: Profile, flow: Flow, context: Words) -> Iterator[tuple[str, str | None]]:
     for source in flow.timezone.sources:
         if source == "profile":
             yield source, fact(profile, "timezone")
@@ -46,7 +42,7 @@ def _candidates(profile: Profile, flow: Flow, context: Words, storefronts: Zones
             country = fact(profile, "country")
             yield source, None if country is None else zone_of_country(country)
         else:
-            yield source, storefronts.get(_storefront(profile, flow.storefront, context))
+            yield source, flow.timezone.storefronts.get(_storefront(profile, flow.storefront, context))
 
 
 def fact(profile: Profile, name: str) -> str | None:

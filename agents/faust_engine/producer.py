@@ -16,6 +16,7 @@ from agents.faust_engine.lease import guard_writes
 from agents.outgoing import Written, send
 
 Item = tuple[bytes | None, bytes]
+Headers = list[tuple[str, bytes]]
 
 #: Of zstd. aiokafka takes 3, which takes half as long again and makes records like ours no smaller.
 ZSTD_LEVEL = 1
@@ -50,18 +51,21 @@ class Batches:
     def __init__(self, producer: Callable[[], Any]) -> None:
         self._producer = producer
 
-    def pack(self, items: Sequence[Item], *, size: int | None = None) -> list[Any]:
+    def pack(
+        self, items: Sequence[Item], *, size: int | None = None, headers: Callable[[bytes], Headers] | None = None
+    ) -> list[Any]:
         """The items in as few batches as hold them, in order; none for no items.
 
         `size` bounds a batch in bytes before compression, below what the producer is set to. An item larger than a
-        batch gets one of its own.
+        batch gets one of its own. `headers` makes those of an item from its value.
         """
         batches: list[Any] = []
         for key, value in items:
+            more = {} if headers is None else {"headers": headers(value)}
             fits = batches and (size is None or batches[-1].size() + len(value) <= size)
-            if not fits or batches[-1].append(key=key, value=value, timestamp=None) is None:
+            if not fits or batches[-1].append(key=key, value=value, timestamp=None, **more) is None:
                 batches.append(self._producer().create_batch())
-                batches[-1].append(key=key, value=value, timestamp=None)
+                batches[-1].append(key=key, value=value, timestamp=None, **more)
         for batch in batches:
             batch.close()
         return batches

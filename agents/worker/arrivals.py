@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from schemas import codec
 from schemas.command import Clock
 from schemas.control import APPENDED_AT_HEADER
 from schemas.dead_letter import attempt_of
+from schemas.instants import from_datetime
 from streams.unit import NO_TIME, Record
+
+
+def carried_time(event: bytes) -> list[tuple[str, bytes]]:
+    """The header by which an event that a flow reports brings its time, on a carried clock."""
+    return [(APPENDED_AT_HEADER, b"%d" % from_datetime(codec.decode_event(event).time))]
 
 
 def arrivals(fetched: Iterable[Any], *, clock: Clock, replayed: Callable[[], object] = lambda: None) -> list[Record]:

@@ -8,13 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, product
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
+from agents.worker.counted import (
+    BENT,
+    CAUSES,
+    DECISIONS,
+    EVENTS,
+    EVICTED,
+    HELD,
+    OUTCOMES,
+    OWN_COUNTERS,
+    PASSED,
+    RECEIPTS,
+    REFUSALS,
+    REGRETS_MAX,
+    TIMERS,
+    UNCLEAR,
+    ZONE_SOURCES,
+)
 from agents.worker.series import FLOW_LABELS_MAX, OTHER, Histogram, Labels, Totals
 from schemas.channels import CHANNELS
-from schemas.decision import Outcome
 from schemas.refusals import REASONS
 
 AGE_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
@@ -22,44 +38,6 @@ EVALUATION_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 #: Few, because each of them is a series of every flow.
 LATENESS_SECONDS = (1, 10, 60, 3600)
 INTERRUPTION_SECONDS = (1, 2.5, 5, 10, 20, 30, 60, 120, 300, 900)
-
-EVENTS = ("new", "duplicate", "conflict", "skipped", "refused")
-BENT = ("clamped", "from_the_future")
-UNCLEAR = ("consent_unclear",)
-OWN_COUNTERS = ("recalled", "regretted")  # decisions that have a metric of their own
-DECISIONS = tuple(one for one in get_args(Outcome) if one not in OWN_COUNTERS)
-CAUSES = ("exits", "person", "consent", "suppression")
-REGRETS_MAX = 200  # combinations of flow, source and cause; what is beyond counts as `_other`
-PASSED = ("ignored", "where_false")
-TIMERS = ("fired", "canceled", "stale")
-REFUSALS = (
-    "anonymous",
-    "draining",
-    "filter_false",
-    "key_missing",
-    "key_too_long",
-    "reentry_never",
-    "reentry_min_gap",
-    "trigger_too_old",
-    "too_many_enrollments",
-    "state_full",
-)
-EVICTED = (
-    "dedupe",
-    "past",
-    "history",
-    "history_words",
-    "poison",
-    "facts",
-    "fact_members",
-    "fact_too_long",
-    "counters",
-    "count_days",
-    "messages",
-    "consents",
-)
-RECEIPTS = ("not_matched",)
-HELD = ("messages", "moments")
 
 
 class UnitOutputs(Protocol):
@@ -152,6 +130,10 @@ class Metrics:
         self._receipts = Totals(
             "cartwheel_receipts_consumed", "Receipts that changed nothing.", ["what"], _each(RECEIPTS)
         )
+        self._zones = Totals(
+            "cartwheel_invalid_zones", "Waits whose zone was asked of who named one that is none.", ["what"],
+            _each(ZONE_SOURCES),
+        )  # fmt: skip
         self._undeclared = Totals("cartwheel_undeclared_tallies", "What the core counts and is not declared here.")
         self._held = Totals(
             "cartwheel_profiles_held", "People held up by a record that could not be taken.", ["what"], _each(HELD)
@@ -261,11 +243,13 @@ class Metrics:
             case ("decision", _, outcome, _) if outcome in OWN_COUNTERS:
                 pass
             case ("decision", flow, outcome, reason):
-                self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome))
+                self._decisions.add(count, (self._label_of.get(flow, OTHER), outcome if outcome in OUTCOMES else OTHER))
                 if reason == "too_late":
                     self._timers.add(count, (self._label_of.get(flow, OTHER), "stale"))
                 if outcome == "refused":
                     self._refusals.add(count, (reason,))
+            case ("zone_invalid", source):
+                self._zones.add(count, (source,))
             case ("ignored" | "where_false", _):
                 self._passed.add(count, tally[:1])
             case ("shadow", _):

@@ -188,7 +188,7 @@ class OwnedPartition:
         if self.core.stopped is not None:
             self._waiting.clear()
             log.error("%s", stop_of(self.number, self.core.stopped))
-        if outputs.commands or outputs.decisions or outputs.dead_letters:
+        if outputs.commands or outputs.decisions or outputs.dead_letters or outputs.events:
             task = asyncio.create_task(self._guarded(self._say(outputs)))
             self._saying.append(task)
             task.add_done_callback(self._said)

@@ -7,11 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from agents.definitions.book import NOTHING, Book
 from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
 from agents.version import program_version
+from agents.worker.arrivals import carried_time
 from agents.worker.metrics import Metrics
 from agents.worker.owned_partition import OwnedPartition, stop_of
 from agents.worker.population import Population
@@ -68,9 +70,11 @@ class Partitions:
         self._owned: dict[int, OwnedPartition] = {}
         self._started = False
         self._interrupted = time.monotonic()
+        carried = work.clock == "carried"
         self._effects = Effects(
             pack=engine.batches.pack,
             pack_state=lambda items: engine.batches.pack(items, size=state_batch_bytes),
+            pack_events=partial(engine.batches.pack, headers=carried_time) if carried else engine.batches.pack,
             send=engine.batches.send,
             load=engine.store.load,
             read_changelog=engine.read_changelog,

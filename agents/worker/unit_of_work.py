@@ -35,6 +35,8 @@ Rank = tuple[int, int]  # see `codec.rank`
 
 #: A claim whose offset the broker does not tell is made again; so often.
 CLAIMS_MAX = 5
+#: Of the raw topic: the one that a carried clock has. Flows report few events beside those of connectors.
+RAW_PARTITION = 0
 
 
 class Written(Protocol):
@@ -60,6 +62,8 @@ class Outputs(Protocol):
     def decisions(self) -> Sequence[Item]: ...
     @property
     def dead_letters(self) -> Sequence[Item]: ...
+    @property
+    def events(self) -> Sequence[Item]: ...
 
 
 class Snapshot(Protocol):
@@ -77,6 +81,8 @@ class Effects(Generic[Batch]):
 
     pack: Callable[[Sequence[Item]], Sequence[Batch]]
     pack_state: Callable[[Sequence[Item]], Sequence[Batch]]
+    pack_events: Callable[[Sequence[Item]], Sequence[Batch]]
+    """For intake, which wants to be told the time of each on a carried clock."""
     send: Callable[[str, int, Batch], Awaitable[Awaitable[Written]]]
     """Hand over a batch; the inner awaitable ends when it is acknowledged. A partition keeps its batches in order."""
     load: Callable[[int, bytes], bytes | None]
@@ -96,6 +102,7 @@ class Destinations:
     decisions: str
     dead_letters: str
     dead_letter_partitions: int
+    raw: str
     state: str
 
     @classmethod
@@ -106,6 +113,7 @@ class Destinations:
             decisions=topics.decisions.name,
             dead_letters=topics.dead_letters.name,
             dead_letter_partitions=topics.dead_letters.partitions,
+            raw=topics.raw.name,
             state=topics.profile_state.name,
         )
 
@@ -161,15 +169,16 @@ class UnitOfWork(Generic[Batch]):
 
     async def produce(self, outputs: Outputs) -> Sequence[Awaitable[Written]]:
         """Hand the outputs of one unit over, in the order of calls; each result is there when its batch is written."""
-        to, number = self._to, self._number
+        to, number, do = self._to, self._number, self._do
         return [
-            await self._do.send(topic, partition, batch)
-            for topic, partition, items in (
-                (to.commands, number, outputs.commands),
-                (to.decisions, number, outputs.decisions),
-                (to.dead_letters, number % to.dead_letter_partitions, outputs.dead_letters),
+            await do.send(topic, partition, batch)
+            for topic, partition, items, pack in (
+                (to.commands, number, outputs.commands, do.pack),
+                (to.decisions, number, outputs.decisions, do.pack),
+                (to.dead_letters, number % to.dead_letter_partitions, outputs.dead_letters, do.pack),
+                (to.raw, RAW_PARTITION, outputs.events, do.pack_events),
             )
-            for batch in self._do.pack(items)
+            for batch in pack(items)
         ]
 
     async def settle(self, snapshot: Snapshot) -> None:

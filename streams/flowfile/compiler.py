@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from schemas.codec import encode
 from schemas.flow import Flow, Status
 from schemas.limits import SKEW_MS_DEFAULT
+from streams.flowfile.calendar import timezone
 from streams.flowfile.entry import entry, exits
 from streams.flowfile.findings import Finding, FlowFileError, Unreadable
 from streams.flowfile.lint import Subject, lint
@@ -20,7 +21,7 @@ from streams.flowfile.nodes import Node
 from streams.flowfile.places import Places
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds import KINDS
-from streams.flowfile.steps import END, Steps
+from streams.flowfile.steps import Steps
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.surroundings import NOWHERE, Surroundings
 from streams.flowfile.values import storefront
@@ -28,7 +29,7 @@ from streams.flowfile.values import storefront
 _STATUSES: tuple[Status, ...] = ("live", "draft", "shadow", "draining", "held", "stopped")
 _EXIT_CHECKS: tuple[Literal["continuous", "at_send"], ...] = ("continuous", "at_send")
 _LATER = frozenset({
-    "timezone", "filter", "profile", "holdout", "experiment", "experiments", "recall", "regret", "conversion",
+    "filter", "profile", "holdout", "experiment", "experiments", "recall", "regret", "conversion",
 })  # fmt: skip
 
 
@@ -75,17 +76,20 @@ def locate(text: str | bytes, *, name: str) -> Places:
 
 def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     """What a reader makes of a file; worth nothing if it noted an error."""
-    optional = ("status", "storefront", "exit", "exit_check", "skew")
+    optional = ("status", "timezone", "storefront", "exit", "exit_check", "skew")
     found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
     head = entry(reader, found.get("entry"))
-    steps = Steps(reader, head.scope, KINDS)
+    name = reader.name(found.get("flow"), "`flow`")
+    steps = Steps(reader, head.scope, KINDS, flow=name, has_key=head.key is not None)
     nodes = reader.items(found.get("steps"), "`steps`")
     if nodes:
-        steps.block(nodes, after=END)
+        steps.begin(nodes, head.start.first_wait)
     flow = Flow(
-        name=reader.name(found.get("flow"), "`flow`"),
+        name=name,
         status=reader.choice(found.get("status"), "`status`", _STATUSES),
-        trigger=head.trigger,
+        timezone=timezone(reader, found.get("timezone")),
+        trigger=head.start.match,
+        appointment=head.start.appointment,
         filter=head.filter,
         key=head.key,
         retrigger=head.retrigger,

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from schemas.conditions import Condition, EventMatch
-from schemas.flow import ExitRule, Reentry
-from schemas.limits import TRIGGER_AGE_MS_DEFAULT
+import msgspec
+
+from schemas.conditions import All, Condition
+from schemas.flow import ExitRule, Reentry, Retrigger
+from schemas.limits import REENTRY_COUNT_MAX, TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.comparisons import Scope, trigger_word
 from streams.flowfile.conditions import condition
 from streams.flowfile.events import matched, named_event
 from streams.flowfile.nodes import Mapping, Node
 from streams.flowfile.reader import TRIGGER, Reader
+from streams.flowfile.triggers import trigger
+from streams.flowfile.triggers.start import Start
 
-_Retrigger = Literal["ignore", "restart", "replace_context"]
-_RETRIGGERS: tuple[_Retrigger, ...] = ("ignore", "restart", "replace_context")
+_RETRIGGERS: tuple[Retrigger, ...] = (
+    "ignore", "restart", "replace_context", "extend", "parallel", "end_and_restart",
+)  # fmt: skip
 _EDGES: tuple[Literal["start", "end"], ...] = ("start", "end")
+_Policy = Literal["never", "max", "min_gap"]
+_POLICIES: dict[_Policy, tuple[str, ...]] = {"never": ("never",), "max": ("max", "per"), "min_gap": ("min_gap", "from")}
 _SCOPES: tuple[Literal["profile", "key"], ...] = ("profile", "key")
 
-_LATER_TRIGGERS = frozenset({
-    "segment", "segment.enter", "segment.leave", "list.join", "date", "schedule", "price_drop", "back_in_stock", "api",
-})  # fmt: skip
 _LATER_ENTRY = frozenset({"profile", "holdout", "experiment", "backfill"})
-_LATER_RETRIGGERS = frozenset({"extend", "parallel", "end_and_restart"})
-_LATER_REENTRY = frozenset({"max", "per", "count_only_if_sent"})
 
 
 class Entry(NamedTuple):
     """What `entry` compiles to, and the words that the rest of the file may use as `trigger.<word>`."""
 
-    trigger: EventMatch
+    start: Start
     filter: Condition | None
     key: str | None
-    retrigger: _Retrigger
+    retrigger: Retrigger
     reentry: Reentry
     max_trigger_age_ms: int
     scope: Scope
@@ -42,20 +44,26 @@ def entry(reader: Reader, node: Node | None) -> Entry:
     """Compile `entry`."""
     optional = ("where", "filter", "key", "retrigger", "reentry", "max_trigger_age")
     found = reader.fields(node, "`entry`", required=("trigger",), optional=optional, later=_LATER_ENTRY)
-    trigger = reader.fields(
-        found.get("trigger"), "`trigger`", required=("event",), optional=("source", "words"), later=_LATER_TRIGGERS
-    )
-    where = {"where": found["where"]} if "where" in found else {}
-    named = named_event(reader, trigger | where, condition)
-    scope = Scope(named.words, TRIGGER, person=True)
+    start = trigger(reader, found.get("trigger"))
+    words = start.words
+    if "where" in found:
+        where = condition(reader, found["where"], "`where`", Scope(words))
+        own = start.match.where
+        where = where if own is None else All(parts=(own, where))
+        start = start._replace(match=msgspec.structs.replace(start.match, where=where))
+    retrigger = reader.choice(found.get("retrigger"), "`retrigger`", _RETRIGGERS)
+    if retrigger == "parallel" and "key" not in found:
+        message = "`parallel` needs a `key`: one enrollment beside the other, each with a key of its own"
+        reader.note("parallel_without_key", found["retrigger"], message)
+    scope = Scope(words, TRIGGER, person=True)
     if node is not None and "reentry" not in found:
         message = "no `reentry` is chosen, so anybody may enter again right after the end; say `reentry: always` if so"
         reader.note("no_reentry_chosen", node, message)
     return Entry(
-        trigger=named.match,
+        start=start,
         filter=condition(reader, found["filter"], "`filter`", scope) if "filter" in found else None,
         key=trigger_word(reader, found["key"], "`key`", scope, kind="text") if "key" in found else None,
-        retrigger=reader.choice(found.get("retrigger"), "`retrigger`", _RETRIGGERS, later=_LATER_RETRIGGERS),
+        retrigger=retrigger,
         reentry=_reentry(reader, found.get("reentry"), has_key="key" in found),
         max_trigger_age_ms=reader.duration(
             found.get("max_trigger_age"), "`max_trigger_age`", default_ms=TRIGGER_AGE_MS_DEFAULT
@@ -97,17 +105,20 @@ def _reentry(reader: Reader, node: Node | None, *, has_key: bool) -> Reentry:
     if not isinstance(node, Mapping):
         policies: tuple[Literal["always", "never"], ...] = ("always", "never")
         return Reentry(policy=reader.choice(node, "`reentry` without a mapping", policies))
-    never = "never" in node.entries
-    needed = ("never",) if never else ("min_gap", "from")
-    found = reader.fields(node, "`reentry`", required=needed, optional=("scope",), later=_LATER_REENTRY)
+    kind: _Policy = next((kind for kind in _POLICIES if kind in node.entries), "min_gap")
+    found = reader.fields(node, "`reentry`", required=_POLICIES[kind], optional=("scope", "count_only_if_sent"))
     scope = reader.choice(found.get("scope"), "`scope`", _SCOPES)
     if scope == "key" and not has_key:
         message = "`scope: key` needs a `key` in `entry`; without one there is one enrollment per profile"
         reader.note("scope_without_key", found["scope"], message)
-    if never:
-        if not reader.boolean(found["never"], "`never`", default=True):
-            reader.note("bad_choice", found["never"], "`never` can only be true; the opposite is `reentry: always`")
-        return Reentry(policy="never", scope=scope)
-    gap_ms = reader.duration(found.get("min_gap"), "`min_gap`")
-    edge = reader.choice(found.get("from"), "`from`", _EDGES)
-    return Reentry(policy="min_gap", min_gap_ms=gap_ms, counted_from=edge, scope=scope)
+    if kind == "never" and not reader.boolean(found["never"], "`never`", default=True):
+        reader.note("bad_choice", found["never"], "`never` can only be true; the opposite is `reentry: always`")
+    return Reentry(
+        policy=kind,
+        scope=scope,
+        count_only_if_sent=reader.boolean(found.get("count_only_if_sent"), "`count_only_if_sent`"),
+        min_gap_ms=reader.duration(found.get("min_gap"), "`min_gap`"),
+        counted_from=reader.choice(found.get("from"), "`from`", _EDGES),
+        max=reader.integer(found.get("max"), "`max`", least=1, most=REENTRY_COUNT_MAX),
+        per_ms=reader.duration(found.get("per"), "`per`"),
+    )

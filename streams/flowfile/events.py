@@ -82,18 +82,21 @@ def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | No
 
 
 def _declared(reader: Reader, node: Node | None, event: str) -> tuple[tuple[str, Kind], ...]:
+    if node is not None and event and not event.startswith("custom_"):
+        message = f"the words of `{cut(event)}` are declared already; only a `custom_` event takes `words`"
+        reader.note("out_of_place", node, message)
+        return ()
+    return declared_words(reader, node, words_of(event))
+
+
+def declared_words(reader: Reader, node: Node | None, known: MappingOf[str, Word]) -> tuple[tuple[str, Kind], ...]:
     """`words: { plan: text, amount: money }`: what stands in the properties of an event of one's own."""
     if node is None:
         return ()
     reader.asks(node, "words")
-    if event and not event.startswith("custom_"):
-        message = f"the words of `{cut(event)}` are declared already; only a `custom_` event takes `words`"
-        reader.note("out_of_place", node, message)
-        return ()
     if not isinstance(node, Mapping) or not node.entries:
         reader.note("wrong_shape", node, f"`words` must be a mapping such as {{ plan: text }}, not {shown(node)}")
         return ()
-    known = words_of(event)
     declared: list[tuple[str, Kind]] = []
     for name, (place, kind) in node.entries.items():
         if name in known or not name.isidentifier():

@@ -25,7 +25,7 @@ Code = Literal[
     "bad_choice", "out_of_range", "empty",
     # the words are wrong
     "not_available_yet", "unknown_event", "unknown_word", "unknown_operator", "wrong_kind", "bad_money", "bad_instant",
-    "scope_without_key", "unknown_fact", "out_of_place",
+    "scope_without_key", "unknown_fact", "out_of_place", "unknown_zone", "parallel_without_key",
     # the steps do not fit together
     "no_step", "two_steps_in_one", "too_many_steps", "unknown_label", "label_twice", "unreachable_step", "cycle",
     # files beside each other

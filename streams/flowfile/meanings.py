@@ -84,8 +84,9 @@ MEANINGS: dict[Code, Meaning] = {
         "There is no fact of this name.", "Take one from the reference, or declare one of your own in the policy file."
     ),
     "out_of_place": _error(
-        "Something is asked in a place where it cannot be answered.",
-        "Ask about the person in `filter`, in an exit rule with `person`, or in a step; `where` judges the event.",
+        "Something is asked, or declared, in a place where that means nothing.",
+        "Ask about the person in `filter`, in an exit rule with `person`, or in a step; `where` judges the event. "
+        "Only a `custom_` event takes `words`.",
     ),
     "unknown_operator": _error("There is no such comparison.", "Take an operator that the kind of the word has."),
     "wrong_kind": _error(
@@ -101,6 +102,14 @@ MEANINGS: dict[Code, Meaning] = {
     "scope_without_key": _error(
         "Re-entry is judged per key, and the flow has none.",
         "Add `key: trigger.WORD` to `entry`, or leave `scope` out.",
+    ),
+    "parallel_without_key": _error(
+        "`retrigger: parallel` means one enrollment per key, and the flow has none.",
+        "Add `key: trigger.WORD` to `entry`, or choose another `retrigger`.",
+    ),
+    "unknown_zone": _error(
+        "The time zone database does not have this name.",
+        "Write one such as `Europe/Berlin`: a continent and a city, no abbreviation and no offset.",
     ),
     "field_not_sent": _error(
         "The flow needs a word that its source never sends with this event.",

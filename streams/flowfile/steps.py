@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from schemas.limits import STEPS_MAX
-from schemas.steps import Step, Stop
+from schemas.steps import Step, Stop, WaitUntilDate
 from streams.flowfile.comparisons import Scope
 from streams.flowfile.graph import check_ways
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
@@ -22,7 +24,7 @@ from streams.flowfile.reader import Reader, listed
 Slot = int
 END: Slot = 0
 
-_LATER = frozenset({"wait_event", "split", "expose", "allocate", "set", "emit", "enter_flow"})
+_LATER = frozenset({"expose", "allocate"})
 
 
 class Label(NamedTuple):
@@ -61,9 +63,13 @@ class Kind(Protocol):
 class Steps:
     """Collects drafts in the order of the file."""
 
-    def __init__(self, reader: Reader, scope: Scope, kinds: dict[str, Kind]) -> None:
+    def __init__(
+        self, reader: Reader, scope: Scope, kinds: dict[str, Kind], *, flow: str = "", has_key: bool = False
+    ) -> None:
+        """`flow` is its name; `has_key`: it has one enrollment per key."""
         self.reader = reader
         self.scope = scope
+        self.flow, self.has_key = flow, has_key
         self.drafts: list[Draft] = []
         self._kinds = kinds
         self._slots = 0
@@ -71,6 +77,16 @@ class Steps:
         self._labels: dict[str, tuple[Slot, Node]] = {}
         self._numbers: Counter[str] = Counter()
         self._unknown_labels = False
+
+    def begin(self, nodes: tuple[Node, ...], first: WaitUntilDate | None) -> None:
+        """Compile the steps of a flow, behind the wait that its trigger may bring."""
+        if first is None:
+            self.block(nodes, after=END)
+            return
+        ways: list[Target] = []
+        place = Place(nodes[0], first.label, self.slot(), END)
+        self.add(place, ways, lambda after: msgspec.structs.replace(first, next=after))
+        ways.append(self.block(nodes, after=END))
 
     def block(self, nodes: tuple[Node, ...], *, after: Target) -> Slot:
         """Compile a list of steps; returns where it begins. Its last step leads to `after`."""

@@ -1,44 +1,87 @@
-"""Values as flow files write them: `trigger.word`, `fact.name`, or what stands there."""
+"""Values of steps: `trigger.word`, `fact.name`, or a literal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from schemas.catalog import Kind
 from schemas.steps import Value
-from streams.flowfile.conditions import Scope, trigger_word
-from streams.flowfile.nodes import Node, Scalar, shown
-from streams.flowfile.reader import TRIGGER, Reader
+from streams.flowfile.comparisons import Scope, trigger_word
+from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
+from streams.flowfile.reader import TRIGGER, Reader, listed
 
 FACT = "fact."
 
 
+def reference(reader: Reader, node: Node | None, what: str, scope: Scope, *, kinds: Iterable[Kind] = ()) -> Value:
+    """`trigger.word` of one of these kinds, or `fact.name`."""
+    reader.asks(node, "reference")
+    text = reader.text(node, what)
+    if node is None or text is None:
+        return Value("trigger", "")
+    if text.startswith(FACT):
+        return Value("fact", _fact(reader, node, text, what))
+    if not text.startswith(TRIGGER):
+        message = f"{what} must be `{TRIGGER}word` or `{FACT}name`, not `{cut(text)}`"
+        near = TRIGGER + text if text in (scope.words or {}) else None
+        reader.note("unknown_word", node, message, suggestion=near)
+        return Value("trigger", "")
+    word = trigger_word(reader, node, what, scope)
+    kinds, declared = tuple(kinds), (scope.words or {}).get(word)
+    if declared is not None and kinds and declared.kind not in kinds:
+        message = f"{what} must name a word that is {listed(kinds, 'or')}, and `{cut(text)}` is {declared.kind}"
+        reader.note("wrong_kind", node, message)
+    return Value("trigger", word)
+
+
 def value(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
-    """A reference, or a text, number, `true` or `false` as it is written."""
+    """A reference, or what the file says: text, a number, true or false, a list of texts. A decimal stays text."""
     reader.asks(node, "value")
-    scalar = reader.scalar(node, what)
-    if scalar is None:
-        return Value("literal", "")
-    if scalar.kind == "boolean":
-        return Value("literal", scalar.text.lower() == "true")
-    if scalar.kind == "number":
-        return Value("literal", reader.number(scalar, what))
-    return reference(reader, scalar, what, scope)
+    if isinstance(node, Scalar) and node.kind == "text" and node.text.startswith((TRIGGER, FACT)):
+        return reference(reader, node, what, scope)
+    return Value("literal", _literal(reader, node, what))
 
 
 def storefront(reader: Reader, node: Node | None, scope: Scope) -> Value | None:
-    """`storefront: trigger.channel_id`, of a flow or of a message."""
+    """`storefront: trigger.channel_id`, of a flow or of a message; or the storefront itself, which needs no quotes."""
     reader.asks(node, "storefront")
-    return None if node is None else reference(reader, node, "`storefront`", scope)
-
-
-def reference(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
-    """A reference, or any other text. A whole number needs no quotes, as in the cases of `route`."""
+    if node is None:
+        return None
     if isinstance(node, Scalar) and node.kind == "number" and node.text.isdigit():
         return Value("literal", node.text)
-    text = reader.text(node, what) or ""
-    if text.startswith(TRIGGER):
-        return Value("trigger", trigger_word(reader, node, what, scope))
-    if text.startswith(FACT):
-        name = text.removeprefix(FACT)
-        if not name.replace("_", "a").isalnum():
-            reader.note("bad_name", node, f"{what} must name a fact such as `fact.first_name`, not {shown(node)}")
-        return Value("fact", name)
-    return Value("literal", text)
+    if isinstance(node, Scalar) and node.kind == "text" and node.text.startswith((TRIGGER, FACT)):
+        return reference(reader, node, "`storefront`", scope)
+    return Value("literal", reader.text(node, "`storefront`") or "")
+
+
+def values(reader: Reader, node: Node | None, what: str, scope: Scope, *, most: int) -> dict[str, Value]:
+    """A mapping of names to values."""
+    if node is None:
+        return {}
+    reader.asks(node, "values")
+    if not isinstance(node, Mapping) or not node.entries:
+        reader.note("wrong_shape", node, f"{what} must be a mapping of names to values, not {shown(node)}")
+        return {}
+    if len(node.entries) > most:
+        reader.note("out_of_range", node, f"{what} may have {most} names, and here are {len(node.entries)}")
+    return {
+        reader.name(name, f"a name in {what}"): value(reader, part, f"`{cut(name.text)}`", scope)
+        for name, part in node.entries.values()
+    }
+
+
+def _fact(reader: Reader, node: Node, text: str, what: str) -> str:
+    name = text.removeprefix(FACT)
+    if not name.isidentifier():
+        reader.note("bad_name", node, f"{what} must name a fact such as `{FACT}birthday`, not {shown(node)}")
+    return name
+
+
+def _literal(reader: Reader, node: Node, what: str) -> Any:
+    if isinstance(node, Listing):
+        return [reader.text(part, f"a part of {what}") for part in node.items]
+    scalar = reader.scalar(node, what)
+    if scalar is None or scalar.kind == "text":
+        return None if scalar is None else scalar.text
+    return reader.boolean(scalar, what) if scalar.kind == "boolean" else reader.number(scalar, what)

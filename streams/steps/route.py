@@ -1,4 +1,4 @@
-"""`route`: one way per text of a word of the trigger, judged once, when reached; anything else goes `otherwise`.
+"""`route`: one way per text of a word of the trigger, or of a fact, judged once, when reached; else `otherwise`.
 
 For example:
 
@@ -12,6 +12,6 @@ from streams.passage import Go, Move, Passage
 
 
 def run(step: Route, passage: Passage) -> Move:
-    """To the case of the word's text."""
-    word = passage.enrollment.context.get(step.by.of)
+    """To the case of the text."""
+    word = passage.value(step.by)
     return Go(step.cases.get(word, step.otherwise) if isinstance(word, str) else step.otherwise)

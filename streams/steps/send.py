@@ -56,6 +56,7 @@ def _hold(step: Send, passage: Passage, wait: Wait) -> Move:
     if not enrollment.held or moved or enrollment.waiting != wait.reason:
         passage.notes.append(Note(outcome="held", reason=wait.reason, step=step.label, values=wait.values))
     enrollment.waiting, enrollment.zone = wait.reason, wait.zone
+    enrollment.zone_from = passage.zone().source if wait.zone else ""
     enrollment.room_until = wait.room_until or enrollment.room_until
     if wait.moves:
         enrollment.due_at = wait.until_at
@@ -67,7 +68,8 @@ def _go_on(step: Send, passage: Passage) -> Go:
     enrollment = passage.enrollment
     if step.own_gate:
         enrollment.unsettled = enrollment.gate = ""
-    enrollment.waiting, enrollment.zone, enrollment.room_until = "", "", 0
+    if enrollment.waiting:
+        enrollment.waiting, enrollment.zone, enrollment.zone_from, enrollment.room_until = "", "", "", 0
     return Go(step.next, completed_at=min(enrollment.wakeup_at, passage.now) if enrollment.held else None)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.oracle.flowfile import Flow, load_flow
 from tests.oracle.identity import hashed
-from tests.oracle.interpreter import Command
+from tests.oracle.people import Command
 from tests.oracle.records import Event, as_mapping, event, instant
 from tests.oracle.replay import run_carried
 

@@ -14,7 +14,7 @@ from schemas.decision import Decision
 from tests.data import clicks, expectations, lines
 from tests.data.synthetic_week import FILES
 from tests.e2e.processes import cartwheel
-from tests.oracle.interpreter import Command
+from tests.oracle.people import Command
 from tests.oracle.records import instant
 
 DATA = Path(expectations.__file__).parent

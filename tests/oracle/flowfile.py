@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from tests.oracle.waits import Timezone, timezone
+
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-STEP_KINDS = ("wait", "settle", "if", "route", "send", "stop")
+STEP_KINDS = ("wait", "wait_event", "settle", "if", "route", "split", "send", "stop")
 
 
 class Exit(NamedTuple):
@@ -34,12 +36,15 @@ class Gate(NamedTuple):
 
 
 class Reentry(NamedTuple):
-    """``policy`` is ``always``, ``never`` or ``min_gap``; the other fields matter as far as the policy asks."""
+    """``policy`` is ``always``, ``never``, ``min_gap`` or ``max``; the others matter as far as the policy asks."""
 
     policy: str = "always"
     gap_ms: int = 0
     since: str = "start"
     scope: str = "profile"
+    most: int = 0
+    per_ms: int = 0
+    only_if_sent: bool = False
 
 
 class Step(NamedTuple):
@@ -52,7 +57,11 @@ class Step(NamedTuple):
     kind: str
     body: Any
     gate: Gate | None
-    wait_ms: int
+
+    @property
+    def wait_ms(self) -> int:
+        """Of a wait that is exact."""
+        return milliseconds(self.body["for"]) if self.kind == "wait" else 0
 
 
 class Flow(NamedTuple):
@@ -69,6 +78,7 @@ class Flow(NamedTuple):
     exits: list[Exit]
     exit_check: str
     skew_ms: int
+    timezone: Timezone
     steps: list[Step]
 
     def step_at(self, label: str) -> int:
@@ -92,6 +102,7 @@ def load_flow(text: str) -> Flow:
         exits=[_exit(rule) for rule in raw.get("exit", [])],
         exit_check=raw.get("exit_check", "continuous"),
         skew_ms=milliseconds(raw.get("skew", "5m")),
+        timezone=timezone(raw.get("timezone")),
         steps=[_step(step) for step in raw["steps"]],
     )
 
@@ -114,10 +125,16 @@ def _sources(raw: Any) -> list[str]:
 def _reentry(raw: Any) -> Reentry:
     if isinstance(raw, str):
         return Reentry(policy=raw)
-    scope = raw.get("scope", "profile")
-    if "min_gap" in raw:
-        return Reentry("min_gap", milliseconds(raw["min_gap"]), raw["from"], scope)
-    return Reentry("never" if "never" in raw else "always", scope=scope)
+    policy = next(policy for policy in ("min_gap", "max", "never") if policy in raw)
+    return Reentry(
+        policy=policy,
+        gap_ms=milliseconds(raw.get("min_gap", "0s")),
+        since=raw.get("from", "start"),
+        scope=raw.get("scope", "profile"),
+        most=raw.get("max", 0),
+        per_ms=milliseconds(raw.get("per", "0s")),
+        only_if_sent=raw.get("count_only_if_sent", False),
+    )
 
 
 def _exit(raw: Any) -> Exit:
@@ -130,8 +147,7 @@ def _step(raw: Any) -> Step:
     kind = next(kind for kind in STEP_KINDS if kind in raw)
     body = raw[kind]
     settle = body if kind == "settle" else body.get("settle") if kind == "send" else None
-    wait_ms = milliseconds(body["for"]) if kind == "wait" else 0
-    return Step(raw.get("label"), kind, body, None if settle is None else _gate(settle), wait_ms)
+    return Step(raw.get("label"), kind, body, None if settle is None else _gate(settle))
 
 
 def _gate(raw: Any) -> Gate:

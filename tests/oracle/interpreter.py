@@ -12,111 +12,15 @@ is open then and at its time limit if it is not, everything else at once.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
+from tests.oracle import waits
 from tests.oracle.conditions import Words, judge
 from tests.oracle.flowfile import Exit, Flow, Gate, Step, milliseconds
 from tests.oracle.identity import hashed
-from tests.oracle.records import Event, Watermark
-
-DEDUPE_HORIZON_MS = 14 * 86_400_000
-NEVER = 1 << 62
-
-
-class Command(NamedTuple):
-    """An order to send one message. ``decided_at`` is in milliseconds since the epoch."""
-
-    command_id: str
-    enrollment_id: str
-    profile_id: str
-    flow: str
-    step: str
-    visit: int
-    decided_at: int
-
-
-class Marks:
-    """How far each source has promised to be complete. Promises only grow."""
-
-    def __init__(self) -> None:
-        self.heard: list[Watermark] = []
-
-    def hear(self, mark: Watermark) -> None:
-        """Take note of a promise."""
-        self.heard.append(mark)
-
-    def complete(self, gate: Gate, *, tenant: str, through: int) -> bool:
-        """Is every named source, in every shop that ever reported it, complete through this instant?"""
-        return all(self._source_complete(source, tenant, through) for source in gate.sources)
-
-    def _source_complete(self, source: str, tenant: str, through: int) -> bool:
-        promises: dict[str, int] = {}
-        for mark in self.heard:
-            if mark.source == source and mark.tenant in (None, tenant):
-                promises[mark.shop] = max(mark.complete_through, promises.get(mark.shop, mark.complete_through))
-        return bool(promises) and min(promises.values()) >= through
-
-
-class Profile:
-    """What is known of one profile: the events taken, in the order of the log."""
-
-    def __init__(self) -> None:
-        self.history: list[Event] = []
-        self.duplicates = 0
-        self.too_old = 0
-        self.poison: set[int] = set()  # where its unreadable records stand that nobody has dealt with
-
-    def take(self, event: Event) -> bool:
-        """Take an event unless it was taken before, or is so old that nobody could know."""
-        if event.occurred_at < event.appended_at - DEDUPE_HORIZON_MS and not event.backfill:
-            self.too_old += 1
-            return False
-        if any(self._same(event, earlier) for earlier in self.history):
-            self.duplicates += 1
-            return False
-        self.history.append(event)
-        return True
-
-    @staticmethod
-    def _same(event: Event, earlier: Event) -> bool:
-        remembered = earlier.occurred_at >= event.appended_at - DEDUPE_HORIZON_MS
-        return remembered and (earlier.name, earlier.dedupe) == (event.name, event.dedupe)
-
-
-class Enrollment:
-    """One run through the flow. ``wake_at`` is when it goes on by itself; ``held_through`` is set at a settle gate.
-
-    ``opened_at`` is set, on a carried clock, while that gate is open. ``stuck`` is set at a message that waits for an
-    operator.
-    """
-
-    def __init__(self, *, enrollment_id: str, key: str, trigger: Event) -> None:
-        self.enrollment_id = enrollment_id
-        self.key = key
-        self.started_at = trigger.occurred_at
-        self.ended_at: int | None = None
-        self.visit = 1
-        self.begin(trigger)
-
-    def begin(self, trigger: Event) -> None:
-        """Stand before the first step, anchored at this trigger."""
-        self.anchor = trigger.occurred_at
-        self.anchored_by = trigger
-        self.trigger = trigger
-        self.step = 0
-        self.waited = False
-        self.unsettled = False
-        self.gate_passed = False
-        self.held_through: int | None = None
-        self.opened_at: int | None = None
-        self.stuck = False
-        self.due = trigger.appended_at
-        self.wake_at = trigger.appended_at
-
-    @property
-    def moment(self) -> int:
-        """When it goes on: by itself, or through its open gate."""
-        return self.wake_at if self.opened_at is None else self.opened_at
+from tests.oracle.people import NEVER, Command, Enrollment, Marks, Profile
+from tests.oracle.records import Event
+from tests.oracle.waits import WAITS
 
 
 class Run:
@@ -143,19 +47,29 @@ class Run:
         if self.flow.exit_check == "continuous":
             for enrollment in self.live():
                 self._end_if_an_exit_holds(enrollment, now=now)
+        for enrollment in self.live():
+            if enrollment.chosen is None and self._way_of(enrollment, event, is_new=True) is not None:
+                enrollment.chosen = self._way_of(enrollment, event, is_new=True)
+                enrollment.wake_at = now
         if not event.backfill and _fits(event, self.flow.event, self.flow.sources, self.flow.where):
             self._on_trigger(event, now=now)
+        for enrollment in self.live():
+            self._rezone(enrollment, now=now)
 
     def _on_trigger(self, event: Event, *, now: int) -> None:
         key = "" if self.flow.key_word is None else event.words.get(self.flow.key_word)
         refusal, running = self._refusal(event, key)
         if refusal is not None:
             self.refused[refusal] += 1
-        elif running is None:
+        elif running is None or self.flow.retrigger == "end_and_restart":
             assert isinstance(key, str)
+            if running is not None:
+                self._end(running, "superseded", now=now)
             enrollment_id = hashed(event.tenant, event.profile_id, self.flow.name, key, event.name, event.dedupe)
             enrollment = Enrollment(enrollment_id=enrollment_id, key=key, trigger=event)
             self.enrollments.append(enrollment)
+            if not self.flow.reentry.only_if_sent:
+                enrollment.counts_from = event.occurred_at
             self._start(enrollment, now=now)
         elif self.flow.retrigger == "restart":
             running.visit += 1
@@ -171,9 +85,11 @@ class Run:
         if event.anonymous and any(step.kind == "send" and step.body["channel"] != "log" for step in self.flow.steps):
             return "anonymous", None
         running = next((enrollment for enrollment in self.live() if enrollment.key == key), None)
-        if running is not None and self.flow.retrigger == "ignore":
+        if running is not None and self.flow.retrigger in ("ignore", "parallel"):
             return "live", running
-        if running is not None and event.occurred_at < running.trigger.occurred_at:
+        if running is not None and self.flow.retrigger == "extend" and not self._waits(running):
+            return "live", running  # there is nothing to extend
+        if running is not None and event.occurred_at < running.newest.occurred_at:
             return "live", running  # it happened before the newest one that was taken: there is nothing new in it
         if running is None and not self._may_enter_again(event, key):
             return "reentry", None
@@ -183,13 +99,19 @@ class Run:
 
     def _may_enter_again(self, event: Event, key: str) -> bool:
         rule = self.flow.reentry
-        earlier = [one for one in self.enrollments if rule.scope == "profile" or one.key == key]
+        earlier = [
+            one for one in self.enrollments
+            if one.counts_from is not None and (rule.scope == "profile" or one.key == key)
+        ]  # fmt: skip
         if rule.policy == "never":
             return not earlier
         if rule.policy == "always":
             return True
+        begun = [one.counts_from for one in earlier if one.counts_from is not None]
+        if rule.policy == "max":
+            return sum(event.occurred_at - at < rule.per_ms for at in begun) < rule.most
         ends = [one.ended_at for one in earlier if one.ended_at is not None]
-        counted = [one.started_at for one in earlier] if rule.since == "start" else ends
+        counted = begun if rule.since == "start" else ends
         return all(event.occurred_at - before >= rule.gap_ms for before in counted)
 
     def _start(self, enrollment: Enrollment, *, now: int) -> None:
@@ -197,17 +119,78 @@ class Run:
             return
         # Whatever comes first, it comes when the enrollment is woken, never on the trigger's own record.
         enrollment.wake_at = now
-        if self.flow.steps and self.flow.steps[0].kind == "wait":
-            enrollment.wake_at = max(enrollment.anchor + self.flow.steps[0].wait_ms, now)
+        if self.flow.steps and self.flow.steps[0].kind in WAITS:
+            self._wait(enrollment, begun=enrollment.anchor, now=now)
 
     def _replace_context(self, enrollment: Enrollment, event: Event, *, now: int) -> None:
-        enrollment.visit += 1
-        enrollment.trigger = event
+        if self.flow.retrigger == "replace_context":
+            enrollment.visit += 1
+            enrollment.trigger = event
+        enrollment.newest = event
         if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):
             return
+        if self._waits(enrollment):
+            self._wait(enrollment, begun=event.occurred_at, now=now)
+
+    # -- waits
+
+    def _waits(self, enrollment: Enrollment) -> bool:
+        """Does it wait for a time, and not for what has come already?"""
+        waits = self.flow.steps[enrollment.step].kind in WAITS
+        return waits and enrollment.chosen is None
+
+    def _wait(self, enrollment: Enrollment, *, begun: int, now: int) -> None:
+        """Wait at the current step, from then on; what is awaited may have come."""
+        body = self.flow.steps[enrollment.step].body
+        words = enrollment.trigger.words
+        zone = waits.zone(self.flow.timezone, self.profile.phone)
+        ends = waits.ends_at(body, begun=begun, words=words, zone=zone)
+        if isinstance(ends, str):
+            self._end(enrollment, ends, now=now)
+            return
+        enrollment.begun, enrollment.ends, enrollment.zone = begun, ends, zone
+        enrollment.known = len(self.profile.history)
+        enrollment.wake_at = max(ends, now)
+        for event in self.profile.history:
+            if enrollment.chosen is None and (way := self._way_of(enrollment, event, is_new=False)) is not None:
+                enrollment.chosen, enrollment.wake_at = way, now
+
+    def _rezone(self, enrollment: Enrollment, *, now: int) -> None:
+        """A wait by the calendar or the wall clock that is not over, and the person is elsewhere."""
+        body = self.flow.steps[enrollment.step].body
+        zone = waits.zone(self.flow.timezone, self.profile.phone)
+        if (
+            not self._waits(enrollment)
+            or not waits.by_calendar(body)
+            or zone == enrollment.zone
+            or enrollment.ends <= now
+        ):
+            return
+        ends = waits.ends_at(body, begun=enrollment.begun, words=enrollment.trigger.words, zone=zone)
+        if isinstance(ends, int):
+            enrollment.zone, enrollment.ends, enrollment.wake_at = zone, ends, max(ends, now)
+
+    def _way_of(self, enrollment: Enrollment, event: Event, *, is_new: bool) -> int | None:
+        """The branch that an event opens for who waits for one."""
         step = self.flow.steps[enrollment.step]
-        if step.kind == "wait":
-            enrollment.wake_at = max(event.occurred_at + step.wait_ms, now)
+        if step.kind != "wait_event":
+            return None
+        since = enrollment.begun - (self.flow.skew_ms if is_new else 0)
+        for number, branch in enumerate(step.body.get("branches", [step.body])):
+            if not _fits(event, branch["event"], [], branch.get("where", {})):
+                continue
+            if "match" in branch:
+                wanted = enrollment.trigger.words
+                same = all(
+                    event.words.get(word) is not None and event.words.get(word) == wanted.get(other[8:])
+                    for word, other in branch["match"].items()
+                )
+                counts = same and event.position > enrollment.anchored_by.position
+            else:
+                counts = since < event.occurred_at <= enrollment.ends
+            if counts:
+                return number
+        return None
 
     # -- exits
 
@@ -251,7 +234,7 @@ class Run:
 
     def wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
         """A wait is over, a gate has opened, or a gate was closed for too long."""
-        step = self.flow.steps[enrollment.step]
+        step, visit = self.flow.steps[enrollment.step], enrollment.visit
         is_open = self.gate_open(enrollment)
         if is_open:
             moment = now
@@ -260,37 +243,47 @@ class Run:
         if enrollment.stuck:
             enrollment.stuck = False
             enrollment.gate_passed = True
-        elif enrollment.held_through is None and step.kind == "wait":
+        elif enrollment.held_through is None and step.kind in WAITS:
             enrollment.waited = True
-            enrollment.step += 1
+            chosen, enrollment.chosen = enrollment.chosen, None
+            if not self._follow(enrollment, _way_out(step, chosen), now=now):
+                return
         elif enrollment.held_through is not None:
             assert step.gate is not None
             enrollment.unsettled = not is_open and step.gate.on_timeout == "skip"
             enrollment.held_through, enrollment.opened_at = None, None
             enrollment.gate_passed = True
-        self._go(enrollment, moment=moment, now=now)
+        self._go(enrollment, moment=moment, now=now, visit=visit)
 
-    def _go(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
+    def _follow(self, enrollment: Enrollment, target: Any, *, now: int) -> bool:
+        """Go where a target says; false when that is the end."""
+        if isinstance(target, dict):
+            self._end(enrollment, target["stop"], now=now)
+            return False
+        to = enrollment.step + 1 if target is None else self.flow.step_at(target)
+        enrollment.visit += to <= enrollment.step
+        enrollment.step = to
+        return True
+
+    def _go(self, enrollment: Enrollment, *, moment: int, now: int, visit: int) -> None:
         """Take steps until one waits, is held, or ends the enrollment."""
         while enrollment.step < len(self.flow.steps):
             step = self.flow.steps[enrollment.step]
             if self._held(enrollment, step.gate, moment=moment, now=now):
                 return
             enrollment.gate_passed = False
-            if step.kind == "wait":
+            if step.kind in WAITS:
                 begun = moment if enrollment.waited else enrollment.anchor
+                came_back = enrollment.visit > visit and "until" in step.body
                 enrollment.unsettled = False
-                enrollment.wake_at = max(begun + step.wait_ms, now)
+                self._wait(enrollment, begun=begun + came_back, now=now)
                 return
             if step.kind == "send" and (self._stuck(enrollment, now=now) or self._send(enrollment, step, now=now)):
                 return
             if step.kind == "send":
                 enrollment.due = moment
-            target = self._target(enrollment, step)
-            if isinstance(target, dict):
-                self._end(enrollment, target["stop"], now=now)
+            if not self._follow(enrollment, self._target(enrollment, step), now=now):
                 return
-            enrollment.step = enrollment.step + 1 if target is None else self.flow.step_at(target)
         self._end(enrollment, "done", now=now)
 
     def free(self, *, now: int) -> None:
@@ -330,7 +323,18 @@ class Run:
         if step.kind == "if":
             holds = judge(_bare(step.body["condition"]), enrollment.trigger.words) is True
             return step.body.get("then") if holds else step.body.get("otherwise")
+        if step.kind == "split":
+            return self._arm(enrollment, step)
         return None
+
+    def _arm(self, enrollment: Enrollment, step: Step) -> Any:
+        event, body = enrollment.trigger, step.body
+        who = f"{event.tenant}/{event.profile_id if body.get('by', 'profile') == 'profile' else enrollment.key}"
+        salt = body.get("salt", f"{self.flow.name}/{step.label}")
+        if waits.held_out(salt, who, body.get("holdout", 0)):
+            return {"stop": "holdout"}
+        weights = {name: arm["weight"] for name, arm in body["arms"].items()}
+        return body["arms"][waits.arm(salt, who, weights)].get("then")
 
     def _send(self, enrollment: Enrollment, step: Step, *, now: int) -> bool:
         """Send, or skip, or end by an exit; true when the enrollment has ended."""
@@ -347,10 +351,19 @@ class Run:
             return False
         command_id = hashed(enrollment.enrollment_id, step.label, str(enrollment.visit))
         who = enrollment.trigger.profile_id
+        if enrollment.counts_from is None:
+            enrollment.counts_from = enrollment.anchor
         self.commands.append(
             Command(command_id, enrollment.enrollment_id, who, self.flow.name, step.label, enrollment.visit, now)
         )
         return False
+
+
+def _way_out(step: Step, chosen: int | None) -> Any:
+    """The target behind a wait: of its branch, if an event has opened one."""
+    if step.kind == "wait":
+        return None
+    return step.body.get("on_timeout") if chosen is None else step.body.get("branches", [step.body])[chosen].get("then")
 
 
 def _bare(condition: Any) -> Any:

@@ -27,6 +27,7 @@ class Event(NamedTuple):
     position: int
     backfill: bool
     words: Words
+    phone: str | None = None
 
     @property
     def key(self) -> str:
@@ -78,6 +79,7 @@ def event(envelope: dict[str, Any], *, appended_at: int, position: int) -> Event
         position=position,
         backfill=envelope.get("backfill", False),
         words=words_of(envelope),
+        phone=who.get("phone"),
     )
 
 

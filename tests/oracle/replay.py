@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tests.oracle.flowfile import Flow
-from tests.oracle.interpreter import NEVER, Command, Marks, Profile, Run
+from tests.oracle.interpreter import Run
+from tests.oracle.people import NEVER, Command, Marks, Profile
 from tests.oracle.records import Event, Watermark, as_mapping, event, instant, watermark
 
 Line = str | bytes | dict[str, Any]

@@ -20,7 +20,10 @@ from tests.oracle.replay import LogRecord
 from tests.oracle.scenario_flows import random_flow
 from tests.oracle.scenario_words import AMOUNTS, CHANNELS, CHECKOUTS, PRODUCTS
 
-BEGINS = instant("2025-06-02T08:00:00Z")
+#: On Mondays, and on Saturdays before clocks are changed.
+BEGINNINGS = tuple(
+    map(instant, ("2025-06-02T08:00:00Z", "2025-06-02T08:00:00Z", "2025-03-29T08:00:00Z", "2025-10-25T08:00:00Z"))
+)
 GRID_MS = 5 * 60_000
 POISON_MAX = 50  # with more the partition would stop
 TENANT = "shop"
@@ -32,10 +35,13 @@ TYPES = {
 }
 IDENTITIES = (
     {"external_id": "p1", "email": "p1@example.com"},
-    {"email": "p2@example.com"},
+    {"email": "p2@example.com", "phone": "+81312345678"},
     {"email": "p3@example.com", "anonymous_id": "browser-3"},
     {"anonymous_id": "browser-4"},
 )
+#: Some events of a person tell of another phone, and so of another zone.
+PHONES = ("+49301234567", "+81312345678", "+15551234567")
+DATES = ("{day}", "{day}T12:00:00+02:00", "{day}T09:00:00.001Z", "soon")
 Raw = dict[str, Any]
 
 
@@ -55,7 +61,8 @@ def scenario(seed: int) -> Scenario:
     """The scenario of this seed."""
     dice = Random(seed)
     flows = [random_flow(dice, f"flow_{number}") for number in range(1, dice.randint(1, 3) + 1)]
-    return Scenario([as_yaml(flow) for flow in flows], [json.dumps(record) for record in _timeline(dice)])
+    lines = [json.dumps(record) for record in _timeline(dice, dice.choice(BEGINNINGS))]
+    return Scenario([as_yaml(flow) for flow in flows], lines)
 
 
 def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
@@ -69,7 +76,7 @@ def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
     log: list[LogRecord] = []
     waiting: list[Raw] = []
     spoiled = dice.choice((0.0, 0.1, 0.5))
-    now = through = BEGINS
+    now = through = min(instant(json.loads(line).get("time", "2100-01-01T00:00:00Z")) for line in lines)
     for record in map(json.loads, lines):
         at = max(now, instant(record.pop("arrived_at", None) or record["time"]))
         while dice.random() < 0.6:
@@ -86,7 +93,7 @@ def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
     for key in keys:
         if offsets := _spoiled(log, key):
             log.append((len(log), now, "resolution", {"profile": key, "offsets": offsets}))
-    for hours in range(1, 24):
+    for hours in (*range(1, 24), 30, 48, 24 * 8, 24 * 32):
         at = now + hours * 12 * GRID_MS
         log.append((len(log), at, "tick", {"through": wire(at), "watermarks": waiting}))
         waiting = []
@@ -137,12 +144,12 @@ def as_yaml(flow: Raw) -> str:
     return text.getvalue()
 
 
-def _timeline(dice: Random) -> list[Raw]:
+def _timeline(dice: Random, begins: int) -> list[Raw]:
     identities = IDENTITIES[: dice.randint(1, len(IDENTITIES))]
     span = dice.choice((24, 48, 96, 320))
-    arrivals = [_event(dice, number, identities, span) for number in range(dice.randint(4, 40))]
+    arrivals = [_event(dice, number, identities, span, begins) for number in range(dice.randint(4, 40))]
     arrivals += [_copy(dice, original, number) for number, original in enumerate(arrivals) if dice.random() < 0.15]
-    arrivals += _watermarks(dice, span)
+    arrivals += _watermarks(dice, span, begins)
     dice.shuffle(arrivals)
     arrivals.sort(key=lambda arrival: arrival.at)
     for _ in range(dice.randint(0, 3)):
@@ -151,19 +158,20 @@ def _timeline(dice: Random) -> list[Raw]:
     return [arrival.record for arrival in arrivals]
 
 
-def _moment(dice: Random, span: int) -> int:
+def _moment(dice: Random, span: int, begins: int) -> int:
     """A moment on the grid, or a millisecond or a second beside it."""
-    return BEGINS + dice.randrange(span) * GRID_MS + dice.choice((0, 0, 0, 0, 1, -1, 1_000, -1_000))
+    return begins + dice.randrange(span) * GRID_MS + dice.choice((0, 0, 0, 0, 1, -1, 1_000, -1_000))
 
 
 def _late_by(dice: Random, span: int) -> int:
     return dice.choice((0, 0, 0, 0, 0, 1, GRID_MS, 3 * GRID_MS, 12 * GRID_MS, dice.randrange(span) * GRID_MS))
 
 
-def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], span: int) -> _Arrival:
+def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], span: int, begins: int) -> _Arrival:
     kind = dice.choices(list(TYPES), weights=list(TYPES.values()))[0]
+    who = dice.choice(identities)
     is_order = kind == "commerce.order.placed.v1"
-    at = _moment(dice, span)
+    at = _moment(dice, span, begins)
     record: Raw = {
         "specversion": "1.0",
         "id": f"e{number}",
@@ -171,7 +179,7 @@ def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], sp
         "type": kind,
         "time": wire(at),
         "tenant": TENANT,
-        "identity": dice.choice(identities),
+        "identity": who | ({"phone": dice.choice(PHONES)} if "email" in who and dice.random() < 0.1 else {}),
         "properties": _properties(dice, kind),
     }
     if dice.random() < 0.7:
@@ -180,6 +188,9 @@ def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], sp
         record["context"] = {"channel_id": dice.choice(CHANNELS)}
     if kind != "commerce.product.viewed.v1" and dice.random() < 0.8:
         record["value"] = _money(dice)
+    if dice.random() < 0.6:
+        day = wire(begins + dice.randrange(-1, 4) * 86_400_000)[:10]
+        record["subject"] = dice.choice(DATES).format(day=day)
     if dice.random() < 0.04:
         record["backfill"] = True
     return _arriving(record, late_by=_late_by(dice, span))
@@ -225,13 +236,13 @@ def _arriving(record: Raw, *, late_by: int) -> _Arrival:
     return _Arrival(at, record | ({"arrived_at": wire(at)} if late_by else {}))
 
 
-def _watermarks(dice: Random, span: int) -> list[_Arrival]:
+def _watermarks(dice: Random, span: int, begins: int) -> list[_Arrival]:
     """For each source a promise per half hour, some of them late, some taken back, some never made."""
     arrivals = []
     shops = dice.choice(((None,), (None,), ("one", "two")))
     for source in ("shop.orders", "shop.site"):
         reliability = dice.choice((0.0, 0.5, 0.9, 1.0))
-        for through in range(BEGINS, BEGINS + (span + 24) * GRID_MS, 6 * GRID_MS):
+        for through in range(begins, begins + (span + 24) * GRID_MS, 6 * GRID_MS):
             for shop in shops:
                 if dice.random() < reliability:
                     promised = through - dice.choice((0, 0, 0, 0, 1, GRID_MS, 12 * GRID_MS))

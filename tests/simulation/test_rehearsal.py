@@ -24,7 +24,7 @@ from streams.program import Program, build
 from streams.rehearsal import Rehearsal, watermark_record
 from streams.summary import summarize
 from tests.oracle.flowfile import load_flow
-from tests.oracle.interpreter import Command as Expected
+from tests.oracle.people import Command as Expected
 from tests.oracle.replay import LogRecord, Result, run_carried, run_live
 from tests.oracle.scenario import Scenario, live_log, scenario
 from tests.unit.stage import work

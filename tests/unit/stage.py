@@ -33,9 +33,9 @@ from schemas.control import (
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.event import Event, LoggedEvent
-from schemas.flow import ExitRule, Flow, Reentry, Status
+from schemas.flow import ExitRule, Flow, Reentry, Retrigger, Status
 from schemas.identity import Identity
-from schemas.instants import EPOCH, from_datetime, to_wire
+from schemas.instants import EPOCH, from_datetime, from_wire, to_wire
 from schemas.money import Money
 from schemas.policy import NO_POLICY, Policy
 from schemas.profile import PartitionRecord, Profile
@@ -49,7 +49,6 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 TENANT = "acme"
-Retrigger = Literal["ignore", "restart", "replace_context"]
 Scope = Literal["profile", "key"]
 NEXT = -1  # a step that leads to the one below it
 TOPIC = "log"
@@ -246,6 +245,7 @@ class Unit(NamedTuple):
     commands: list[tuple[bytes, bytes]]
     decisions: list[tuple[bytes, bytes]]
     dead_letters: list[tuple[bytes | None, bytes]]
+    events: list[tuple[bytes, bytes]]
     states: list[tuple[bytes, bytes]]
     partition_record: bytes
     tallies: Counter[tuple[str, ...]]
@@ -257,7 +257,7 @@ def work(partition: Partition, records: Sequence[Record]) -> Unit:
     said, kept = partition.process(records), partition.snapshot()
     partition.settled()
     return Unit(
-        said.commands, said.decisions, said.dead_letters, kept.states, kept.partition_record, said.tallies,
+        said.commands, said.decisions, said.dead_letters, said.events, kept.states, kept.partition_record, said.tallies,
         said.latenesses,
     )  # fmt: skip
 
@@ -384,18 +384,14 @@ class Stage:
     @property
     def story(self) -> list[str]:
         """The decisions as lines: `10:15 sent due`."""
-        return [f"{_clock(one.decided_at)} {one.outcome} {one.reason}" for one in self.decisions]
+        return [f"{clock_of(from_wire(one.decided_at))} {one.outcome} {one.reason}" for one in self.decisions]
 
     @property
     def sent(self) -> list[str]:
         """When messages were ordered: `10:15 remind`."""
-        return [f"{_clock(one.decided_at)} {one.step}" for one in self.commands]
+        return [f"{clock_of(from_wire(one.decided_at))} {one.step}" for one in self.commands]
 
     def profile(self, who: str = "ann") -> Profile:
         """The stored state of somebody."""
         key = event_record(checkout("00:00", who=who), at=0).key
         return codec.unpack_profile(self.store[key], key=key)
-
-
-def _clock(wire: str) -> str:
-    return clock_of(from_datetime(datetime.fromisoformat(wire)))

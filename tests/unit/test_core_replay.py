@@ -40,14 +40,16 @@ from tests.unit.stage import (
     wait,
     work,
 )
+from tests.unit.written import say, written
 
+BOUGHT_ANY = {"when": {"event": "order_placed"}, "reason": "bought"}
 CLOCKS: tuple[Clock, ...] = ("live", "carried")
 PEOPLE = [f"p{number}" for number in range(12)]
 START = at("10:00")
 
 
 def flows() -> list[Flow]:
-    """Every kind of waiting, being held, beginning anew and ending."""
+    """Every kind of waiting, being held, moving, reporting, beginning anew and ending."""
     gap = Reentry(policy="min_gap", min_gap_ms=20 * MINUTE, counted_from="end")
     return [
         flow(wait(15), settle(hold=40), send(), wait(5, label="again"), send("second"), name="held"),
@@ -55,7 +57,36 @@ def flows() -> list[Flow]:
         flow(wait(10), send(), name="late", exit_check="at_send", retrigger="replace_context"),
         flow(send(), wait(7), send("second"), name="at_once", trigger="product_viewed", reentry=gap, exits=[]),
         flow(settle(hold=5, on_timeout="send"), send(), name="gate", trigger="cart_item_added"),
+        *stepping(),
     ]
+
+
+def stepping() -> list[Flow]:
+    """Waits in zones that change, awaited events, splits, facts, events of one's own, and flows by the clock."""
+    seen = {"event": "order_placed", "match": {"checkout_id": "trigger.checkout_id"}, "then": {"stop": "seen"}}
+    awaited = {
+        "branches": [seen, {"event": "product_viewed", "then": "looked"}],
+        "timeout": "20m",
+        "on_timeout": "quiet",
+    }
+    arms = {zone: {"weight": 1, "then": zone} for zone in ("Berlin", "Tokyo")}
+    moves: list[dict[str, object]] = []
+    for zone, name in (("Berlin", "Europe/Berlin"), ("Tokyo", "Asia/Tokyo")):
+        moves += [{"label": zone, "set": {"timezone": name, "cart": "trigger.cart_id"}}, {"stop": f"in_{zone}"}]
+    morning = {"label": "morning", "wait": {"until": "11:30"}}
+    return [
+        written(
+            {"wait_event": awaited}, {"label": "looked", "emit": {"event": "custom_looked", "properties": {"at": 1}}},
+            {"enter_flow": {"flow": "entered"}}, {"stop": "done"}, say("quiet"), name="awaits",
+            entry={"retrigger": "extend", "key": "trigger.checkout_id"},
+        ),
+        written({"wait": {"for": "5m"}}, {"split": {"arms": arms, "holdout": 20}}, *moves, name="moves",
+                trigger="cart_item_added", entry={"retrigger": "end_and_restart"}),
+        written(morning, say("early"), name="mornings", trigger="product_viewed",
+                entry={"reentry": {"max": 2, "per": "1h", "count_only_if_sent": True}}),
+        written({"wait": {"for": "1d"}}, say("next_day"), name="entered", trigger="custom_never", exits=[BOUGHT_ANY]),
+        written({"wait": {"for": "1m"}}, say("clock"), name="by_the_clock", trigger={"schedule": {"at": "10:40"}}),
+    ]  # fmt: skip
 
 
 PROGRAM = build(flows())
@@ -159,6 +190,7 @@ class Left(NamedTuple):
     commands: list[tuple[bytes, bytes]]
     decisions: list[tuple[bytes, bytes]]
     dead_letters: list[tuple[bytes | None, bytes]]
+    events: list[tuple[bytes, bytes]]
     store: dict[bytes, bytes]
     partition_record: bytes
 
@@ -168,6 +200,7 @@ def left_by(outputs: Sequence[Unit], store: dict[bytes, bytes]) -> Left:
         [one for unit in outputs for one in unit.commands],
         [one for unit in outputs for one in unit.decisions],
         [one for unit in outputs for one in unit.dead_letters],
+        [one for unit in outputs for one in unit.events],
         dict(store),
         outputs[-1].partition_record,
     )
@@ -186,6 +219,8 @@ def test_the_batch_size_changes_not_one_byte(clock: Clock, seed: int) -> None:
     one_by_one = straight(log, clock, batch=1)
     assert len(one_by_one.commands) > 20
     assert len({codec.decode(value, dict)["reason"] for _, value in one_by_one.decisions}) > 8
+    outcomes = {codec.decode(value, dict)["outcome"] for _, value in one_by_one.decisions}
+    assert outcomes >= {"exposed", "stated", "emitted", "restarted", "held"}
     for batch in (7, 500):
         assert straight(log, clock, batch=batch) == one_by_one
 
@@ -222,6 +257,7 @@ def test_after_a_crash_nothing_is_lost_and_nothing_differs(clock: Clock, seed: i
     assert said.partition_record == reference.partition_record
     assert set(said.commands) == set(reference.commands)
     assert set(said.decisions) == set(reference.decisions)
+    assert set(said.events) == set(reference.events)
     again = left_by([*before, *after], successor.store)
     assert len(again.commands) <= len(reference.commands)
     assert _in_order(again.commands, reference.commands)

@@ -79,7 +79,7 @@ class TestPublishing:
         ordered(book, publishing([flow_file(NEW)], open_))
         assert book.program_of(book.newest).policy == open_
         assert book.program_of(number).policy == strict
-        ordered(book, publishing([flow_file(NEW)], replace(open_, version="of another program")))
+        ordered(book, publishing([flow_file(NEW)], msgspec.structs.replace(open_, version="of another program")))
         with pytest.raises(Misconfigured, match="says more than this program understands"):
             book.program_of(book.newest)
 

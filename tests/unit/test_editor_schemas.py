@@ -29,12 +29,22 @@ SHAPES = {
 }  # fmt: skip
 #: Of these shapes what only the compiler sees, by the title of the case.
 UNSEEN = {
+    "waits: a span that is too long",
+    "waits: a date that is money",
+    "waits: before and after",
+    "waits: a match across kinds",
+    "waits: a holdout beyond a tenth of a percent",
+    "waits: a fact with a name that is none",
+    "waits: an event of a shop, reported by a flow",
+    "waits: a route by an amount",
+    "waits: a word of a call that is declared",
+    "waits: a date of a word that is a list",
+    "waits: a schedule on weekdays and on a day",
     "head: an exit that matches money with text",
     "head: a key that is money",
     "steps: a route by money",
     "steps: a case that is no text",
     "head: never, but not really",
-    "steps: a circle with a wait, of a later version",
     "sends: a window on a day that is none",
     "sends: a cap that defers forever",
     "sends: a cap that skips and expires",

@@ -73,8 +73,8 @@ def test_a_message_says_what_was_found_and_what_was_expected() -> None:
     text = HEAD + "steps: [{ wait: { for: 15 minutes } }]"
     [finding] = check(text, name="flows/f.yaml").findings
     assert str(finding) == (
-        "flows/f.yaml:3:24: error bad_duration: `for` must be a duration such as 90s, 15m, 4h, 1d, 2w or 1h30m, "
-        'not the text "15 minutes". Did you mean 15m?'
+        "flows/f.yaml:3:24: error bad_duration: `for` must be a span such as 15m, 4h, 1d12h, 2w or 6mo, at most "
+        '120mo or 3660d, not the text "15 minutes". Did you mean 15m?'
     )
 
 

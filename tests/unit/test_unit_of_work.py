@@ -16,7 +16,7 @@ from schemas.codec import CLAIM_KEY, PARTITION_KEY
 from schemas.profile import Profile
 
 TO = Destinations(
-    commands="commands", decisions="decisions", dead_letters="dead", dead_letter_partitions=3, state="state"
+    commands="commands", decisions="decisions", dead_letters="dead", dead_letter_partitions=3, raw="raw", state="state"
 )
 CLAIM = b'{"instance":"one"}'
 #: Of states in these tests: the unit that wrote them.
@@ -31,6 +31,7 @@ class Made(NamedTuple):
     dead_letters: list[Item]
     states: list[tuple[bytes, bytes]]
     partition_record: bytes
+    events: Sequence[Item] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ class InFlight:
 
 def unit(world: World, *, changelog_next: int = 0, stale: Sequence[bytes] = ()) -> UnitOfWork[list[Item]]:
     effects = Effects(
-        pack=world.pack, pack_state=world.pack, send=world.send, load=world.load, store=world.store,
-        read_changelog=world.read_changelog, reached=world.reached,
+        pack=world.pack, pack_state=world.pack, pack_events=world.pack, send=world.send, load=world.load,
+        store=world.store, read_changelog=world.read_changelog, reached=world.reached,
     )  # fmt: skip
     return UnitOfWork(number=7, destinations=TO, effects=effects, changelog_next=changelog_next, stale=stale)
 
@@ -133,6 +134,7 @@ def made(number: int = 1) -> Made:
         commands=[(b"k", b"command %d %d" % (number, one)) for one in range(3)],
         decisions=[(b"k", b"decision %d" % number)],
         dead_letters=[(None, b"letter %d" % number)],
+        events=[(b"k", b"event %d" % number)],
         states=[(b"p%d" % one, state(number)) for one in range(PROFILES)],
         partition_record=b"position %d" % number,
     )
@@ -153,7 +155,7 @@ def run(world: World, *units: Made) -> None:
 def test_everything_arrives_where_it_belongs() -> None:
     world = World()
     run(world, made())
-    assert world.holds("commands") == made().commands
+    assert (world.holds("commands"), world.holds("raw")) == (made().commands, list(made().events))
     assert world.holds("decisions") == made().decisions
     assert [number for name, number in world.logs if name == "dead"] == [7 % 3]
     assert world.holds("state") == [(CLAIM_KEY, CLAIM), *made().states, (PARTITION_KEY, b"position 1")]

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Histogram as OrdinaryHistogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.worker import metrics
+from agents.worker import counted
 from agents.worker.collector import ReportCollector
 from agents.worker.metrics import Metrics
 from agents.worker.observer import Observer, Views
@@ -152,7 +152,7 @@ def test_every_series_is_there_before_anything_happens(tmp_path: Path) -> None:
     assert len(totals) > 100
 
 
-def test_the_most_flows_and_the_usual_partitions_stay_below_ten_thousand(tmp_path: Path) -> None:
+def test_the_most_flows_and_the_usual_partitions_stay_within_bounds(tmp_path: Path) -> None:
     registry, flows = CollectorRegistry(), [f"flow_{number}" for number in range(700)]
     Metrics(registry, flows=flows)
     watched = Watched(Stage(flow()), tmp_path)
@@ -316,9 +316,9 @@ def test_what_the_core_counts_is_declared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "pattern", "declared"),
     [
-        (["streams/entry.py"], r'_(?:note_)?refused\("(\w+)"', metrics.REFUSALS),
-        (["streams"], r'tallies\[\("evicted", "(\w+)"\)\]', metrics.EVICTED),
-        (["streams"], r'tallies\[\("timer", [\w.]+, "(\w+)"\)\]', metrics.TIMERS),
+        (["streams/entry.py"], r'_(?:note_)?refused\("(\w+)"', counted.REFUSALS),
+        (["streams"], r'tallies\[\("evicted", "(\w+)"\)\]', counted.EVICTED),
+        (["streams"], r'tallies\[\("timer", [\w.]+, "(\w+)"\)\]', counted.TIMERS),
     ],
 )
 def test_the_words_of_the_core_are_declared(paths: Sequence[str], pattern: str, declared: Sequence[str]) -> None:

@@ -1,24 +1,24 @@
-"""`route`: one way for each text of a word."""
+"""`route`: one way for each text of a word of the trigger, or of a fact."""
 
 from __future__ import annotations
 
-from schemas.steps import Route, Step, Value
-from streams.flowfile.comparisons import trigger_word
+from schemas.steps import Route, Step
 from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader
 from streams.flowfile.steps import Place, Steps, Target
+from streams.flowfile.values import reference
 
 
 def read(steps: Steps, body: Node, place: Place) -> None:
     """`route: { by: trigger.channel_id, cases: { 2: store_two }, otherwise: { stop: no_branch_matched } }`"""
     reader = steps.reader
     found = reader.fields(body, "`route`", required=("by", "cases", "otherwise"))
-    by = trigger_word(reader, found.get("by"), "`by`", steps.scope, kind="text")
+    by = reference(reader, found.get("by"), "`by`", steps.scope, kinds=("text",))
     cases = _cases(reader, found.get("cases"))
 
     def build(*ways: int) -> Step:
         by_text = {text: way for (text, _), way in zip(cases, ways, strict=False)}
-        return Route(label=place.label, by=Value("trigger", by), cases=by_text, otherwise=ways[-1])
+        return Route(label=place.label, by=by, cases=by_text, otherwise=ways[-1])
 
     ways: list[Target] = []
     steps.add(place, ways, build)

@@ -1,0 +1,124 @@
+"""Waking: whose moment has come, which gate has opened, whose flow has been stopped; and when each is to be woken next.
+
+Changes the profile it is given, as `streams.person` does, whose part for events this is for time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.flow import Flow
+from schemas.instants import to_wire
+from schemas.profile import NEVER, Enrollment, Profile
+from streams import appointments, messages, person, priority, resend
+from streams.decide import decide
+from streams.gates.settle import gates_at
+from streams.holds import Hold
+from streams.program import Program
+from streams.recorder import Recorder
+from streams.verdict import Note, Verdict, Wakeup
+from streams.watermarks import Gates
+
+
+def wake(
+    program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int, now: int, out: Recorder
+) -> bool:
+    """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none.
+
+    Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
+    """
+    woken: list[tuple[Flow, Enrollment]] = []
+    over: list[tuple[Flow, Enrollment]] = []
+    for enrollment in profile.enrollments:
+        flow = program.flow_of(enrollment)
+        if flow is None or flow.status == "held":
+            continue
+        due = enrollment.wakeup_at <= through_at
+        waits = enrollment.held and enrollment.due_at <= gates_through_at
+        if due or (waits and _gate_open(flow, enrollment, gates)):
+            (over if program.is_over(enrollment) else woken).append((flow, enrollment))
+    for flow, enrollment in over:
+        _stop(flow, profile, enrollment, now=now, out=out)
+    for flow, one in woken if len(woken) < 2 else priority.ordered(woken):
+        live = [other for other in profile.enrollments if other.enrollment_id == one.enrollment_id]
+        if not live:
+            continue  # what one of the others has done has ended it
+        enrollment = live[0]
+        if enrollment.wakeup_at <= through_at and not enrollment.held:
+            out.latenesses[flow.name].append(now - enrollment.wakeup_at)
+        happening = Wakeup(gates, program.policy)
+        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
+        person.carry_out(flow, profile, verdict, now=now, out=out)
+        for note in verdict.notes:
+            if note.order is not None and flow.status != "shadow":
+                messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
+        if verdict.effects is not None and verdict.about is not None:
+            person.take_effect(program, flow, profile, verdict.about, verdict.effects, now=now, out=out)
+    begun = appointments.due(program, profile, through_at=through_at, now=now, offset=out.offset - 1)
+    for flow, trigger in begun:
+        person.judge_entry(program, flow, profile, trigger, now=now, out=out)
+    again = resend.wake(
+        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now, out=out
+    )
+    done = bool(woken or over or begun)
+    if done:
+        person.keep_time(program, profile, now=now, out=out)
+    if done and program.watch_flows:
+        person.follow(program, profile, now=now, out=out)
+    return done or again
+
+
+def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
+    """End every enrollment whose flow has been stopped, wherever it waits. False: there was none."""
+    over = [one for one in profile.enrollments if program.is_over(one)]
+    for enrollment in over:
+        flow = program.flow_of(enrollment)
+        assert flow is not None, "only a flow that is there can have been stopped"
+        _stop(flow, profile, enrollment, now=now, out=out)
+    if over and program.watch_flows:
+        person.follow(program, profile, now=now, out=out)
+    return bool(over)
+
+
+def wakeup_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
+    """The earliest moment at which an enrollment, or a flow that begins by the clock, has something to do; or at which
+    an enrollment would have, were its flow not held.
+    """
+    enrolled = enrolled_until(program, profile, in_held_flows=in_held_flows)
+    return enrolled if in_held_flows else min(enrolled, appointments.next_at(program, profile))
+
+
+def enrolled_until(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
+    """The same of enrollments alone."""
+    return min((one.wakeup_at for one in _waiting(program, profile, in_held_flows=in_held_flows)), default=NEVER)
+
+
+def holds_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> tuple[Hold, ...]:
+    """The gates that this profile is held at, each with its due time."""
+    found = []
+    for run in _waiting(program, profile, in_held_flows=in_held_flows):
+        flow = program.flow_of(run) if run.held else None
+        sources = () if flow is None else gates_at(flow, run)
+        if sources:
+            found.append((sources, run.due_at))
+    return tuple(found)
+
+
+def _waiting(program: Program, profile: Profile, *, in_held_flows: bool) -> Iterator[Enrollment]:
+    """Also messages that are to be judged again, each as the run that it was of."""
+    for enrollment in (*profile.enrollments, *map(messages.run_of, profile.again())):
+        flow = program.flow_of(enrollment)
+        if flow is not None and (flow.status == "held") == in_held_flows:
+            yield enrollment
+
+
+def _stop(flow: Flow, profile: Profile, enrollment: Enrollment, *, now: int, out: Recorder) -> None:
+    values = {"anchor_at": to_wire(enrollment.anchor_at)}
+    note = Note(outcome="ended", reason="stopped", step=enrollment.step, values=values)
+    out.tallies[("timer", flow.name, "canceled")] += 1
+    person.carry_out(flow, profile, Verdict(None, (note,), enrollment), now=now, out=out)
+
+
+def _gate_open(flow: Flow, enrollment: Enrollment, gates: Gates) -> bool:
+    sources = gates_at(flow, enrollment)
+    return bool(sources) and gates.open(sources, due_at=enrollment.due_at)
