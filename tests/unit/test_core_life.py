@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from schemas import codec
-from schemas.flow import Flow, Status
+from schemas.conditions import InFlow, Not
+from schemas.flow import ExitRule, Flow, Status
 from schemas.profile import NEVER
 from streams.partition import Record
 from tests.unit.stage import (
@@ -30,6 +31,7 @@ from tests.unit.stage import (
 )
 
 OLD, NEW = flow(), flow(wait(30), send("again"), version="2")
+LEFT = ExitRule(person=Not(part=InFlow(flow="reminder")), reason="left")
 STATUSES: tuple[Status, ...] = ("shadow", "live", "draining", "held", "stopped")
 
 
@@ -207,6 +209,13 @@ class TestStatuses:
         assert [one.profile_id for one in stage.commands] == [stage.profile("bob").profile_id]
         assert "10:40 ended stopped" in stage.story
 
+    def test_who_leaves_a_stopped_flow_leaves_what_depends_on_being_in_it(self) -> None:
+        """Semantics 4: rules on other flows are asked whenever an enrollment ends, whatever has ended it."""
+        beside = flow(wait(60), send("beside"), name="watching", exits=[LEFT])
+        made = live(OLD, beside).event(checkout("10:00")).activate("10:05", 7, with_status("stopped"), beside)
+        made.event(event("product_viewed", "10:06"))
+        assert made.story[-2:] == ["10:06 ended stopped", "10:06 ended left"]
+
     def test_nobody_else_is_looked_at_for_a_stopped_flow(self) -> None:
         other = flow(wait(20), send("other"), name="other")
         stage = live(OLD, other).event(checkout("10:00")).activate("10:05", 7, with_status("stopped"), other)
@@ -242,6 +251,14 @@ class TestMoving:
         other = flow(name="other", exits=[BOUGHT])
         stage = live(free, other).event(checkout("10:00")).event(order("10:02")).activate("10:05", 7, strict, free)
         assert stage.move("10:06", strict).story[-1] == "10:06 ended bought"
+
+    def test_whom_moving_ends_leaves_what_depends_on_it(self) -> None:
+        free, strict = flow(exits=()), flow(version="2", exits=[BOUGHT])
+        beside = flow(wait(60), send("beside"), name="watching", exits=[LEFT])
+        keeps = flow(name="keeps", exits=[BOUGHT])
+        made = live(free, beside, keeps).event(checkout("10:00")).event(order("10:02"))
+        made.activate("10:05", 7, strict, free, beside, keeps).move("10:06", strict)
+        assert made.story[-2:] == ["10:06 ended bought", "10:06 ended left"]
 
     def test_moving_twice_is_moving_once(self) -> None:
         stage = live().event(checkout("10:00")).activate("10:05", 7, NEW, OLD).move("10:10", NEW).move("10:11", NEW)
