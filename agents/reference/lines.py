@@ -9,7 +9,10 @@ _TESTS = {
 LINES: dict[str, dict[str, str]] = {
     "a flow file": {
         "flow": "its name",
-        "status": "`live`, or `draft`: it compiles and does nothing",
+        "status": (
+            "`draft` compiles only, `shadow` decides and sends nothing, `draining` admits nobody, `held` waits, "
+            "`stopped` ends everybody"
+        ),
         "entry": "whom it admits",
         "exit": "rules that end an enrollment; of several that hold, the first gives the reason",
         "exit_check": "`continuous`: a rule ends the enrollment at once; `at_send`: judged right before a message",
