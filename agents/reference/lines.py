@@ -9,7 +9,10 @@ _TESTS = {
 LINES: dict[str, dict[str, str]] = {
     "a flow file": {
         "flow": "its name",
-        "status": "`live`, or `draft`: it compiles and does nothing",
+        "status": (
+            "`draft` compiles only, `shadow` decides and sends nothing, `draining` admits nobody, `held` waits, "
+            "`stopped` ends everybody"
+        ),
         "storefront": "whose messages these are, unless a message says otherwise",
         "timezone": "where people are: a zone for everybody, or whom to ask",
         "entry": "whom it admits",

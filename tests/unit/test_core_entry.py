@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from schemas.conditions import Compare
-from schemas.flow import Reentry
+from schemas.flow import Reentry, Retrigger
 from schemas.identity import Identity
 from schemas.limits import ENROLLMENTS_MAX
 from streams import ids
 from tests.unit.stage import (
     SAME_CART,
-    Retrigger,
     Stage,
     checkout,
     event,
