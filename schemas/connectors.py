@@ -30,6 +30,7 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one kind of source promises."""
 
     lag: Lag | None = None
+    silent: frozenset[str] = frozenset()  # short names of events that it never reports
     lacks: Mapping[str, frozenset[str]] = {}  # by short name of an event: the words that it never carries
 
 
@@ -37,14 +38,22 @@ _SYNCED = frozenset({
     "checkout_started", "order_placed", "order_item_ordered", "order_fulfilled", "order_canceled", "order_refunded",
 })  # fmt: skip
 _CHANNEL = frozenset({"channel_id"})
+#: The first thing that some tell of a cart is the checkout that was begun with it.
+_CARTS = frozenset({"cart_item_added", "cart_item_removed", "cart_updated"})
 
 #: By the first word of the source: `magento1` speaks for `magento1/default` and `magento1.orders` too.
 CONNECTORS: dict[str, Connector] = {
-    "magento1": Connector(lag=Lag(lag_ms=30 * _MINUTE_MS, margin_ms=15 * _MINUTE_MS, events=_SYNCED)),
+    "magento1": Connector(lag=Lag(lag_ms=30 * _MINUTE_MS, margin_ms=15 * _MINUTE_MS, events=_SYNCED), silent=_CARTS),
     # Its six order events tell the storefront; on-site tracking and forms do not know it.
     "bigcommerce": Connector(
-        lacks=dict.fromkeys(("product_viewed", "site_active", "list_subscribed", "list_unsubscribed"), _CHANNEL)
+        silent=_CARTS,
+        lacks=dict.fromkeys(("product_viewed", "site_active", "list_subscribed", "list_unsubscribed"), _CHANNEL),
     ),
+    # Orders come with a sync every half hour; carts and views within minutes.
+    "magento2": Connector(lag=Lag(lag_ms=30 * _MINUTE_MS, margin_ms=15 * _MINUTE_MS, events=_SYNCED)),
+    "prestashop": Connector(lag=Lag(lag_ms=30 * _MINUTE_MS, margin_ms=15 * _MINUTE_MS, events=_SYNCED)),
+    "shopify": Connector(),
+    "woocommerce": Connector(),
 }
 
 LAGS: dict[str, Lag] = {name: connector.lag for name, connector in CONNECTORS.items() if connector.lag is not None}

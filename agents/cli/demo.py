@@ -7,7 +7,7 @@ import signal
 
 import click
 
-from agents import resources, stack
+from agents import stack
 from agents.cli.options import takes_console, takes_local_settings
 from agents.console import Console
 from agents.demo.play import Played, play, prepare
@@ -59,7 +59,7 @@ def _show(played: Played, console: Console, settings: Settings, *, keep: bool) -
         f"[bold green]nobody who had bought was reminded[/]. "
         f"{played.seconds:g} s."
     )
-    out.print(f"Flows     {resources.flows()}")
+    out.print(f"Flows     {played.flows}")
     for name, url in played.metrics_urls.items():
         out.print(f"Metrics   {url}  ({name})")
     out.print(f"Messages  [bold]{played.mailbox_url}[/]")

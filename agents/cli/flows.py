@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from agents import flow_files
-from agents.cli import explain, flow_coverage, flows_backfill, flows_move, flows_publish, flows_show
+from agents.cli import explain, flow_coverage, flow_init, flows_backfill, flows_move, flows_publish, flows_show
 from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console
@@ -101,6 +101,7 @@ def test(*, path: Path, coverage: bool, fail_under: float | None, console: Conso
 
 command.add_command(compare)
 command.add_command(explain.command)
+command.add_command(flow_init.command)
 
 
 def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile], list[PolicyFile]]:

@@ -12,10 +12,9 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from agents import resources, stack, topics_admin
+from agents import recipes, stack, topics_admin
 from agents.cli.options import takes_settings, takes_stops
 from agents.console import Console
-from agents.definitions.book import NOTHING, read_book
 from agents.errors import Halted
 from agents.mailbox import Mailbox
 from agents.settings import LOOPBACK, Settings, choose_ports
@@ -30,7 +29,12 @@ COLORS = {"intake": "cyan", "worker": "magenta", "dispatcher": "green", "project
 @click.option(
     "--flows",
     type=click.Path(exists=True, path_type=Path),
-    help="A flow file, or a folder, to publish first [the recipes, if nothing was ever published].",
+    help="A flow file, or a folder, to publish first.",
+)
+@click.option(
+    "--templates",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the message templates [`templates` beside the flows, or those of the recipes].",
 )
 @takes_stops
 @click.option("--clock", type=click.Choice(["live", "carried"]), default="live", show_default=True)
@@ -39,6 +43,7 @@ def command(
     *,
     settings: Settings,
     flows: Path | None,
+    templates: Path | None,
     resume_stopped: tuple[tuple[int, int], ...],
     clock: Clock,
 ) -> None:
@@ -47,32 +52,28 @@ def command(
     Creates the topics if they are not there. Unless CARTWHEEL_SMTP names a server, messages go to a local mailbox,
     which shows them and delivers them to nobody. A log with a carried clock is for replays: see `cartwheel feed`.
     """
+    beside = None if flows is None else (flows if flows.is_dir() else flows.parent) / recipes.TEMPLATES
+    texts = templates or (beside if beside is not None and beside.is_dir() else None)
     stops = [f"--resume-stopped={partition}@{offset}" for partition, offset in resume_stopped]
     arguments = {
         "intake": ["intake"],
-        "worker": ["worker", *stops],
-        "dispatcher": ["dispatcher", *(["--carried"] if clock == "carried" else [])],
+        "worker": ["worker", *stops, *(["--flows", str(flows)] if flows else [])],
+        "dispatcher": [
+            "dispatcher",
+            *(["--carried"] if clock == "carried" else []),
+            *(["--templates", str(texts)] if texts else []),
+        ],
         "projector": ["projector"],
     }
-    asyncio.run(_run(settings, stack.resolve(settings), arguments, flows=flows, clock=clock))
+    asyncio.run(_run(settings, stack.resolve(settings), arguments, clock=clock))
 
 
 async def _run(
-    settings: Settings,
-    addresses: stack.Addresses,
-    arguments: dict[str, list[str]],
-    *,
-    flows: Path | None,
-    clock: Clock,
+    settings: Settings, addresses: stack.Addresses, arguments: dict[str, list[str]], *, clock: Clock
 ) -> None:
     console = Console()
     await stack.wait_for_kafka(addresses.kafka, say=console.say)
-    declared = topics(settings.namespace, partitions=settings.partitions)
-    await topics_admin.apply(addresses.kafka, declared, clock=clock)
-    if flows is None and (await read_book(addresses.kafka, declared)).newest == NOTHING:
-        flows = resources.flows()
-    if flows is not None:
-        arguments["worker"] += ["--flows", str(flows)]
+    await topics_admin.apply(addresses.kafka, topics(settings.namespace, partitions=settings.partitions), clock=clock)
     smtp, page = choose_ports(settings.smtp, settings.mailbox)
     environ = os.environ | {"CARTWHEEL_NAMESPACE": settings.namespace, "CARTWHEEL_HOME": str(settings.home)}
     async with AsyncExitStack() as running:

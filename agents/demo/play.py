@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from agents import resources, stack, topics_admin
+from agents import recipes, stack, topics_admin
 from agents.console import Console
 from agents.demo.shop import sample_day
 from agents.demo.story import Story, tell
@@ -35,6 +35,9 @@ from schemas.decision import Decision
 from schemas.topics import Topics, topics
 
 PARTITIONS = 8
+#: The recipes that this day has something to say to. It knows no shipments, lists or birthdays, one storefront, no Buy
+#: with Prime, and is over long before anybody is to be won back.
+RECIPES = ("abandoned_cart", "abandoned_checkout", "browse_abandonment", "thank_you_first_order")
 DRAIN_SECONDS = 120.0
 
 
@@ -43,6 +46,7 @@ class Played:
     """What there is to look at after the day."""
 
     story: Story
+    flows: Path
     records: int
     commands: int
     messages: int
@@ -79,20 +83,24 @@ async def play(settings: Settings, addresses: Addresses, *, seed: int, console: 
     day = list(sample_day(seed=seed))
     file = settings.home / "day.ndjson"
     file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in day))
+    flows = settings.home / "flows"
+    for name in RECIPES:
+        recipes.write(recipes.prepare(name, source=recipes.SHOP, lags={}), flows)
     smtp, page = choose_ports(settings.smtp, settings.mailbox)
     async with AsyncExitStack() as running:
         mailbox = await running.enter_async_context(Mailbox(smtp_port=smtp, page_port=page))
         environ = _environ(settings, addresses, smtp=smtp)
         processes = await running.enter_async_context(crew(environ, say=_to_files(settings.home / "logs")))
         await processes.start("intake", ["intake"])
-        await processes.start("worker", ["worker", "--flows", str(resources.flows())])
-        await processes.start("dispatcher", ["dispatcher", "--carried"])
+        await processes.start("worker", ["worker", "--flows", str(flows)])
+        await processes.start("dispatcher", ["dispatcher", "--carried", "--templates", str(flows / recipes.TEMPLATES)])
         with console.working(f"playing the day: {len(day):,} records"):
             await feed(addresses.kafka, declared, file, clock="carried")
             await _come_to_the_end(processes, addresses.kafka, declared, settings)
         commands, decisions = await _read(addresses.kafka, declared)
         yield Played(
             story=tell(decisions, commands, day),
+            flows=flows,
             records=len(day),
             commands=len({command.command_id for command in commands}),
             messages=mailbox.store.received,

@@ -14,13 +14,17 @@ from schemas.decision import Decision
 from schemas.instants import from_wire
 
 REMINDED = "reminded"
+THANKED = "thanked"
+SENT = (REMINDED, THANKED)
 LATE_ORDER = "order arrived late, the settle gate waited for it"
 #: The words for each reason. A reason that is not here is shown as it is.
 WORDS = {
     "bought_this_cart": "bought this cart",
     "bought_something": "bought elsewhere",
     "bought": "bought",
+    "put_into_cart": "went on to the cart",
     "went_on_to_checkout": "went on to the checkout",
+    "not_the_first": "not the first order",
     "reentry_min_gap": "too soon again",
     "anonymous": "anonymous, nobody to write to",
     "trigger_too_old": "reported too late",
@@ -59,15 +63,15 @@ def tell(decisions: Iterable[Decision], commands: Iterable[Command], lines: Iter
 
 
 def table(story: Story) -> Table:
-    """The story: for each flow how many were reminded, then why others were not, most frequent first."""
+    """The story: for each flow how many were written to, then why others were not, most frequent first."""
     shown = Table.grid(padding=(0, 2))
     shown.add_column(justify="right")
     shown.add_column()
     shown.add_column(style="dim")
     for flow, counts in sorted(story.counts.items()):
         shown.add_row("", f"[bold]{flow}[/]", "for example")
-        for words in sorted(counts, key=lambda words: (words != REMINDED, -counts[words], words)):
-            label = f"[bold green]{words}[/]" if words == REMINDED else f"not: {words}"
+        for words in sorted(counts, key=lambda words: (words not in SENT, -counts[words], words)):
+            label = f"[bold green]{words}[/]" if words in SENT else f"not: {words}"
             shown.add_row(f"{counts[words]:,}", label, story.examples[flow, words])
         shown.add_row()
     return shown
@@ -75,7 +79,7 @@ def table(story: Story) -> Table:
 
 def _words(decision: Decision, held: Mapping[str, Decision]) -> str | None:
     if decision.outcome == "sent":
-        return REMINDED
+        return THANKED if decision.flow == "thank_you_first_order" else REMINDED
     if decision.outcome in ("refused", "skipped"):
         return WORDS.get(decision.reason, decision.reason)
     if decision.outcome == "ended" and decision.reason != "done":
@@ -98,7 +102,7 @@ def _sentence(decision: Decision, held: Mapping[str, Decision]) -> str:
 
 
 def _reminded_after_buying(commands: Iterable[Command], lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Commands to people whose order had happened between the trigger and the decision. Read from the lines alone."""
+    """Reminders to people whose order had happened between the trigger and the decision. Read from the lines alone."""
     bought: dict[str, list[int]] = defaultdict(list)
     for line in lines:
         if line.get("type") == "commerce.order.placed.v1" and "email" in line["identity"]:
@@ -111,6 +115,8 @@ def _reminded_after_buying(commands: Iterable[Command], lines: Iterable[Mapping[
     broken = []
     for command in commands:
         trigger = command.variables["trigger"]
+        if "order_id" in trigger:
+            continue  # It thanks for an order and reminds of nothing.
         email = command.addresses["email"]
         began = started[(email, trigger.get("checkout_id") or trigger["product_id"])]
         if any(began < order <= from_wire(command.decided_at) for order in bought[email]):

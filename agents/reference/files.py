@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agents.reference import editor_schemas, finding_pages, language, timeline_schema
+from agents.reference import editor_schemas, finding_pages, language, recipe_pages, timeline_schema
 from agents.reference.grammar import EXAMPLES, Grammar
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +16,8 @@ def files() -> dict[str, str]:
     grammar = heard()
     schemas = {"flow-file": editor_schemas.flow_file(grammar), "timeline-file": timeline_schema.timeline_file()}
     published = {f"schemas/published/{name}.json": json.dumps(made, indent=2) + "\n" for name, made in schemas.items()}
-    return {**finding_pages.files(ROOT), **published, language.PATH: language.page(grammar)}
+    pages = finding_pages.files(ROOT) | recipe_pages.files(ROOT)
+    return {**pages, **published, language.PATH: language.page(grammar)}
 
 
 def heard() -> Grammar:

@@ -12,10 +12,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from agents import resources, stack
+from agents import stack
 from agents.console import Console
-from agents.demo.play import PARTITIONS
-from agents.demo.story import LATE_ORDER, REMINDED, WORDS
+from agents.demo.play import PARTITIONS, RECIPES
+from agents.demo.story import LATE_ORDER, REMINDED, THANKED, WORDS
 from agents.settings import Settings
 from agents.topic_reader import read_to_end
 from schemas import codec
@@ -26,6 +26,7 @@ from tests.e2e.weeks import replay
 
 STORIES = {
     REMINDED,
+    THANKED,
     LATE_ORDER,
     *(WORDS[reason] for reason in ("bought_this_cart", "bought_something", "reentry_min_gap", "anonymous")),
 }
@@ -50,11 +51,14 @@ async def test_the_demo_tells_every_story_and_tells_it_again(home: Path, environ
         code = await demo.stop(signal.SIGINT)
     assert code == 0, demo.last_words()
     assert {words for flow in played["flows"].values() for words in flow} >= STORIES
+    assert set(played["flows"]) == set(RECIPES)
     assert (played["broken"], played["messages"]) == ([], played["commands"])
     assert played["copies"] > 0
     assert [pages[0].count("<html"), *("cartwheel_" in page for page in pages[1:])] == [1, True, True, True]
 
-    replayed = await replay(flows=resources.flows(), events=home / "demo" / "day.ndjson", out=home / "decisions.ndjson")
+    replayed = await replay(
+        flows=home / "demo" / "flows", events=home / "demo" / "day.ndjson", out=home / "decisions.ndjson"
+    )
     assert len(commands) == played["commands"]
     assert {command.command_id: command.decided_at for command in commands} == replayed.sent()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from schemas.event import Event
@@ -14,7 +12,6 @@ from streams.flowfile import FlowFileError, load, load_timelines
 from streams.timeline import Result
 from tests.unit.test_flowfile import ABANDONED_CHECKOUT
 
-RECIPES = Path(__file__).parents[2] / "deploy" / "flows"
 FLOW = load(ABANDONED_CHECKOUT, name="abandoned_checkout.yaml")
 
 START = '{ at: "10:00", checkout_started: { profile: p1, checkout_id: C1, total: "80.00", channel_id: 2 } }'
@@ -35,14 +32,6 @@ def mistakes(text: str) -> list[str]:
     with pytest.raises(FlowFileError) as raised:
         load_timelines(text, name="f.test.yaml", flow=FLOW)
     return [f"{one.line}:{one.column} {one.code} {one.suggestion or ''}".rstrip() for one in raised.value.findings]
-
-
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.test.yaml")), ids=lambda path: path.name)
-def test_the_recipes_do_what_their_timelines_say(path: Path) -> None:
-    flow = load((RECIPES / path.name.replace(".test", "")).read_bytes(), name=path.name)
-    for one in load_timelines(path.read_bytes(), name=path.name, flow=flow):
-        result = timeline.run(flow, one)
-        assert not result.failures, (one.name, result)
 
 
 def test_the_worked_example() -> None:
