@@ -108,7 +108,7 @@ def check_flows(path: Path) -> list[FlowFile]:
     files = []
     for found in _flow_paths(path):
         source = _read(found)
-        flow, findings = check(source, name=str(found), around=_around(found))
+        flow, findings = check(source, name=str(found), around=around(found.parent))
         if flow is not None and first.setdefault(flow.name, found) != found:
             message = f"the flow `{flow.name}` is in {first[flow.name]} too; rename one of them"
             twice = Finding(code="flow_twice", file=str(found), line=1, column=1, message=message)
@@ -131,15 +131,17 @@ def timelines_of(file: FlowFile) -> TimelineFile | None:
         return TimelineFile(path, file.path, source, file.flow, (), error.findings)
 
 
-def _around(path: Path) -> Surroundings:
-    """What stands beside a flow file. Without a folder of templates nothing is said about templates."""
-    file = check_policy_of(path)
-    declared = file.policy.sources if file is not None and file.policy is not None else {}
-    folder = path.parent / _TEMPLATES
-    if not folder.is_dir():
-        return Surroundings(declared_lags=declared)
-    found = {part: {file.name.removesuffix(part) for file in folder.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
-    return Surroundings(templates=frozenset(set[str].intersection(*found.values())), declared_lags=declared)
+def around(folder: Path) -> Surroundings:
+    """What stands beside the flow files of a folder. Without a folder of templates nothing is said about templates."""
+    beside = check_policy_of(folder / "any.yaml")
+    policy = NO_POLICY if beside is None or beside.policy is None else beside.policy
+    templates = folder / _TEMPLATES
+    found = {part: {file.name.removesuffix(part) for file in templates.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
+    return Surroundings(
+        templates=frozenset(set[str].intersection(*found.values())) if templates.is_dir() else None,
+        declared_lags=policy.sources,
+        declared_facts=policy.facts,
+    )
 
 
 def _flow_paths(path: Path) -> list[Path]:

@@ -9,10 +9,9 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from agents import recipes
+from agents import flow_files, recipes
 from agents.cli.options import takes_console
 from agents.console import Console
-from schemas.connectors import LAGS
 
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
 
@@ -47,7 +46,7 @@ def command(*, name: str | None, source: str, into: Path, only_list: bool, conso
         return
     if name is None:
         raise click.UsageError("Missing argument 'NAME'. `--list` shows the recipes.")
-    prepared = recipes.prepare(name, source=source, lags=LAGS)
+    prepared = recipes.prepare(name, source=source, lags=flow_files.around(into).lags)
     done = recipes.write(prepared, into)
     shown = Text()
     for path in done.written:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from schemas.codec import encode
+from schemas.facts import kinds
 from schemas.flow import Flow, Status
 from schemas.limits import SKEW_MS_DEFAULT
 from streams.flowfile.calendar import timezone
@@ -78,7 +79,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     """What a reader makes of a file; worth nothing if it noted an error."""
     optional = ("status", "timezone", "storefront", "exit", "exit_check", "skew")
     found = reader.fields(root, "a flow file", required=("flow", "entry", "steps"), optional=optional, later=_LATER)
-    head = entry(reader, found.get("entry"))
+    head = entry(reader, found.get("entry"), facts=kinds(around.declared_facts))
     name = reader.name(found.get("flow"), "`flow`")
     steps = Steps(reader, head.scope, KINDS, flow=name, has_key=head.key is not None)
     nodes = reader.items(found.get("steps"), "`steps`")

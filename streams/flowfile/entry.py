@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from schemas.conditions import All, Condition
+from schemas.facts import BUILT_IN, FactKind
 from schemas.flow import ExitRule, Reentry, Retrigger
 from schemas.limits import REENTRY_COUNT_MAX, TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.comparisons import Scope, trigger_word
@@ -40,8 +42,8 @@ class Entry(NamedTuple):
     scope: Scope
 
 
-def entry(reader: Reader, node: Node | None) -> Entry:
-    """Compile `entry`."""
+def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] = BUILT_IN) -> Entry:
+    """Compile `entry`. `facts`: those that may be asked for, here and in what follows."""
     optional = ("where", "filter", "key", "retrigger", "reentry", "max_trigger_age")
     found = reader.fields(node, "`entry`", required=("trigger",), optional=optional, later=_LATER_ENTRY)
     start = trigger(reader, found.get("trigger"))
@@ -55,7 +57,7 @@ def entry(reader: Reader, node: Node | None) -> Entry:
     if retrigger == "parallel" and "key" not in found:
         message = "`parallel` needs a `key`: one enrollment beside the other, each with a key of its own"
         reader.note("parallel_without_key", found["retrigger"], message)
-    scope = Scope(words, TRIGGER, person=True)
+    scope = Scope(words, TRIGGER, person=True, facts=facts)
     if node is not None and "reentry" not in found:
         message = "no `reentry` is chosen, so anybody may enter again right after the end; say `reentry: always` if so"
         reader.note("no_reentry_chosen", node, message)

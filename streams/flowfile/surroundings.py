@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 import msgspec
 
+from schemas.catalog import Kind
 from schemas.connectors import LAGS, Lag
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The templates beside the flows, and how late which sources report: those declared, and those that we know."""
+    """The templates beside the flows, and what the policy declares: how late which sources report, and facts."""
 
     templates: frozenset[str] | None = None
-    declared_lags: Mapping[str, Lag] = {}  # of the policy file; its word counts before ours
+    declared_lags: Mapping[str, Lag] = {}  # its word counts before ours
+    declared_facts: Mapping[str, Kind] = {}
 
     @property
     def lags(self) -> dict[str, Lag]:

@@ -16,10 +16,12 @@ from collections.abc import Sequence
 from typing import get_args
 
 from schemas.catalog import BY_SHORT, Word
+from schemas.conditions import FactIs
 from schemas.control import Watermark
+from schemas.facts import STATING
 from schemas.flow import Flow
 from schemas.instants import to_wire
-from streams.asks import declared_of
+from streams.asks import declared_of, parts_of
 from streams.flowfile.findings import FlowFileError, Unreadable
 from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader, listed
@@ -59,6 +61,12 @@ class TimelineReader:
         named.append((flow.trigger.event, flow.trigger.sources))
         self._sources = {event: sources[0] for event, sources in named if sources}
         self.declared: dict[str, dict[str, Word]] = {}  # words of events of one's own
+        for stating in STATING:
+            self.declared[stating] = {
+                part.compare.word: Word(("properties", part.compare.word), part.compare.kind)
+                for part in parts_of(flow)
+                if isinstance(part, FactIs)
+            }
         for of in declared_of(flow):
             own = {name: Word(("properties", name), kind) for name, kind in of.words}
             self.declared.setdefault(of.event, {}).update(own)
