@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from agents.replaying import Replayed, replay
 from schemas.decision import Decision
 from schemas.flow import Flow
+from schemas.policy import NO_POLICY, Policy
 
 Kind = Literal["sent_only_by_a", "sent_only_by_b", "sent_at_another_time", "sent_otherwise", "other_reason"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -63,13 +64,17 @@ class Comparison:
     """In the order of the file."""
 
 
-def compare(a: Iterable[Flow], b: Iterable[Flow], events: Path) -> Comparison:
+def compare(
+    a: Iterable[Flow], b: Iterable[Flow], events: Path, *, policies: tuple[Policy, Policy] = (NO_POLICY, NO_POLICY)
+) -> Comparison:
     """Replay the events through both. Flows are told apart by name; one alone on each side is the same flow.
 
-    Every flow is played as if it were live. Raises `InputRefused` if the file cannot be read.
+    Every flow is played as if it were live, each side under its own policy. Raises `InputRefused` if the file cannot
+    be read.
     """
     ours, theirs = ([replace(flow, status="live") for flow in flows] for flows in (a, b))
-    found = Comparison(a=replay(ours, events), b=replay(theirs, events))
+    played = (replay(flows, events, policy=policy) for flows, policy in zip((ours, theirs), policies, strict=True))
+    found = Comparison(a=next(played), b=next(played))
     names = {theirs[0].name: ours[0].name} if len(ours) == len(theirs) == 1 else {}
     sides = _cases(found.a, {}), _cases(found.b, names)
     messages = _messages(found.a), _messages(found.b)

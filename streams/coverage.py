@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from schemas.decision import Decision
 from schemas.flow import Flow
+from schemas.policy import NO_POLICY, Policy
 from schemas.steps import If, Probe, Route, Send, Settle, Split, Step, Stop, WaitEvent
 from streams.timeline import Timeline, play
 
@@ -50,11 +51,11 @@ def percent(coverages: Iterable[Coverage]) -> float:
     return 100.0 if not times else 100 * sum(map(bool, times)) / len(times)
 
 
-def measure(flow: Flow, timelines: Iterable[Timeline]) -> Coverage:
+def measure(flow: Flow, timelines: Iterable[Timeline], *, policy: Policy = NO_POLICY) -> Coverage:
     """Play the timelines of a flow and count."""
     probed, found = with_probes(flow), Counter[tuple[str, str]]()
     for timeline in timelines:
-        rehearsal = play(probed, timeline)
+        rehearsal = play(probed, timeline, policy=policy)
         for key, count in rehearsal.tallies.items():
             if key[0] == "reached":
                 found[key[2], key[3]] += count

@@ -15,7 +15,7 @@ from rich.table import Table
 from agents.cli.options import takes_console
 from agents.comparing import KINDS, Comparison, Difference, compare
 from agents.console import Console
-from agents.flow_files import load_flows
+from agents.flow_files import load_flows, load_policy
 from agents.replaying import Replayed
 from schemas.decision import Decision
 from schemas.flow import Flow
@@ -43,7 +43,7 @@ def command(*, a: Path, b: Path, events: Path, show: int, exit_code: bool, conso
     """
     ours, theirs = load_flows(a), load_flows(b)
     with console.working(f"replaying {events.name} twice"):
-        found = compare(ours, theirs, events)
+        found = compare(ours, theirs, events, policies=(load_policy(a), load_policy(b)))
     for side, replayed in (("A", found.a), ("B", found.b)):
         if replayed.refused:
             console.say(f"{side}: {len(replayed.refused)} lines of {events} could not be taken")

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from agents.flow_files import FlowFile, TimelineFile
+from schemas.policy import Policy
 from streams import coverage
 from streams.coverage import EXIT, Coverage, Way
 from streams.flowfile import locate
@@ -27,11 +28,15 @@ class Covered(NamedTuple):
         return self.places.of_exit(way.path) if way.step == EXIT else self.places.of_step(way.step, way.path)
 
 
-def covered(flows: Iterable[FlowFile], timelines: Iterable[TimelineFile]) -> list[Covered]:
+def covered(flows: Iterable[FlowFile], timelines: Iterable[TimelineFile], *, policy: Policy) -> list[Covered]:
     """Of every flow that compiles; one without timelines covers nothing."""
     beside = {file.beside: file.timelines for file in timelines}
     return [
-        Covered(file, coverage.measure(file.flow, beside.get(file.path, ())), locate(file.source, name=str(file.path)))
+        Covered(
+            file,
+            coverage.measure(file.flow, beside.get(file.path, ()), policy=policy),
+            locate(file.source, name=str(file.path)),
+        )
         for file in flows
         if file.flow is not None
     ]

@@ -87,7 +87,7 @@ def test(*, path: Path, coverage: bool, fail_under: float | None, console: Conso
         "timelines": [_as_data(file, result) for file, result in results],
         "findings": _as_builtins(errors),
     }
-    found = covered(flows, timelines) if coverage or fail_under is not None else []
+    found = covered(flows, timelines, policy=policy) if coverage or fail_under is not None else []
     told = flow_coverage.as_data(found)
     too_little = fail_under is not None and percent([one.found for one in found]) < fail_under
     if found:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from agents.cli.options import takes_console
 from agents.console import Console
 from agents.errors import InputRefused
-from agents.flow_files import load_flows
+from agents.flow_files import load_flows, load_policy
 from schemas.decision import Decision
 from schemas.instants import to_wire
 from streams.rehearsal import Rehearsal
@@ -38,7 +38,8 @@ def command(*, flow: Path, events: Path | None, console: Console) -> None:
     what would be decided next. A line that cannot be understood ends a file with exit code 65.
     """
     flows = [replace(one, status="live") for one in load_flows(flow)]
-    session = Session(flows[0], lambda: Rehearsal(flows))
+    policy = load_policy(flow)
+    session = Session(flows[0], lambda: Rehearsal(flows, policy=policy))
     asking = events is None and sys.stdin.isatty()
     turns: list[dict[str, Any]] = []
     if asking:
