@@ -88,6 +88,7 @@ TYPES: dict[str, EventType] = _declare(
     ("profile.updated", _PERSON),
     ("consent.changed", _text("channel", "storefront", "status", "wording")),
     ("message.reported", _text("command_id", "outcome", "reason")),
+    ("message.clicked", _text("command_id", "flow", "step", "url")),
     ("api.call", _text("name")),
     ("referral.published", _text("code")),
     ("referral.redeemed", _text("code")),

@@ -14,7 +14,7 @@ from schemas.control import WireInstant
 #: skipped: this message is not sent; held: waiting at a gate, or (`poison`) for an operator; exposed: assigned to an
 #: arm of a split; stated: facts of the person were set; emitted: an event was reported; ended: it is over; moved: it
 #: goes on in another version; recalled: the command is taken back; regretted: it cannot be any more, and a late event
-#: says it was wrong.
+#: says it was wrong; credited: so much of an order, more or less, for the message that was clicked.
 Outcome = Literal[
     "entered",
     "refused",
@@ -29,6 +29,7 @@ Outcome = Literal[
     "moved",
     "recalled",
     "regretted",
+    "credited",
 ]
 
 

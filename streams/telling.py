@@ -50,6 +50,7 @@ _OTHERWISE = {
     "emitted": "the event {} was reported",
     "ended": "left the flow: {}",
     "recalled": "a message was taken back: {}",
+    "credited": "an order was credited to its message ({})",
     "regretted": "a message that had gone should not have been sent: {}",
 }
 

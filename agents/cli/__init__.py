@@ -56,6 +56,7 @@ COMMANDS = {
     "projector": Entry("agents.cli.projector", "Run the projector: decisions to PostgreSQL, for `why` and `why-not`."),
     "why": Entry("agents.cli.why", "Say why a message was ordered."),
     "why-not": Entry("agents.cli.why_not", "Say why somebody got no message of a flow."),
+    "revenue": Entry("agents.cli.revenue", "Show what orders were credited to which flow."),
     "dead-letters": Entry("agents.cli.dead_letters", "Look at what could not be taken; replay or dismiss it."),
     "feed": Entry("agents.cli.feed", "Write a file of events to the raw topic."),
     "replay": Entry("agents.cli.replay", "Run flows over a file of events, without a broker."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import date
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import asyncpg
@@ -26,6 +27,14 @@ SELECT body FROM decisions WHERE tenant = $1 AND profile_id = ANY ($2::text[]) A
 ORDER BY decided_at DESC, log_offset DESC LIMIT $4
 """
 KNOWN = "SELECT EXISTS (SELECT FROM decisions WHERE tenant = $1 AND profile_id = ANY ($2::text[]))"
+#: In the order of the flows, what they have earned last.
+REVENUE = """
+SELECT flow, body -> 'values' ->> 'currency' AS currency, sum((body -> 'values' ->> 'amount')::numeric) AS net,
+       count(DISTINCT body -> 'values' ->> 'order_id') AS orders
+FROM decisions
+WHERE tenant = $1 AND decided_on >= $2 AND body ->> 'outcome' = 'credited'
+GROUP BY 1, 2 ORDER BY 1, 2
+"""
 FATE = "SELECT state, reason, finished_at FROM commands WHERE command_id = $1::uuid"
 
 _Result = TypeVar("_Result")
@@ -63,6 +72,25 @@ async def why(database: Database, command_id: str) -> Why | None:
         ended = fate and fate["finished_at"] and fate["finished_at"].isoformat(timespec="seconds")
         told = (fate["state"], fate["reason"], ended) if fate else None
         return Why(decision, [_decision(row) for row in reversed(rows)], told)
+
+    return await _ask(database, work)
+
+
+class Revenue(NamedTuple):
+    """What a flow has been credited with, refunds taken off; decimal text in the major unit."""
+
+    flow: str
+    currency: str
+    net: str
+    orders: int
+
+
+async def revenue(database: Database, *, tenant: str, since: date) -> list[Revenue]:
+    """By flow and currency, of what was credited on this day (UTC) or later."""
+
+    async def work(connection: Any) -> list[Revenue]:
+        rows = await connection.fetch(REVENUE, tenant, since)
+        return [Revenue(row["flow"], row["currency"], f"{row['net']:f}", row["orders"]) for row in rows]
 
     return await _ask(database, work)
 

@@ -49,6 +49,7 @@ EVICTED = (
     "count_days",
     "messages",
     "consents",
+    "earnings",
 )
 RECEIPTS = ("not_matched",)
 HELD = ("messages", "moments")

@@ -232,6 +232,25 @@ async def test_one_day_too_many_stops_it_and_loses_nothing(stage: Stage, monkeyp
         await stage.holds([1, 2])
 
 
+async def test_it_adds_up_what_was_credited(stage: Stage) -> None:
+    def credited(number: int, amount: str, order_id: str, **changes: Any) -> Decision:
+        values = {"order_id": order_id, "amount": amount, "currency": "USD", "net": amount}
+        return decision(number, "credited", "clicked", values=values, **changes)
+
+    decisions = [credited(1, "80.00", "O1"), credited(2, "-30.00", "O1"), credited(3, "5.5", "O2"), decision(4)]
+    decisions += [credited(5, "7.00", "O3", flow="browse"), credited(6, "9.00", "O4", tenant="other")]
+    async with stage.projecting():
+        await stage.decide(*decisions, *decisions)
+        await stage.holds([1, 2, 3, 4, 5, 6])
+    told = await cartwheel("revenue", "--tenant", "acme", "--days", "3660", "--json", environ=stage.environ)
+    assert told.code == 0, told
+    assert [(one["flow"], one["currency"], one["net"], one["orders"]) for one in told.data["flows"]] == [
+        ("browse", "USD", "7.00", 1),
+        ("cart", "USD", "55.50", 2),
+    ]
+    assert "nothing was credited" in (await cartwheel("revenue", "--tenant", "x", environ=stage.environ)).out
+
+
 async def test_it_answers_why_and_why_not(stage: Stage) -> None:
     before = await cartwheel("why-not", "ann@example.com", "cart", "--json", environ=stage.environ)
     assert before.code == 69, before
