@@ -147,7 +147,7 @@ def _judge_moments(verdict: Verdict, recorded: Recorded, commands: Sequence[Comm
     anchors = _anchors(recorded.log, flows)
     orders = _orders(recorded.raw)
     ticks = {(r.partition, r.offset): r for r in recorded.log if r.key == TICK_KEY}
-    causes = {one.command_id: one.cause for one in recorded.decisions if one.command_id is not None}
+    causes = {one.command_id: one.cause for one in recorded.decisions if one.command_id and one.outcome == "sent"}
     for command in commands:
         cause = causes[command.command_id]
         tick = ticks[cause.partition, cause.offset]

@@ -67,7 +67,7 @@ class Replayed(NamedTuple):
 
     def sent(self) -> dict[str, str]:
         """When each command was decided, by its id."""
-        return {one.command_id: one.decided_at for one in self.decisions if one.command_id is not None}
+        return {one.command_id: one.decided_at for one in self.decisions if one.command_id and one.outcome == "sent"}
 
 
 async def replay(*, flows: Path, events: Path, out: Path) -> Replayed:
