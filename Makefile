@@ -56,6 +56,9 @@ clock: setup ## local time in every zone, around every change of a clock, agains
 simulate: setup ## 10,000 small worlds where much goes wrong (SEEDS=100 for fewer, SEEDS=1 SEED=7 for a certain one)
 	SEEDS=$(or $(SEEDS),10000) $(BIN)/python -m pytest -n 2 --dist worksteal tests/simulation
 
+fuzz: setup ## a million damaged flow files and timelines for the compiler (INPUTS=10000 for fewer, SEED=7 for others)
+	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --seed $(SEED)
+
 integration: setup ## tests with real Kafka and PostgreSQL
 	$(BIN)/python -m pytest tests/integration
 

@@ -9,34 +9,66 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agents.reference.grammar import STEP, Grammar, Slot
+from agents.reference.grammar import ANY, BY_NAME, STEP, Grammar, Slot
 from agents.reference.lines import LINES
 from agents.reference.listening import Items, Keys, Part, Value
 from schemas.catalog import BY_SHORT, Kind, Word, words_of
 from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
-from streams.flowfile import durations
+from streams.clock.span import SPAN
+from streams.clock.wall import TIME, WEEKDAYS
 from streams.flowfile.conditions import OPERATORS
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
 
 CUSTOM = "^custom_[A-Za-z0-9_]+$"
 _NAME = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_LENGTH_MAX}
-_DURATION = {"type": "string", "minLength": 1, "pattern": f"^{durations.PATTERN}$"}
 _WORD = {"type": "string", "pattern": f"^{TRIGGER.replace('.', chr(92) + '.')}.+$"}
 _WHERE = "where"  # of which event is not known
+
+
+def policy_file(grammar: Grammar) -> dict[str, Any]:
+    """The schema of a policy file."""
+    head = _head("policy-file", "What holds for all flows of a folder: quiet hours, caps, storefronts, sources.")
+    return {**head, **_Maker(grammar).of(grammar.file)}
+
+
+def _head(name: str, description: str) -> dict[str, Any]:
+    title = f"Cartwheel {name.replace('-', ' ')}"
+    return {"$schema": DIALECT, "$id": f"urn:cartwheel:schema:{name}:1", "title": title, "description": description}
 
 
 def flow_file(grammar: Grammar) -> dict[str, Any]:
     """The schema of a flow file."""
     made = _Maker(grammar)
-    head = {
-        "$schema": DIALECT,
-        "$id": "urn:cartwheel:schema:flow-file:1",
-        "title": "Cartwheel flow file",
-        "description": "Whom a flow admits, what makes its message pointless, and which steps lead to the message.",
-    }
+    head = _head("flow-file", "Whom a flow admits, what makes its message pointless, and which steps lead to it.")
     parts = {**made.parts(), **made.conditions(), **comparisons(), **_by_event()}
     return {**head, **made.of(grammar.file), "$defs": {name.replace(" ", "_"): part for name, part in parts.items()}}
+
+
+def _named(value: dict[str, Any]) -> dict[str, Any]:
+    """A mapping of names that the author chooses."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": value}
+
+
+def _pattern(*patterns: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": "|".join(f"^{pattern}$" for pattern in patterns)}
+
+
+_DAY = _pattern(f"({'|'.join(WEEKDAYS)})(-({'|'.join(WEEKDAYS)}))?")
+_LITERAL: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+#: Parts that look the same wherever they stand.
+_PARTS: dict[str, dict[str, Any]] = {
+    "match": _named(_WORD),
+    "cases": _named({"$ref": "#/$defs/way"}),
+    "words": _named({"enum": list(OPERATORS)}),
+    "span": {**_pattern(SPAN.pattern), "minLength": 1},
+    "time": _pattern(TIME.pattern),
+    "zone": {"type": "string", "minLength": 1},
+    "weekdays": {"anyOf": [_DAY, {"type": "array", "minItems": 1, "items": _DAY}]},
+    "reference": _pattern(r"trigger\..+", r"fact\.[A-Za-z_][A-Za-z0-9_]*"),
+    "either": {"type": ["string", "integer"]},
+    "value": {"anyOf": [_LITERAL, {"type": "array", "items": {"type": "string"}}]},
+}
 
 
 class _Maker:
@@ -49,36 +81,25 @@ class _Maker:
         """What may stand in a place."""
         if slot is None:
             return {}
-        for answer in slot.answers:
-            if isinstance(answer, Part):
-                return self._part(answer)
-            if isinstance(answer, Keys) and answer.what == STEP:
-                return _ref("step")
-        kinds = [self._kind(slot, answer) for answer in slot.answers]
+        if any(keys.what == STEP for keys in slot.keys) and not slot.part:
+            return _ref("step")
+        kinds = [self._kind(slot, answer) for answer in slot.told]
         return kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
 
-    def _part(self, part: Part) -> dict[str, Any]:
-        match part.name:
-            case "condition":
-                return _ref("condition" if part.prefix else _WHERE)
-            case "word":
-                return _WORD if part.prefix else {"type": "string"}
-            case "match":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _WORD}
-            case "cases":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _ref("way")}
-            case "reference":
-                return {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]}
-            case "values":
-                value = {"type": ["string", "number", "boolean"]}
-                return {"type": "object", "minProperties": 1, "additionalProperties": value}
-            case "ages":
-                return {"type": "object", "minProperties": 1, "additionalProperties": _DURATION}
-        return _ref(part.name)
+    def _part(self, slot: Slot, part: Part) -> dict[str, Any]:
+        if part.name == "condition":
+            return _ref("condition" if part.prefix else _WHERE)
+        if part.name == "word":
+            return _WORD if part.prefix else {"type": "string"}
+        if part.name in BY_NAME:
+            return _named(self.of(slot.below.get(ANY)))
+        return _PARTS.get(part.name) or _ref(part.name)
 
     def _kind(self, slot: Slot, answer: Any) -> dict[str, Any]:
         if isinstance(answer, Items):
             return {"type": "array", "minItems": 1, "items": self.of(slot.item)}
+        if isinstance(answer, Part):
+            return self._part(slot, answer)
         return dict(answer.schema) if isinstance(answer, Value) else self._object(slot, answer)
 
     def _object(self, slot: Slot, keys: Keys) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _BLOCK = re.compile(r"^```(\S+)(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANSWER = re.compile(r"^```text\n.*?^```$", re.MULTILINE | re.DOTALL)
 _OPTIONS = {"latin-1"}
 _FLOW = "flow.yaml"
+_HEADS = ("An error.", "A warning.")
 
 
 class Page(NamedTuple):
@@ -36,7 +37,8 @@ def read(text: str) -> Page:
     """Take a page apart."""
     body = text.partition("\n## Wrong\n")
     if not body[1]:
-        return Page(None, None, text.partition("\n\n")[2])
+        _, *paragraphs = text.split("\n\n")
+        return Page(None, None, "\n\n".join(each for each in paragraphs if not each.startswith(_HEADS)))
     wrong, _, right = body[2].partition("\n## Right\n")
     return Page(wrong, right, "")
 
@@ -79,14 +81,14 @@ def made(code: str, text: str) -> str:
     page = read(text)
     head = f"# `{code}`\n\n{_head(meaning)}\n\n"
     if page.wrong is None:
-        return head + page.rest.removeprefix(_head(meaning) + "\n\n")
+        return head + page.rest
     said = "".join(f"{finding}\n" for finding in findings_of(page.wrong))
     wrong = _ANSWER.sub(lambda _: f"```text\n{said}```", page.wrong)
     return f"{head}## Wrong\n{wrong}\n## Right\n{page.right}"
 
 
 def _head(meaning: Meaning) -> str:
-    return f"{'An error' if meaning.severity == 'error' else 'A warning'}. {meaning.says} {meaning.next_step}"
+    return f"{_HEADS[meaning.severity == 'warning']} {meaning.says} {meaning.next_step}"
 
 
 def files(root: Path) -> dict[str, str]:

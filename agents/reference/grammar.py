@@ -5,16 +5,20 @@ The files that are listened to are flows of `docs/reference/every-key/`, which u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from agents.reference.listening import Answer, Keys, Listener, Part
+from agents.reference.listening import Answer, Items, Keys, Listener, Part
 from streams.flowfile.compiler import read
 from streams.flowfile.nodes import Listing, Mapping, Node
 from streams.flowfile.strict_yaml import parse
 
 STEP = "a step"
 EXAMPLES = "docs/reference/every-key"
+#: Mappings whose keys are names that the author chooses, and what stands for all of them.
+BY_NAME, ANY = frozenset({"ages", "arms", "names", "values"}), "*"
+#: Parts that are a single value.
+SINGLE = frozenset({"either", "event", "word", "span", "time", "zone", "reference"})
 JOINTS = ("all", "any", "not")
 
 
@@ -27,6 +31,19 @@ class Slot:
     item: Slot | None = None
 
     @property
+    def part(self) -> Part | None:
+        """The part of the language that stands here."""
+        return next((answer for answer in self.answers if isinstance(answer, Part)), None)
+
+    @property
+    def told(self) -> list[Answer]:
+        """The answers that count. A part says it all, but for a single value beside which other shapes may stand."""
+        if self.part is None:
+            return self.answers
+        beside = [answer for answer in self.answers if isinstance(answer, Keys | Items)]
+        return [self.part, *(beside if self.part.name in SINGLE else [])]
+
+    @property
     def keys(self) -> list[Keys]:
         """The mappings that may stand here."""
         return [answer for answer in self.answers if isinstance(answer, Keys)]
@@ -35,8 +52,8 @@ class Slot:
 class Grammar:
     """A flow file; and a step and a condition, which may stand in many places."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Raises ValueError for a text that does not compile: it would tell only half."""
+    def __init__(self, texts: Iterable[str], *, read: Callable[[Listener, Node], object] = read) -> None:
+        """`read` compiles. Raises ValueError for a text that is wrong: it would tell only half."""
         self.file = Slot()
         self.step = Slot()
         self.conditions: dict[str, Slot] = {}  # by what stands before the words in them
@@ -57,13 +74,14 @@ class Grammar:
                 _add(slot, answers)
             elif isinstance(answer, Part) and answer.name == "condition":
                 slot = self.conditions.setdefault(answer.prefix, Slot())
+        named = not any(isinstance(answer, Part) and answer.name in BY_NAME for answer in answers)
         if isinstance(node, Listing):
             slot.item = slot.item or Slot()
             for item in node.items:
                 self._learn(slot.item, item, listener)
         elif isinstance(node, Mapping):
             for key, (_, value) in node.entries.items():
-                self._learn(slot.below.setdefault(key, Slot()), value, listener)
+                self._learn(slot.below.setdefault(key if named else ANY, Slot()), value, listener)
 
     def unused(self) -> list[str]:
         """Keys that the compiler would take and that no example has."""

@@ -24,20 +24,29 @@ _PARTS = {
     "way": "a way",
     "match": "`{ word: trigger.word }`",
     "cases": "`{ text: way }`",
-    "reference": "`trigger.word`, `fact.name` or text",
-    "values": "`{ name: trigger.word, fact.name or a value }`",
-    "ages": "`{ fact: a duration }`",
+    "words": "`{ word: kind }`",
+    "span": "a span",
+    "time": "a time of the day",
+    "zone": "a time zone",
+    "weekdays": "weekdays",
+    "reference": "`trigger.word` or `fact.name`",
+    "value": "a value",
+    "values": "`{ name: value }`",
+    "names": "`{ name: ... }`",
+    "ages": "`{ fact: duration }`",
+    "either": "`trigger.word`, `fact.name` or text",
+    "arms": "`{ name: arm }`",
 }
 
 
-def page(grammar: Grammar) -> str:
+def page(grammar: Grammar, policy: Grammar) -> str:
     """The whole page."""
-    sections = [_HEAD, *_keys(grammar), *_operators(), *_events()]
+    sections = [_HEAD, "## Keys\n", *_keys(grammar), "## Keys of a policy file\n", *_keys(policy)]
+    sections += [*_operators(), *_events()]
     return "\n".join(sections).rstrip("\n") + "\n"
 
 
 def _keys(grammar: Grammar) -> Iterator[str]:
-    yield "## Keys\n"
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for keys, slot in grammar.mappings():
         needed = rows.setdefault((keys.what, keys.required), [])
@@ -53,7 +62,7 @@ def _keys(grammar: Grammar) -> Iterator[str]:
 
 
 def _row(keys: Keys, name: str, slot: Slot | None) -> str:
-    takes = [says for says in _takes(slot.answers if slot else ()) if says]
+    takes = list(_takes(slot.told if slot else ()))
     defaults = [answer.default for answer in (slot.answers if slot else ()) if isinstance(answer, Value)]
     default = next((f"`{each}`" for each in defaults if each), "")
     if name in keys.required:
@@ -64,13 +73,10 @@ def _row(keys: Keys, name: str, slot: Slot | None) -> str:
 
 
 def _takes(answers: Iterable[object]) -> Iterator[str]:
-    parts = [answer for answer in answers if isinstance(answer, Part)]
-    if parts:
-        part = parts[0]
-        yield _PARTS.get(part.name) or (f"`{part.prefix}` and a word" if part.prefix else "a word")
-        return
     for answer in answers:
-        if isinstance(answer, Value):
+        if isinstance(answer, Part):
+            yield _PARTS.get(answer.name) or (f"`{answer.prefix}` and a word" if answer.prefix else "a word")
+        elif isinstance(answer, Value):
             yield answer.says
         elif isinstance(answer, Items):
             yield "a list"

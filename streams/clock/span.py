@@ -13,7 +13,7 @@ __all__ = ["DAYS_MAX", "MONTHS_MAX", "Span", "add", "parse_span", "subtract"]
 DAYS_MAX = 3_660
 MONTHS_MAX = 120
 
-_SPAN = re.compile("".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in ("y", "mo", "w", "d", "h", "m", "s", "ms")))
+SPAN = re.compile("".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in ("y", "mo", "w", "d", "h", "m", "s", "ms")))
 
 
 def parse_span(text: str) -> Span | None:
@@ -21,7 +21,7 @@ def parse_span(text: str) -> Span | None:
 
     None when it is no span, counts more than 120 months, or days and exact time together exceed 3660 days.
     """
-    match = _SPAN.fullmatch(text)
+    match = SPAN.fullmatch(text)
     if not text or match is None:
         return Span() if text == "0" else None
     years, months, weeks, days, hours, minutes, seconds, ms = (int(count or 0) for count in match.groups())

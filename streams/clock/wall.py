@@ -22,7 +22,7 @@ _EPOCH_MS = date(1970, 1, 1).toordinal() * DAY_MS
 # So far apart that no step counted from within leaves the calendar, which has the years 1 to 9999.
 _EARLIEST_AT = date(100, 1, 1).toordinal() * DAY_MS - _EPOCH_MS
 _LATEST_AT = date(9900, 1, 1).toordinal() * DAY_MS - _EPOCH_MS
-_TIME = re.compile(r"([0-9]{2}):([0-5][0-9])(?::([0-5][0-9]))?")
+TIME = re.compile(r"([0-9]{2}):([0-5][0-9])(?::([0-5][0-9]))?")
 _DAYS_LOOKED_AT = range(-1, 10)
 
 
@@ -66,7 +66,7 @@ _moment = lru_cache(maxsize=16_384)(instant_of)
 
 def parse_time(text: str, *, end: bool = False) -> int | None:
     """Milliseconds after midnight of `09:00` or `23:59:30`; of `24:00` too, if it may be an end."""
-    match = _TIME.fullmatch(text)
+    match = TIME.fullmatch(text)
     if match is None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in match.groups())

@@ -116,6 +116,8 @@ def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | No
     if name in TYPES:
         message = f"events go by their short names here, not `{name}`"
         reader.note("unknown_event", node, message, suggestion=TYPES[name].short)
+    elif name.startswith("custom.") and (meant := name.replace(".", "_")).isidentifier():
+        reader.note("unknown_event", node, f"events go by their short names here, not `{cut(name)}`", suggestion=meant)
     else:
         reader.unknown("unknown_event", node, f"there is no event `{cut(name)}`", name, BY_SHORT)
     return name, None

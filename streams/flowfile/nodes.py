@@ -74,8 +74,11 @@ def at(node: Node, *path: str) -> Node:
 
 def shown(node: Node) -> str:
     """What stands in the file, for a message."""
-    if not isinstance(node, Scalar):
-        return "a list" if isinstance(node, Listing) else "a mapping"
+    if isinstance(node, Listing):
+        return "a list" if node.items else "an empty list"
+    if isinstance(node, Mapping):
+        return "a mapping" if node.entries else "an empty mapping"
+    assert isinstance(node, Scalar)
     if node.kind == "null":
         return "nothing"
     text = cut(node.text)

@@ -28,7 +28,10 @@ _DECIMAL = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 TRIGGER = "trigger."
 #: Parts of the language that are more than one mapping, list or value.
-Asked = Literal["condition", "event", "word", "way", "match", "cases", "reference", "values", "ages"]
+Asked = Literal[
+    "condition", "event", "word", "words", "way", "match", "cases", "span", "time", "zone", "weekdays", "reference",
+    "value", "values", "names", "arms", "either", "ages",
+]  # fmt: skip
 
 
 class Reader:
@@ -178,6 +181,7 @@ class Reader:
         scalar = self.scalar(node, what)
         if scalar is not None and scalar.kind != "boolean":
             self.note("wrong_kind", scalar, f"{what} must be true or false, not {shown(scalar)}")
+            return default
         return default if scalar is None else scalar.text.lower() == "true"
 
     def unknown(

@@ -24,7 +24,7 @@ def value(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
 
 def reference(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
     """A reference, or any other text. A whole number needs no quotes, as in the cases of `route`."""
-    reader.asks(node, "reference")
+    reader.asks(node, "either")
     if isinstance(node, Scalar) and node.kind == "number" and node.text.isdigit():
         return Value("literal", node.text)
     text = reader.text(node, what) or ""

@@ -58,6 +58,14 @@ def test_making_a_page_again_keeps_what_was_written_by_hand() -> None:
     assert finding_pages.made("wrong_kind", text) == text_of("wrong_kind").replace("Twenty of what?", "By hand.")
 
 
+def test_a_page_without_an_example_gets_its_head_anew() -> None:
+    text = "# `bad_instant`\n\nAn error. As it was.\n\nBy hand.\n"
+    says = MEANINGS["bad_instant"].says
+    assert finding_pages.made("bad_instant", text).startswith(f"# `bad_instant`\n\nAn error. {says}")
+    assert finding_pages.made("bad_instant", text).endswith("\n\nBy hand.\n")
+    assert "As it was" not in finding_pages.made("bad_instant", text)
+
+
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     with pytest.raises(SystemExit) as ended:
         cli.main(["flows", *words])

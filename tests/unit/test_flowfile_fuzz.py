@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from streams import timeline
 from streams.flowfile import Checked, FlowFileError, check, load, load_timelines
+from tests.fuzz.inputs import make
+from tests.fuzz.properties import TooMuchWork, at_most, hold
 
 FLOW = """flow: f
 entry:
@@ -75,6 +77,28 @@ def damaged(draw: st.DrawFn, text: str) -> str:
         )
         text = text[:at] + piece + text[until:]
     return text
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_file_is_answered_in_bounded_work_at_places_in_it_and_what_compiles_runs(seed: int) -> None:
+    """A hundredth of a percent of `make fuzz`: see `tests.fuzz.properties` for what must hold."""
+    for number in range(50):
+        hold(make(f"unit:{seed}:{number}"))
+
+
+def test_the_same_seed_makes_the_same_input() -> None:
+    assert [make(f"again:{number}") for number in range(20)] == [make(f"again:{number}") for number in range(20)]
+
+
+def test_some_of_the_damaged_files_compile() -> None:
+    compiled = [hold(make(f"some:{number}"), bounded=False) for number in range(150)]
+    assert any(compiled)
+    assert not all(compiled)
+
+
+def test_work_beyond_its_bound_is_found() -> None:
+    with pytest.raises(TooMuchWork), at_most(1_000):
+        check(FLOW, name="f.yaml")
 
 
 def is_an_answer(checked: Checked, text: str | bytes) -> None:
