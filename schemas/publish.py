@@ -31,7 +31,7 @@ from schemas.refusals import REASONS
 FOLDER = Path(__file__).parent / "published"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: For editors; made by `agents.reference`, which may ask the compiler.
-EDITORS = frozenset({"flow-file.json", "timeline-file.json"})
+EDITORS = frozenset({"flow-file.json", "policy-file.json", "timeline-file.json"})
 CUSTOM_TYPE = r"^custom\..+$"
 
 

@@ -27,15 +27,21 @@ _WORD = {"type": "string", "pattern": f"^{TRIGGER.replace('.', chr(92) + '.')}.+
 _WHERE = "where"  # of which event is not known
 
 
+def policy_file(grammar: Grammar) -> dict[str, Any]:
+    """The schema of a policy file."""
+    head = _head("policy-file", "What holds for all flows of a folder: quiet hours, caps, storefronts, sources.")
+    return {**head, **_Maker(grammar).of(grammar.file)}
+
+
+def _head(name: str, description: str) -> dict[str, Any]:
+    title = f"Cartwheel {name.replace('-', ' ')}"
+    return {"$schema": DIALECT, "$id": f"urn:cartwheel:schema:{name}:1", "title": title, "description": description}
+
+
 def flow_file(grammar: Grammar) -> dict[str, Any]:
     """The schema of a flow file."""
     made = _Maker(grammar)
-    head = {
-        "$schema": DIALECT,
-        "$id": "urn:cartwheel:schema:flow-file:1",
-        "title": "Cartwheel flow file",
-        "description": "Whom a flow admits, what makes its message pointless, and which steps lead to the message.",
-    }
+    head = _head("flow-file", "Whom a flow admits, what makes its message pointless, and which steps lead to it.")
     parts = {**made.parts(), **made.conditions(), **comparisons(), **_by_event()}
     return {**head, **made.of(grammar.file), "$defs": {name.replace(" ", "_"): part for name, part in parts.items()}}
 

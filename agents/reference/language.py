@@ -40,14 +40,14 @@ _PARTS = {
 }
 
 
-def page(grammar: Grammar) -> str:
+def page(grammar: Grammar, policy: Grammar) -> str:
     """The whole page."""
-    sections = [_HEAD, *_keys(grammar), *_operators(), *_events()]
+    sections = [_HEAD, "## Keys\n", *_keys(grammar), "## Keys of a policy file\n", *_keys(policy)]
+    sections += [*_operators(), *_events()]
     return "\n".join(sections).rstrip("\n") + "\n"
 
 
 def _keys(grammar: Grammar) -> Iterator[str]:
-    yield "## Keys\n"
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for keys, slot in grammar.mappings():
         needed = rows.setdefault((keys.what, keys.required), [])

@@ -27,7 +27,7 @@ from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds.send import cap_limits
 from streams.flowfile.strict_yaml import parse
-from streams.flowfile.windows import day, window
+from streams.flowfile.windows import day, window_of
 
 _CONSENT: tuple[Literal["unless_withdrawn", "required"], ...] = ("unless_withdrawn", "required")
 _CLASSES: tuple[Literal["marketing"], ...] = ("marketing",)
@@ -48,23 +48,26 @@ def check_policy(text: str | bytes, *, name: str) -> CheckedPolicy:
     reader = Reader(name)
     policy: Policy | None = None
     try:
-        policy = _policy(reader, parse(text, reader.findings))
+        policy = read(reader, parse(text, reader.findings))
     except Unreadable:
         policy = None
     findings = tuple(reader.findings.in_order())
     return CheckedPolicy(None if any(one.severity == "error" for one in findings) else policy, findings)
 
 
-def _policy(reader: Reader, root: Node) -> Policy:
+def read(reader: Reader, root: Node) -> Policy:
+    """What a reader makes of a policy file; worth nothing if it noted an error."""
     found = reader.fields(root, "a policy file", required=("policy",), optional=_OPTIONAL)
     policy = Policy(
         name=reader.name(found.get("policy"), "`policy`"),
         consent=reader.choice(found.get("consent"), "`consent`", _CONSENT),
         quiet_hours=tuple(_quiet(reader, one) for one in reader.items(found.get("quiet_hours"), "`quiet_hours`")),
         caps=tuple(_cap(reader, one) for one in reader.items(found.get("caps"), "`caps`")),
-        facts={name: reader.choice(kind, f"`{cut(name)}`", _KINDS) for name, kind in _named(reader, found, "facts")},
+        facts={name: reader.choice(kind, f"`{cut(name)}`", _KINDS) for name, kind in _facts(reader, found)},
         storefronts={name: _storefront(reader, one) for name, one in _named(reader, found, "storefronts")},
-        sources={name: _source(reader, one) for name, one in _named(reader, found, "sources")},
+        sources={
+            reader.source(name, "a source"): _source(reader, one) for name, one in _entries(reader, found, "sources")
+        },
         holidays=tuple(sorted(day(reader, one) for one in reader.items(found.get("holidays"), "`holidays`"))),
     )
     return msgspec.structs.replace(policy, version=version_of(policy))
@@ -77,23 +80,37 @@ def version_of(policy: Policy) -> str:
 
 def _named(reader: Reader, found: dict[str, Node], key: str) -> list[tuple[str, Node]]:
     """The entries of a mapping by name. A whole number needs no quotes: it is the text as written."""
+    entries = _entries(reader, found, key)
+    for name, _ in entries:
+        if not (name.kind == "number" and name.text.isdigit()):
+            reader.text(name, f"a name in `{key}`")
+    return [(name.text, one) for name, one in entries]
+
+
+def _facts(reader: Reader, found: dict[str, Node]) -> list[tuple[str, Node]]:
+    """Facts are written `fact.name` elsewhere, so their names are identifiers."""
+    entries = _entries(reader, found, "facts")
+    for name, _ in entries:
+        if not name.text.isidentifier():
+            reader.note("bad_name", name, f"a fact must be called by letters, digits and `_`, not {shown(name)}")
+    return [(name.text, one) for name, one in entries]
+
+
+def _entries(reader: Reader, found: dict[str, Node], key: str) -> list[tuple[Scalar, Node]]:
     node = found.get(key)
     if node is None:
         return []
     if not isinstance(node, Mapping) or not node.entries:
         reader.note("wrong_shape", node, f"`{key}` must be a mapping of names, not {shown(node)}")
         return []
-    for name, _ in node.entries.values():
-        if not (name.kind == "number" and name.text.isdigit()):
-            reader.text(name, f"a name in `{key}`")
-    return [(name, one) for name, (_, one) in node.entries.items()]
+    reader.asks(node, "names")
+    return list(node.entries.values())
 
 
 def _quiet(reader: Reader, node: Node) -> QuietHours:
     found = reader.fields(node, "quiet hours", required=("channels", "local"), optional=("on", "except"))
     channels = [reader.choice(one, "a channel", CHANNELS) for one in reader.items(found.get("channels"), "`channels`")]
-    hours = _without(node, "channels")
-    return QuietHours(channels=tuple(channels), window=window(reader, hours, "quiet hours"))
+    return QuietHours(channels=tuple(channels), window=window_of(reader, found))
 
 
 def _cap(reader: Reader, node: Node) -> CapRule:
@@ -122,7 +139,7 @@ def _storefront(reader: Reader, node: Node) -> Storefront:
 
 
 def _source(reader: Reader, node: Node) -> Lag:
-    found = reader.fields(node, "a source", required=("lag",), optional=("margin",))
+    found = reader.fields(node, "a late source", required=("lag",), optional=("margin",))
     return Lag(
         lag_ms=reader.duration(found.get("lag"), "`lag`", least_ms=0),
         margin_ms=reader.duration(found.get("margin"), "`margin`", least_ms=0),
@@ -133,10 +150,3 @@ def _text(reader: Reader, node: Node | None, what: str) -> str | None:
     if isinstance(node, Scalar) and node.kind == "number" and node.text.isdigit():
         return node.text
     return reader.text(node, what)
-
-
-def _without(node: Node, key: str) -> Node:
-    """The same mapping without one key."""
-    if not isinstance(node, Mapping):
-        return node
-    return Mapping(node.line, node.column, {name: one for name, one in node.entries.items() if name != key})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from schemas.policy import HOLIDAYS
@@ -14,7 +15,13 @@ from streams.flowfile.reader import Reader
 
 def window(reader: Reader, node: Node | None, what: str, *, holidays: bool = False) -> Window:
     """Hours of a day, and on which days it starts. With `holidays`, `except` may have this word for the policy's."""
-    found = reader.fields(node, what, required=("local",), optional=("on", "except"))
+    return window_of(
+        reader, reader.fields(node, what, required=("local",), optional=("on", "except")), holidays=holidays
+    )
+
+
+def window_of(reader: Reader, found: Mapping[str, Node], *, holidays: bool = False) -> Window:
+    """The keys `local`, `on` and `except` of a mapping that has been read."""
     text = reader.text(found.get("local"), "`local`")
     hours = None if text is None else parse_window(text)
     if text is not None and hours is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from schemas.catalog import BY_SHORT
 from streams.flowfile.findings import Findings
@@ -20,10 +20,10 @@ DEPTH_MAX = 40
 
 
 class Input(NamedTuple):
-    """One input, and what it is: a flow file, or a timeline file."""
+    """One input, and what it is meant to be."""
 
     text: str | bytes
-    timeline: bool = False
+    kind: Literal["flow", "timeline", "policy"] = "flow"
 
 
 #: A document to damage: a scalar as written, a list, or a tuple of pairs for a mapping, so that keys may repeat.
@@ -35,6 +35,7 @@ class Corpus(NamedTuple):
 
     flows: list[Tree]
     timelines: list[Tree]
+    policies: list[Tree]
     words: list[str]
 
 
@@ -43,9 +44,12 @@ def corpus() -> Corpus:
     """Read once."""
     paths = [path for folder in _FOLDERS for path in sorted((ROOT / folder).glob("*.yaml"))]
     trees = {path.name: _tree(parse(path.read_text(encoding="utf-8"), Findings(path.name))) for path in paths}
-    flows = [tree for name, tree in trees.items() if not name.endswith(".test.yaml")]
+    policies = [tree for name, tree in trees.items() if name == "policy.yaml"]
+    flows = [tree for name, tree in trees.items() if not name.endswith(".test.yaml") and name != "policy.yaml"]
     timelines = [tree for name, tree in trees.items() if name.endswith(".test.yaml")]
-    return Corpus(flows, timelines, sorted({word for tree in trees.values() for word in _keys(tree)} | set(BY_SHORT)))
+    return Corpus(
+        flows, timelines, policies, sorted({word for tree in trees.values() for word in _keys(tree)} | set(BY_SHORT))
+    )
 
 
 def _tree(node: Node) -> Tree:
@@ -82,14 +86,15 @@ def make(seed: str) -> Input:
     kind = dice.random()
     if kind < 0.02:
         return Input(dice.randbytes(dice.randrange(200)))
-    timeline = kind > 0.9
-    tree: Tree = dice.choice(corpus().timelines if timeline else corpus().flows)
+    what: Literal["flow", "timeline", "policy"] = "timeline" if kind > 0.9 else "policy" if kind > 0.82 else "flow"
+    every = {"flow": corpus().flows, "timeline": corpus().timelines, "policy": corpus().policies}
+    tree: Tree = dice.choice(every[what])
     for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 5))):
         tree = _somewhere(tree, dice, dice.choice(CHANGES))
     text = written(tree, flow=dice.random() < 0.3)
     if kind < 0.15:
         text = _scratched(text, dice)
-    return Input(text.encode(errors="replace") if dice.random() < 0.1 else text, timeline)
+    return Input(text.encode(errors="replace") if dice.random() < 0.1 else text, what)
 
 
 def written(tree: Tree, *, flow: bool = False) -> str:

@@ -21,7 +21,7 @@ from schemas.flow import Flow
 from schemas.instants import from_wire, to_wire
 from schemas.steps import Settle
 from streams import timeline
-from streams.flowfile import FlowFileError, check, load, load_timelines
+from streams.flowfile import FlowFileError, check, check_policy, load, load_timelines
 from streams.flowfile.findings import Finding
 from streams.predicates.plugin import UnknownPlugin
 from streams.rehearsal import Rehearsal
@@ -64,7 +64,12 @@ def hold(made: Input, *, bounded: bool = True) -> bool:
 
 
 def _answer(made: Input) -> Flow | list[timeline.Timeline] | None:
-    if made.timeline:
+    if made.kind == "policy":
+        policy, said = check_policy(made.text, name="policy.yaml")
+        assert (policy is None) == any(finding.severity == "error" for finding in said)
+        _are_inside(said, made.text)
+        return None
+    if made.kind == "timeline":
         try:
             return list(load_timelines(made.text, name="f.test.yaml", flow=host()))
         except FlowFileError as refused:

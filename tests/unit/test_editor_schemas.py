@@ -11,7 +11,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
 from agents.reference import finding_pages
-from agents.reference.files import ROOT, heard
+from agents.reference.files import ROOT, heard, heard_policy
 from agents.reference.grammar import EXAMPLES, Grammar
 from agents.reference.lines import LINES
 from streams.flowfile import check
@@ -73,6 +73,7 @@ def schema(name: str) -> Draft202012Validator:
 
 FLOW_FILE = schema("flow-file")
 TIMELINE_FILE = schema("timeline-file")
+POLICY_FILE = schema("policy-file")
 
 
 def document(text: str) -> Any:
@@ -167,7 +168,28 @@ def test_a_timeline_of_the_wrong_shape_is_not(right: str, wrong: str) -> None:
     assert not TIMELINE_FILE.is_valid(document(text.replace(right, wrong)))
 
 
-@pytest.mark.parametrize("name", ["flow-file", "timeline-file"])
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("policy: every_rule\n", ""),
+        ("consent: required", "consent: maybe"),
+        ("channels: [sms, email]", "channels: sms"),
+        ("max: 2", 'max: "2"'),
+        ("per: 24h", "per: day"),
+        ("loyalty_points: number", "loyalty_points: integer"),
+        ("lag: 2h, ", ""),
+        ('holidays: ["2026-12-25"]', "holidays: christmas"),
+        ("sources:", "source:"),
+    ],
+)
+def test_a_policy_of_the_wrong_shape_is_not(right: str, wrong: str) -> None:
+    text = (ROOT / EXAMPLES / "policy.yaml").read_text()
+    assert [error.message for error in POLICY_FILE.iter_errors(document(text))] == []
+    assert right in text
+    assert not POLICY_FILE.is_valid(document(text.replace(right, wrong)))
+
+
+@pytest.mark.parametrize("name", ["flow-file", "policy-file", "timeline-file"])
 def test_each_is_a_described_schema_of_2020_12(name: str) -> None:
     made = json.loads((ROOT / "schemas" / "published" / f"{name}.json").read_text())
     meta.validate(made)
@@ -190,6 +212,7 @@ class TestTheGrammar:
 
     def test_the_examples_use_every_key(self) -> None:
         assert heard().unused() == []
+        assert heard_policy().unused() == []
 
     def test_a_key_without_an_example_is_named(self) -> None:
         assert "`send`: priority" in Grammar([ABANDONED_CHECKOUT]).unused()
@@ -199,9 +222,8 @@ class TestTheGrammar:
             Grammar([ABANDONED_CHECKOUT.replace("order_placed", "order_plced")])
 
     def test_every_key_has_its_line_and_no_line_is_left_over(self) -> None:
-        assert {(what, key) for what, key, _ in heard().all_keys()} == {
-            (what, key) for what, lines in LINES.items() for key in lines
-        }
+        known = {(what, key) for grammar in (heard(), heard_policy()) for what, key, _ in grammar.all_keys()}
+        assert known == {(what, key) for what, lines in LINES.items() for key in lines}
 
 
 def test_a_page_cannot_be_shown_as_code_without_its_language() -> None:

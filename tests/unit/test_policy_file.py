@@ -79,6 +79,8 @@ def test_everything_that_it_may_say() -> None:
         ("policy: shop\ncaps: [{ max: 1, per: 7d, when_capped: defer }]", ["2:8 missing_key"]),
         ("policy: shop\ncaps: [{ max: 1, per: 7d, expires: 1h }]", ["2:36 bad_choice"]),
         ("policy: shop\nfacts: { points: int }", ["2:18 bad_choice"]),
+        ("policy: shop\nfacts: { loyalty points: number }", ["2:10 bad_name"]),
+        ("policy: shop\nsources: { my shop: { lag: 5m } }", ["2:12 bad_name"]),
         ("policy: shop\nfacts: [points]", ["2:8 wrong_shape"]),
         ("policy: shop\nstorefronts: { 2: { timezone: Berlin } }", ["2:31 bad_choice"]),
         ("policy: shop\nstorefronts: { 2: Shop }", ["2:19 wrong_shape"]),
