@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from agents.flow_files import check_flows, timelines_of
 from streams.flowfile import Finding
+from streams.flowfile.findings import Code
 from streams.flowfile.meanings import MEANINGS, PAGES, Meaning, page_of
 
 INDEX = f"{PAGES}/README.md"
@@ -75,9 +76,9 @@ def _save(section: str, folder: Path) -> None:
         path.write_text("".join([*lines, last * times]), encoding="latin-1" if "latin-1" in options else "utf-8")
 
 
-def made(code: str, text: str) -> str:
+def made(code: Code, text: str) -> str:
     """The page with what the compiler says of it today."""
-    meaning = MEANINGS[code]  # type: ignore[index]  # whoever asks has the code from that very table
+    meaning = MEANINGS[code]
     page = read(text)
     head = f"# `{code}`\n\n{_head(meaning)}\n\n"
     if page.wrong is None:

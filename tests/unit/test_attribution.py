@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import permutations
@@ -36,12 +36,12 @@ def refund(order_id: str, refund_id: str, at: int, amount: str, currency: str = 
 
 def earned(changes: Sequence[Change]) -> dict[str, Decimal]:
     """The sum of all credits by flow, reckoned after each change."""
-    dossier, sums = Dossier(), Counter[str]()
+    dossier, sums = Dossier(), defaultdict[str, Decimal](Decimal)
     for change in changes:
         change(dossier)
         for credit in reckon(dossier):
-            sums[credit.click.flow] += Decimal(credit.amount)  # type: ignore[assignment]
-    return {flow: Decimal(amount) for flow, amount in sums.items() if amount}
+            sums[credit.click.flow] += Decimal(credit.amount)
+    return {flow: amount for flow, amount in sums.items() if amount}
 
 
 def test_S0_21_revenue_per_flow() -> None:  # noqa: N802 - the row's own name

@@ -14,7 +14,7 @@ from schemas.conditions import EventMatch
 from schemas.decision import Decision
 from schemas.flow import Flow
 from schemas.span import Span
-from schemas.steps import Arm, Branch, Split, Stop, WaitEvent
+from schemas.steps import Arm, Branch, Probe, Split, Stop, WaitEvent
 from streams import coverage, timeline
 from streams.coverage import Way
 from streams.flowfile import load, load_timelines, locate
@@ -129,7 +129,9 @@ def test_every_way_of_a_split_and_of_a_wait_for_events_is_named() -> None:
     ]
     probed = coverage.with_probes(flow).steps
     assert [step.label.partition("\x1f")[0] for step in probed] == ["halves"] * 4 + ["answer"] * 3 + ["over"] * 2
-    assert probed[3].next == 7  # type: ignore[union-attr]  # of arm b: the probe of the stop
+    of_arm_b = probed[3]
+    assert isinstance(of_arm_b, Probe)
+    assert of_arm_b.next == 7, "the probe of the stop"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from agents.reference.files import ROOT, outdated
 from streams.flowfile.findings import Code
 from streams.flowfile.meanings import MEANINGS, PAGES
 
-CODES: tuple[str, ...] = get_args(Code)
+CODES: tuple[Code, ...] = get_args(Code)
 
 
 def text_of(code: str) -> str:
@@ -41,8 +41,8 @@ def test_the_wrong_example_shows_it_where_the_page_says_and_the_right_one_is_rig
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_the_page_begins_with_what_the_table_says(code: str) -> None:
-    meaning = MEANINGS[code]  # type: ignore[index]
+def test_the_page_begins_with_what_the_table_says(code: Code) -> None:
+    meaning = MEANINGS[code]
     title, _, head, *_ = text_of(code).splitlines()
     assert title == f"# `{code}`"
     assert head == f"{'An error' if meaning.severity == 'error' else 'A warning'}. {meaning.says} {meaning.next_step}"

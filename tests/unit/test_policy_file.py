@@ -13,6 +13,7 @@ from agents.errors import InputRefused
 from agents.flow_files import check_policy_of, load_flows, load_policy
 from schemas.connectors import Lag
 from schemas.policy import NO_POLICY, CapRule, Policy, QuietHours, Storefront
+from schemas.steps import Cap, Send, Value
 from schemas.window import Window
 from streams.flowfile import check_policy, load
 from streams.flowfile.policy import version_of
@@ -141,14 +142,14 @@ steps:
 """
     compiled = load(text, name="f.yaml")
     step = compiled.steps[0]
-    assert compiled.storefront is not None
-    assert (compiled.storefront.origin, compiled.storefront.of) == ("trigger", "channel_id")
-    assert step.storefront.of == "2"  # type: ignore[union-attr]
-    assert step.window == Window(8 * HOUR, 21 * HOUR, (0, 1, 2, 3, 4), ("2026-12-31", "holidays"))  # type: ignore[union-attr]
-    assert step.cap.expires_ms == 12 * HOUR  # type: ignore[union-attr]
-    assert step.fresh == (("coupons", 24 * HOUR),)  # type: ignore[union-attr]
-    assert (step.when_late, step.valid_ms) == ("send", 5 * MINUTE)  # type: ignore[union-attr]
-    found = {name: (one.origin, one.of) for name, one in step.variables.items()}  # type: ignore[union-attr]
+    assert isinstance(step, Send)
+    assert compiled.storefront == Value("trigger", "channel_id")
+    assert step.storefront == Value("literal", "2")
+    assert step.window == Window(8 * HOUR, 21 * HOUR, (0, 1, 2, 3, 4), ("2026-12-31", "holidays"))
+    assert step.cap == Cap(group="reminders", max=2, per_ms=7 * 24 * HOUR, when_capped="defer", expires_ms=12 * HOUR)
+    assert step.fresh == (("coupons", 24 * HOUR),)
+    assert (step.when_late, step.valid_ms) == ("send", 5 * MINUTE)
+    found = {name: (one.origin, one.of) for name, one in step.variables.items()}
     assert found == {
         "code": ("trigger", "coupon"), "name": ("fact", "first_name"), "percent": ("literal", 10),
         "big": ("literal", True), "word": ("literal", "hello"),

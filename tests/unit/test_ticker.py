@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import NoReturn
 
 from agents.worker.marks import Marks
 from agents.worker.owned_partition import OwnedPartition
@@ -21,11 +22,11 @@ def looks(*, marks_at: Iterable[float], until: float) -> list[float]:
         found.append(round(loop.time() - BEGINS_SECONDS, 6))
         return ()
 
-    def never(*_: object) -> object:
+    def never(*_: object) -> NoReturn:
         raise AssertionError("there is nothing to append, and nothing to fail")
 
     ticker = Ticker(
-        owned=owned, marks=Marks(raw_partitions=1), moved=moved, append=never, lag=never, clock_ms=lambda: 0,  # type: ignore[arg-type]
+        owned=owned, marks=Marks(raw_partitions=1), moved=moved, append=never, lag=never, clock_ms=lambda: 0,
         reached=lambda _: None, fail=never,
     )  # fmt: skip
 
