@@ -97,4 +97,6 @@ def _write(program: Program, profile: Profile, credit: attribution.Credit, *, no
         "clicked_at": to_wire(click.occurred_at),
         "command_id": click.command_id,
     }
-    out.note(flow, profile, None, Note(outcome="credited", reason="clicked", step=click.step, values=values), now=now)
+    order = f"/{credit.purchase.order_id}"
+    note = Note(outcome="credited", reason="clicked", step=click.step, values=values, apart=order)
+    out.note(flow, profile, None, note, now=now)

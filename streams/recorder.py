@@ -108,8 +108,8 @@ class Recorder:
         visit = note.visit or (enrollment.visit if enrollment else 0)
         key = profile_key(tenant=profile.tenant, profile_id=profile.profile_id)
         decision_id = ids.decision_id(
-            subject=subject, flow=flow.name, step=f"{note.step}/{visit}", outcome=note.outcome, reason=note.reason,
-            cause=f"{self._partition}/{self.offset}",
+            subject=subject, flow=flow.name, step=f"{note.step}/{visit}{note.apart}", outcome=note.outcome,
+            reason=note.reason, cause=f"{self._partition}/{self.offset}",
         )  # fmt: skip
         shadow = flow.status == "shadow"
         message = note.message if note.order is None else None if shadow else note.order.message

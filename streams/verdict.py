@@ -41,6 +41,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     order: Order | None = None  # with outcome "sent"
     message: Message | None = None  # with outcome "recalled" or "regretted"
     visit: int = 0  # with outcome "sent": the visit that it belongs to
+    apart: str = ""  # what tells it from others of the same kind by the same record
 
 
 class Offer(msgspec.Struct, frozen=True, gc=False):

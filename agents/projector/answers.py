@@ -121,6 +121,7 @@ def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
     """The newest attempt, a refusal or an enrollment, judged by its own decisions; `decisions` are those of `about`."""
     if decisions is None:
         return WhyNot("unknown_person", None, 0, None, [])
+    decisions = [one for one in decisions if one.outcome != "credited"]  # what came of a message is no attempt
     if not decisions:
         return WhyNot("never_triggered", None, 0, None, [])
     newest = decisions[-1]

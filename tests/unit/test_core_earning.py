@@ -64,6 +64,14 @@ def test_a_click_that_nobody_remembers_says_itself_whose_it_was() -> None:
     assert earned(stage) == {"reminder USD": Decimal("80.00")}
 
 
+def test_a_late_click_that_two_orders_are_credited_to_makes_two_decisions() -> None:
+    stage = reminded().event(order("10:30", order_id="O1", total="80.00"), "12:00")
+    clicked(stage.event(order("10:40", order_id="O2", total="20.00"), "12:00"), "10:00")
+    found = [one for one in stage.decisions if one.outcome == "credited"]
+    assert [one.values["order_id"] for one in found] == ["O1", "O2"]
+    assert len({one.decision_id for one in found}) == 2
+
+
 def test_orders_of_people_without_messages_are_not_looked_at() -> None:
     stage = Stage(REMINDER).event(order("10:30", order_id="O1", total="80.00"))
     assert stage.profile().dossier is None

@@ -68,6 +68,7 @@ def test_the_cause_is_an_event_or_a_moment() -> None:
         ([ENTERED, HELD, SENT, DONE], "sent", 20, 1),
         ([ENTERED, decision("skipped", "no_address", minute=15, step="remind"), DONE], "skipped", 15, 1),
         ([ENTERED, decision("ended", "bought", minute=9)], "ended", 9, 1),
+        ([ENTERED, SENT, DONE, decision("credited", "clicked", minute=30, run=None)], "sent", 20, 1),
         # The newest attempt answers: what was sent before it does not.
         ([ENTERED, SENT, DONE, decision("refused", "reentry_min_gap", minute=30, run=None)], "refused", 30, 1),
         ([ENTERED, SENT, DONE, decision("entered", "triggered", minute=31, run=OTHER_RUN)], "waiting", 31, 2),
