@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,8 @@ from benchmarks.workloads.running import Worker, total
 from benchmarks.workloads.seeding import FLOW, HOUR_MS, Seeded, due_of, due_word, evenly, seed
 from schemas import codec
 from schemas.command import Command
-from schemas.instants import to_wire
+from schemas.control import TICK_KEY, Tick
+from schemas.instants import from_wire, to_wire
 from schemas.topics import DEFAULT_PARTITIONS
 
 FLOWS = Path(__file__).parent / "flows" / "timers"
@@ -129,7 +132,9 @@ async def run(on: Ground, plan: Plan) -> Reading:
         ready_at, ended_at, sampler, memory_mib = await _phases(stage, plan, again, steady_at=steady_at)
         gc.unfreeze()
         fired = await _fired(stage)
-    check(fired, everybody, again, ended_at=ended_at)
+        late = missing(fired, everybody, again, ended_at=ended_at)
+        too_late = await _overtaken(stage, late) if late else set()
+    check(fired, everybody, again, ended_at=ended_at, too_late=too_late)
     steady = [at - due for (_, due), at in fired.items() if max(steady_at, ready_at) <= due < burst_at - BETWEEN_MS]
     crowd = {person(one.number).key for one in everybody[plan.pending :]}
     burst = [(at, due) for (key, due), at in fired.items() if key in crowd]
@@ -151,6 +156,7 @@ async def run(on: Ground, plan: Plan) -> Reading:
             "burst per core second": plan.burst / cpu,
             "burst per second": plan.burst / (drained_at - burst_at) * 1000,
             "memory MiB": memory_mib,
+            "armed anew before a tick reached them": len(too_late),
         },
         latencies=latencies,
     )
@@ -208,8 +214,74 @@ async def _fired(stage: Stage) -> Fired:
     return fired
 
 
-def check(fired: Fired, everybody: list[Seeded], again: list[Rearming], *, ended_at: int) -> None:
-    """Every timer that counted fired once and not before its moment, and no other one did."""
+async def _overtaken(stage: Stage, late: set[tuple[bytes, int]]) -> set[tuple[bytes, int]]:
+    """Those of them that were armed anew before the first tick that reached them: the log itself says so."""
+    keys = {key for key, _ in late}
+    anew: dict[bytes, tuple[int, int]] = {}  # person -> partition and offset
+    ticks: dict[int, list[tuple[int, int, str | None]]] = {}  # partition -> offset, and the bound
+    async for record in read_to_end(stage.kafka, stage.topics.profile_log):
+        if record.key == TICK_KEY:
+            tick = codec.decode(record.value, Tick)
+            bound = (record.offset, from_wire(tick.through), tick.through_key)
+            ticks.setdefault(record.partition, []).append(bound)
+        elif record.key in keys and b'"id":"again-' in record.value:
+            anew.setdefault(record.key, (record.partition, record.offset))
+    return overtaken(late, anew, ticks)
+
+
+def overtaken(
+    late: Set[tuple[bytes, int]],
+    anew: Mapping[bytes, tuple[int, int]],
+    ticks: Mapping[int, Sequence[tuple[int, int, str | None]]],
+) -> set[tuple[bytes, int]]:
+    """Who of `late` was armed anew (partition, offset) before the first tick (offset, bound) that reached them."""
+    return {
+        (key, due_at)
+        for key, due_at in late
+        if key in anew and anew[key][1] < _first_reaching(ticks.get(anew[key][0], ()), key, due_at)
+    }
+
+
+def _first_reaching(ticks: Sequence[tuple[int, int, str | None]], key: bytes, due_at: int) -> float:
+    """The offset of the first tick whose bound reaches a timer."""
+    reaching = (
+        offset
+        for offset, through_at, through_key in sorted(ticks)
+        if through_at > due_at or (through_at == due_at and (through_key is None or key.decode() <= through_key))
+    )
+    return next(reaching, math.inf)
+
+
+def missing(fired: Fired, everybody: list[Seeded], again: list[Rearming], *, ended_at: int) -> set[tuple[bytes, int]]:
+    """The timers that have not fired, though their moment was well before they were armed anew."""
+    must, _ = _wanted(everybody, again, ended_at=ended_at)
+    return must - fired.keys()
+
+
+def check(
+    fired: Fired,
+    everybody: list[Seeded],
+    again: list[Rearming],
+    *,
+    ended_at: int,
+    too_late: Set[tuple[bytes, int]] = frozenset(),
+) -> None:
+    """Every timer that counted fired once and not before its moment, and no other one did.
+
+    `too_late` were armed anew before a tick reached them: then they may not fire any more.
+    """
+    must, may = _wanted(everybody, again, ended_at=ended_at)
+    must -= too_late
+    early = [one for one, at in fired.items() if at < one[1]]
+    for what, some in (("early", early), ("missing", must - fired.keys()), ("not wanted", fired.keys() - must - may)):
+        if some:
+            raise Wrong(f"{len(some)} timers were {what}, such as {next(iter(some))}")
+
+
+def _wanted(
+    everybody: list[Seeded], again: list[Rearming], *, ended_at: int
+) -> tuple[set[tuple[bytes, int]], set[tuple[bytes, int]]]:
+    """The timers that must fire, and those that may, because they were armed anew about then."""
     replaced_at = {one.number: one.happened_at for one in again}
     must: set[tuple[bytes, int]] = set()
     may: set[tuple[bytes, int]] = set()
@@ -218,7 +290,4 @@ def check(fired: Fired, everybody: list[Seeded], again: list[Rearming], *, ended
         if due_at < until + EDGE_MS:
             (must if due_at < until - EDGE_MS else may).add((person(number).key, due_at))
     must.update((one.key, one.due_at) for one in again)
-    early = [one for one, at in fired.items() if at < one[1]]
-    for what, some in (("early", early), ("missing", must - fired.keys()), ("not wanted", fired.keys() - must - may)):
-        if some:
-            raise Wrong(f"{len(some)} timers were {what}, such as {next(iter(some))}")
+    return must, may

@@ -85,6 +85,36 @@ class TestTimersAreJudged:
         with pytest.raises(Wrong, match="not wanted"):
             self.judge({(self.KEYS[0], again.due_at): again.due_at + 1, (self.KEYS[0], NOW): NOW}, again)
 
+    def test_who_was_armed_anew_before_a_tick_reached_them_must_not_come_any_more(self) -> None:
+        again = timers.Rearming(1, 10_000, happened_at=NOW + 5_000)
+        came = {(self.KEYS[0], again.due_at): again.due_at + 1}
+        with pytest.raises(Wrong, match="missing"):
+            self.judge(came, again)
+        late = timers.missing(came, list(self.PEOPLE), [again], ended_at=NOW + 30_000)
+        assert late == {(self.KEYS[0], NOW)}
+        timers.check(came, list(self.PEOPLE), [again], ended_at=NOW + 30_000, too_late=late)
+        with pytest.raises(Wrong, match="not wanted"):
+            timers.check(
+                came | {(self.KEYS[0], NOW): NOW}, list(self.PEOPLE), [again], ended_at=NOW + 30_000, too_late=late
+            )
+
+    @pytest.mark.parametrize(
+        ("tick", "is_overtaken"),
+        [
+            ((6, NOW, None), True),
+            ((4, NOW, None), False),
+            ((4, NOW - 1, None), True),
+            ((4, NOW, "a"), True),
+            ((4, NOW, "~"), False),
+            ((4, NOW + 1, "a"), False),
+        ],
+    )
+    def test_the_log_says_who_was_overtaken(self, tick: tuple[int, int, str | None], *, is_overtaken: bool) -> None:
+        late = {(self.KEYS[0], NOW)}
+        found = timers.overtaken(late, {self.KEYS[0]: (3, 5)}, {3: [tick], 2: [(1, NOW + 9, None)]})
+        assert (found == late) is is_overtaken
+        assert timers.overtaken(late, {}, {3: [tick]}) == set(), "nobody armed it anew"
+
     def test_the_event_that_arms_anew_asks_for_its_moment(self) -> None:
         again = timers.Rearming(1, 10_000)
         event = codec.decode_event(again.at(NOW))
