@@ -139,14 +139,19 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         """The earliest moment at which a live enrollment, or a flow that begins by the clock, has something to do."""
         if self.is_frozen():
             return NEVER
-        again = (message.again_at for message in self.again())
-        appointments = () if self.dossier is None else self.dossier.appointments.values()
-        moments = (*(one.wakeup_at for one in self.enrollments), *again, *(one.at for one in appointments))
+        moments = [one.wakeup_at for one in self.enrollments]
+        if self.dossier is not None:
+            moments += [one.again_at for one in self.again()]
+            moments += [one.at for one in self.dossier.appointments.values()]
         return min(moments, default=NEVER)
 
     def again(self) -> list[Message]:
         """The messages that have expired and are to be judged again."""
         return [one for one in self.dossier.messages if one.again_at] if self.dossier is not None else []
+
+    def waits(self) -> bool:
+        """Whether anything of this person may have to be woken."""
+        return bool(self.enrollments or (self.dossier is not None and (self.dossier.appointments or self.again())))
 
     def is_held(self) -> bool:
         """Whether something of this person may be waiting at a settle gate."""

@@ -247,11 +247,11 @@ def take_effect(
 
 def _remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, *, now: int, out: Recorder) -> None:
     """For re-entry: when it began, or with `count_only_if_sent` that it sent; and when it ended."""
-    sent = [note for note in verdict.notes if note.outcome == "sent"]
+    outcomes = [note.outcome for note in verdict.notes]
     if flow.reentry.count_only_if_sent:
-        counts = bool(sent) and about.sent == len(sent)  # its first message
+        counts = "sent" in outcomes and about.sent == outcomes.count("sent")  # its first message
     else:
-        counts = any(note.outcome == "entered" for note in verdict.notes)
+        counts = "entered" in outcomes
     if counts:
         past = _past(flow, profile, about, out)
         past.started_at = max(past.started_at, about.anchor_at)

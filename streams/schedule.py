@@ -41,8 +41,8 @@ class Schedule:
 
     def index(self, key: bytes, profile: Profile, *, now: int) -> None:
         """Bring timers and holds in line with a profile."""
-        if (not profile.enrollments and profile.dossier is None) or profile.is_frozen():
-            self.timers.drop(key)
+        if not profile.waits() or profile.is_frozen():
+            self.drop(key)
             return
         holds, wakeup_at = waking.holds_of(self._program, profile), waking.wakeup_of(self._program, profile)
         if holds or key in self.timers.holds:
@@ -54,6 +54,11 @@ class Schedule:
 
         if self._program.held:
             self._keep(key, profile)
+
+    def drop(self, key: bytes) -> None:
+        """Say that a profile waits for nothing, or may not be woken."""
+        self.timers.drop(key)
+        self._kept.pop(key, None)
 
     def switch(self, program: Program) -> list[bytes]:
         """Go by another program from here on. Whoever waited in a flow that is not held any more is due when they were;
