@@ -75,7 +75,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trigger: EventMatch
     appointment: Appointment | None = None  # then the trigger is the event that the engine makes of it
     filter: Condition | None = None
-    key: str | None = None  # a word of the trigger; None: one enrollment per profile
+    key: str | tuple[str, ...] | None = None  # a word of the trigger, or several; None: one enrollment per profile
     retrigger: Retrigger = "ignore"
     reentry: Reentry = Reentry()
     max_trigger_age_ms: int

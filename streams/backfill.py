@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from schemas.flow import Flow
 from schemas.profile import NEVER, Profile
 from streams.arming import arm
-from streams.entry import judge_entry, judge_history, past_name
+from streams.entry import judge_entry, judge_history, key_of, past_name
 from streams.verdict import Trigger, Verdict
 
 
@@ -24,10 +24,10 @@ def admit(
     flow: Flow, profile: Profile, trigger: Trigger, *, anchor: Literal["occurred_at", "now"], now: int
 ) -> Verdict | None:
     """What the trigger means, be it as old as it is; None when it has been taken before, or they are in the flow."""
-    key = "" if flow.key is None else trigger.words.get(flow.key)
+    key = key_of(flow, trigger)
     if any(one.flow == flow.name and one.key == key for one in profile.enrollments):
         return None
-    past = profile.past.get(past_name(flow, key)) if isinstance(key, str) else None
+    past = None if key is None else profile.past.get(past_name(flow, key))
     if past is not None and past.started_at >= trigger.occurred_at:
         return None
     verdict = judge_entry(replace(flow, max_trigger_age_ms=NEVER), profile, trigger, now)

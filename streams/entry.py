@@ -36,11 +36,11 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     """
     if flow.addressed and not is_known(decode_identity(trigger.event.identity)):
         return _refused("anonymous", {})
-    key = "" if flow.key is None else trigger.words.get(flow.key)
-    if not isinstance(key, str):
-        return _refused("key_missing", {"key": f"trigger.{flow.key}"})
+    key = key_of(flow, trigger)
+    if key is None:
+        return _refused("key_missing", {"key": _key_as_written(flow)})
     if len(key) > KEY_LENGTH_MAX:
-        return _refused("key_too_long", {"key": f"trigger.{flow.key}", "length": len(key), "max": KEY_LENGTH_MAX})
+        return _refused("key_too_long", {"key": _key_as_written(flow), "length": len(key), "max": KEY_LENGTH_MAX})
     if (unfit := refusal_at_entry(flow, profile, trigger, key=key, now=now)) is not None:
         return Verdict(None, (unfit,))
     live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
@@ -55,6 +55,20 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
     if refusal is not None:
         return Verdict(None, (refusal,))
     return _enroll(flow, profile, trigger, key, now)
+
+
+def key_of(flow: Flow, trigger: Trigger) -> str | None:
+    """What an enrollment by this trigger is called within the flow, "" without a key; None when a word is missing."""
+    if flow.key is None:
+        return ""
+    words = (flow.key,) if isinstance(flow.key, str) else flow.key
+    parts = [found for word in words if isinstance(found := trigger.words.get(word), str)]
+    return "\x1f".join(parts) if len(parts) == len(words) else None
+
+
+def _key_as_written(flow: Flow) -> str:
+    words = (flow.key,) if isinstance(flow.key, str) else flow.key or ()
+    return ", ".join(f"trigger.{word}" for word in words)
 
 
 def past_name(flow: Flow, key: str) -> str:

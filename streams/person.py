@@ -15,7 +15,7 @@ from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, See
 from streams import acts, appointments, dedupe, effects, history, recall, weight, zone
 from streams.counting import count
 from streams.decide import decide
-from streams.entry import past_name
+from streams.entry import key_of, past_name
 from streams.gates.hours import REASONS as HOURS
 from streams.interest import Interest
 from streams.learning import learn, state
@@ -166,7 +166,7 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
     """
     if len(program.versions) == len(program.flows) or flow.retrigger in ("restart", "end_and_restart"):
         return flow
-    key = "" if flow.key is None else trigger.words.get(flow.key)
+    key = key_of(flow, trigger)
     live = next((one for one in profile.enrollments if one.flow == flow.name and one.key == key), None)
     return flow if live is None else program.flow_of(live) or flow
 

@@ -25,7 +25,7 @@ LINES: dict[str, dict[str, str]] = {
         "trigger": "what admits somebody",
         "where": "a condition on the words of the event, written bare",
         "filter": "a condition on the person, judged at entry and again before each message",
-        "key": "a text word of the trigger: one enrollment per value of it, else one per profile",
+        "key": "a text word of the trigger, or a list of them: one enrollment per value, else one per profile",
         "retrigger": "what becomes of a live enrollment when the trigger comes again with its key",
         "reentry": "whether somebody may enter again after the end",
         "max_trigger_age": "an event that reaches us later than this after it happened admits nobody",

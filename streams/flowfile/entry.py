@@ -14,7 +14,7 @@ from schemas.limits import REENTRY_COUNT_MAX, TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.comparisons import Scope, trigger_word
 from streams.flowfile.conditions import condition
 from streams.flowfile.events import matched, named_event
-from streams.flowfile.nodes import Mapping, Node
+from streams.flowfile.nodes import Listing, Mapping, Node
 from streams.flowfile.reader import TRIGGER, Reader
 from streams.flowfile.triggers import trigger
 from streams.flowfile.triggers.start import Start
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
     start: Start
     filter: Condition | None
-    key: str | None
+    key: str | tuple[str, ...] | None
     retrigger: Retrigger
     reentry: Reentry
     max_trigger_age_ms: int
@@ -64,7 +64,7 @@ def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] 
     return Entry(
         start=start,
         filter=condition(reader, found["filter"], "`filter`", scope) if "filter" in found else None,
-        key=trigger_word(reader, found["key"], "`key`", scope, kind="text") if "key" in found else None,
+        key=_key(reader, found.get("key"), scope),
         retrigger=retrigger,
         reentry=_reentry(reader, found.get("reentry"), has_key="key" in found),
         max_trigger_age_ms=reader.duration(
@@ -72,6 +72,15 @@ def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] 
         ),
         scope=scope,
     )
+
+
+def _key(reader: Reader, node: Node | None, scope: Scope) -> str | tuple[str, ...] | None:
+    """One word, or a list of them; a list of one is that word."""
+    if node is None:
+        return None
+    parts = reader.items(node, "`key`") if isinstance(node, Listing) else (node,)
+    words = tuple(trigger_word(reader, part, "`key`", scope, kind="text") for part in parts)
+    return words if len(words) > 1 else "".join(words)
 
 
 def exits(reader: Reader, node: Node | None, scope: Scope) -> tuple[ExitRule, ...]:

@@ -71,7 +71,7 @@ class Flow(NamedTuple):
     event: str
     sources: list[str]
     where: dict[str, Any]
-    key_word: str | None
+    key_words: list[str]
     retrigger: str
     reentry: Reentry
     max_trigger_age_ms: int
@@ -95,7 +95,7 @@ def load_flow(text: str) -> Flow:
         event=entry["trigger"]["event"],
         sources=_sources(entry["trigger"]),
         where=entry.get("where", {}),
-        key_word=_trigger_word(entry["key"]) if "key" in entry else None,
+        key_words=[_trigger_word(one) for one in _listed(entry.get("key", []))],
         retrigger=entry.get("retrigger", "ignore"),
         reentry=_reentry(entry.get("reentry", "always")),
         max_trigger_age_ms=milliseconds(entry.get("max_trigger_age", "24h")),
@@ -118,7 +118,10 @@ def _trigger_word(reference: str) -> str:
 
 
 def _sources(raw: Any) -> list[str]:
-    named = raw.get("source", [])
+    return _listed(raw.get("source", []))
+
+
+def _listed(named: Any) -> list[str]:
     return [named] if isinstance(named, str) else list(named)
 
 

@@ -57,7 +57,8 @@ class Run:
             self._rezone(enrollment, now=now)
 
     def _on_trigger(self, event: Event, *, now: int) -> None:
-        key = "" if self.flow.key_word is None else event.words.get(self.flow.key_word)
+        parts = [part for word in self.flow.key_words if isinstance(part := event.words.get(word), str)]
+        key = "\x1f".join(parts) if len(parts) == len(self.flow.key_words) else None
         refusal, running = self._refusal(event, key)
         if refusal is not None:
             self.refused[refusal] += 1

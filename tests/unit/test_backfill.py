@@ -21,6 +21,7 @@ from schemas.instants import to_wire
 from schemas.span import Span
 from schemas.steps import Wait
 from streams.partition import Record
+from streams.rehearsal import event_record
 from tests.unit.stage import ANN, BOUGHT, Stage, at, checkout, flow, order, send, settle
 
 DAY = 86_400_000
@@ -90,6 +91,28 @@ class TestThePlan:
         some = list(lines(tmp_path, ("a", 10)))
         bought = candidates(flow(), some, anchor="occurred_at", max_overdue_ms=None, now=NOW)
         assert bought == []
+
+
+@pytest.mark.parametrize(("days", "sent", "later"), [(None, ["b", "c", "d"], ["a"]), (30, ["b", "c"], ["a"])])
+def test_s0_12_who_is_due_gets_it_now_and_who_is_scheduled_when_it_is_time(
+    tmp_path: Path, days: int | None, sent: list[str], later: list[str]
+) -> None:
+    """What the plan has counted, carried out: three now, the fourth in 150 days; or two, and one left out."""
+    made = stage()
+    names = {event_record(order("00:00", who=who), at=0).key.decode(): who for who, _ in FOUR}
+    overdue = None if days is None else days * DAY
+    for one in candidates(WINBACK, lines(tmp_path, *FOUR), anchor="occurred_at", max_overdue_ms=overdue, now=NOW):
+        if one.outcome != "left_out":
+            said = Backfill(
+                profile=one.profile.decode(), flow="reminder", event=Raw(one.event), anchor="occurred_at", by="ops",
+                at=to_wire(NOW),
+            )  # fmt: skip
+            made.append(Record(0, NOW, BACKFILL_KEY, codec.encode(said)))
+    made.tick("12:00:01").tick("+150 11:59:59")
+    assert sorted(names[f"{one.tenant}/{one.profile_id}"] for one in made.commands) == sent
+    made.tick("+150 12:00")
+    assert [names[f"{one.tenant}/{one.profile_id}"] for one in made.commands[len(sent) :]] == later
+    assert len({one.command_id for one in made.commands}) == len(sent + later)
 
 
 def stage(*flows: Flow) -> Stage:

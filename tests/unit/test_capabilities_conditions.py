@@ -85,11 +85,39 @@ TWO_VIEWS = """
 """
 
 
-@pytest.mark.parametrize(("retrigger", "sku"), [("ignore", "A"), ("replace_context", "B")])
-def test_S0_06_a_viewed_product_that_leads_nowhere_is_named_once(retrigger: str, sku: str) -> None:  # noqa: N802
-    flow = BROWSE.replace("RETRIGGER", retrigger)
-    plays(flow, TWO_VIEWS)
+ONE_VIEW = """
+- name: one product
+  timeline:
+    - { at: "10:00", product_viewed: { profile: p1, sku: A } }
+MORE  expect: EXPECTED
+"""
+
+
+@pytest.mark.parametrize(
+    ("retrigger", "sku", "at"), [("", "A", "12:00"), ("ignore", "A", "12:00"), ("replace_context", "B", "12:20")]
+)
+def test_S0_06_a_viewed_product_that_leads_nowhere_is_named_once(  # noqa: N802
+    retrigger: str, sku: str, at: str
+) -> None:
+    """`ignore` is the default."""
+    flow = BROWSE.replace("RETRIGGER", retrigger) if retrigger else BROWSE.replace("retrigger: RETRIGGER, ", "")
+    plays(flow, TWO_VIEWS.replace("{ sends: 1 }", f'{{ sends: 1 }}, {{ sent: send_1, at: "{at}" }}'))
     assert [one.variables["trigger"]["sku"] for one in rehearsed(TWO_VIEWS, flow).commands] == [sku]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("", '[{ sends: 1 }, { sent: send_1, at: "12:00" }]'),
+        ("checkout_started", "[{ sends: 0 }, { ended: checkout_started }]"),
+        ("order_placed", "[{ sends: 0 }, { ended: order_placed }]"),
+    ],
+)
+def test_S0_06_two_hours_without_a_checkout_or_an_order(more: str, expected: str) -> None:  # noqa: N802
+    line = f'    - {{ at: "11:59", {more}: {{ profile: p1 }} }}\n' if more else ""
+    flow, day = BROWSE.replace("RETRIGGER", "ignore"), ONE_VIEW.replace("MORE", line).replace("EXPECTED", expected)
+    plays(flow, day)
+    assert {one.variables["trigger"]["sku"] for one in rehearsed(day, flow).commands} <= {"A"}
 
 
 CROSS_SELL = f"""
@@ -139,7 +167,7 @@ steps: [{{ {SEND} }}]
     lines = f"""
 flow: review_line
 entry: {{ trigger: {{ event: order_item_ordered }}, key: trigger.line_id, reentry: always }}
-steps: [{{ {SEND} }}]
+steps: [{{ wait: {{ for: 1h }} }}, {{ {SEND} }}]
 """
     rehearsal = rehearsed(
         """
@@ -154,6 +182,41 @@ steps: [{{ {SEND} }}]
         shipped,
     )
     assert [one.flow for one in rehearsal.commands] == ["review_line", "review_line", "review"]
+
+
+@pytest.mark.parametrize(("key", "entered"), [("[trigger.order_id, trigger.line_id]", 4), ("trigger.line_id", 2)])
+def test_S0_09_where_lines_are_numbered_in_each_order_the_key_is_order_and_line(  # noqa: N802
+    key: str, entered: int
+) -> None:
+    """Semantics 3.2. By the number of the line alone, the second order would be taken for the first one."""
+    line = 'order_item_ordered: { profile: p1, order_id: ORDER, line_id: "LINE", sku: A }'
+    lines = [line.replace("ORDER", order).replace("LINE", number) for order in ("O1", "O2") for number in "12"]
+    again = lines[0].replace("sku: A", "sku: B")
+    days = "".join(f'    - {{ at: "10:0{minute}", {one} }}\n' for minute, one in enumerate([*lines, again]))
+    plays(
+        f"""
+flow: review_line
+entry: {{ trigger: {{ event: order_item_ordered }}, key: {key}, reentry: always }}
+steps: [{{ wait: {{ for: 1h }} }}, {{ {SEND} }}]
+""",
+        f"- name: two orders of two lines, and one line again\n  timeline:\n{days}"
+        f"  expect: [{{ entered: {entered} }}, {{ sends: {entered} }}, {{ ignored: {5 - entered} }}]\n",
+    )
+
+
+def test_S0_09_without_one_of_the_words_of_the_key_nobody_enters() -> None:  # noqa: N802
+    plays(
+        f"""
+flow: review_line
+entry: {{ trigger: {{ event: order_item_ordered }}, key: [trigger.order_id, trigger.line_id], reentry: always }}
+steps: [{{ {SEND} }}]
+""",
+        """
+- name: no line
+  timeline: [{ at: "10:00", order_item_ordered: { profile: p1, order_id: O1 } }]
+  expect: [{ refused: key_missing }, { sends: 0 }]
+""",
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agents import cli, recipes, resources
 from agents.flow_files import load_flows, load_policy
-from schemas.connectors import LAGS
+from schemas.connectors import CONNECTORS, LAGS
 from schemas.event import Event
 from schemas.instants import from_wire
 from streams.flowfile import load_timelines
@@ -175,18 +176,24 @@ def test_s0_16_each_source_of_orders_wins_back_its_own(magento: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("source", [recipes.SHOP, *CONNECTORS])
 def test_s0_17_a_prebuilt_flow_is_written_compiles_and_passes(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
 ) -> None:
-    def run(*words: str) -> dict[str, object]:
+    """Every recipe, for every source, by the commands that somebody would type."""
+
+    def run(*words: str) -> dict[str, Any]:
         with pytest.raises(SystemExit) as ended:
             cli.main(["flows", *words, "--json"])
-        told: dict[str, object] = json.loads(capsys.readouterr().out)
+        told: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert ended.value.code == 0, told
         return told
 
-    run("init", "abandoned_cart", "--source", "magento1", "--into", str(tmp_path))
-    assert run("check", str(tmp_path))["findings"] == []
+    for name in recipes.library():
+        run("init", name, "--source", source, "--into", str(tmp_path))
+    checked = run("check", str(tmp_path))
+    assert checked["findings"] == []
+    assert len(checked["flows"]) == sum(len(one.stems) for one in recipes.library().values()) - 1  # and the policy
     assert run("test", "--coverage", "--fail-under", "100", str(tmp_path))["ok"]
 
 

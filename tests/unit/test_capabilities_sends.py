@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import pytest
 
+from schemas.identity import Identity
 from schemas.policy import NO_POLICY, Policy
 from streams import timeline
 from streams.flowfile import check_policy, load, load_timelines
 from streams.rehearsal import Rehearsal
+from tests.unit.stage import Stage, checkout, mark, order
 
 
 class Played(NamedTuple):
@@ -64,24 +66,36 @@ def test_s0_03_without_the_order_the_reminder_goes_when_the_sync_is_known_comple
     assert play(REMINDER, day + '    - { sent: remind, at: "11:05" }\n').failures == []
 
 
+@pytest.mark.parametrize("arrives", ["10:30", "11:00"])
+def test_s0_03_on_a_live_clock_one_decision_says_why_and_there_is_no_command(arrives: str) -> None:
+    """A tick passes between the checkout, which is overdue when it comes, and the order."""
+    ann = Identity(external_id="ann", email="ann@example.org")
+    stage = Stage(load(REMINDER.replace(", reason: bought", ""), name="flow.yaml"), clock="live")
+    stage.event(checkout("10:00", source="magento1", identity=ann, checkout_id="C1"), "10:30").tick("10:30")
+    stage.event(order("10:10", source="magento1", identity=ann, order_id="O1"), arrives)
+    stage.tick("11:05", marks=[mark("11:00", source="magento1.orders")]).tick("13:00")
+    assert stage.commands == []
+    assert stage.story == ["10:30 entered triggered", "10:30 held settle", f"{arrives} ended order_placed"]
+
+
 def test_s0_04_the_message_has_everything_in_the_cart() -> None:
-    """Semantics 9.5: both items, with their quantities and prices."""
-    items = '[{ sku: A, quantity: "2", unit_price: "10.00" }, { sku: B, quantity: "1", unit_price: "59.90" }]'
+    """Semantics 9.5: four hours later, once, both items with their quantities and prices."""
+    items = '[{ sku: A, quantity: "2", unit_price: "10.00" }, { sku: B, quantity: "1", unit_price: "60.00" }]'
     day = f"""
 - name: two things in the cart
   timeline:
-    - {{ at: "10:00", checkout_started: {{ profile: p1, checkout_id: C1, total: "79.90", items: {items} }} }}
-    - {{ at: "10:20", watermark: {{ source: magento1.orders, complete_through: "10:20" }} }}
-  expect: [{{ sends: 1 }}]
+    - {{ at: "10:00", checkout_started: {{ profile: p1, checkout_id: C1, total: "80.00", items: {items} }} }}
+    - {{ at: "14:00", watermark: {{ source: magento1.orders, complete_through: "14:00" }} }}
+  expect: [{{ sends: 1 }}, {{ sent: remind, at: "14:00" }}]
 """
-    played = play(REMINDER, day)
+    played = play(REMINDER.replace("15m", "4h"), day)
     assert played.failures == []
     [command] = played.rehearsal.commands
     assert command.variables["trigger"]["items"] == [
         {"sku": "A", "quantity": "2", "unit_price": "10.00"},
-        {"sku": "B", "quantity": "1", "unit_price": "59.90"},
+        {"sku": "B", "quantity": "1", "unit_price": "60.00"},
     ]
-    assert command.variables["trigger"]["total"] == {"amount": "79.90", "currency": "USD"}
+    assert command.variables["trigger"]["total"] == {"amount": "80.00", "currency": "USD"}
 
 
 BOTH = """
@@ -118,7 +132,9 @@ def test_s1_05_without_consent_to_sms_there_is_one_command_and_one_skip(policy: 
     withdrawn = '    - { at: "09:30", consent_changed: { profile: p1, channel: sms, status: withdrawn } }\n'
     expected = '{ sends: 1 }, { sent: by_email }, { skipped: "no_consent:sms", at: "11:00" }'
     day = CONSENTED.replace("WITHDRAWN", withdrawn).replace("EXPECTED", expected)
-    assert play(BOTH, day, policy=policy).failures == []
+    played = play(BOTH, day, policy=policy)
+    assert played.failures == []
+    assert [one.reason for one in played.rehearsal.decisions if one.outcome == "skipped"] == ["no_consent:sms"]
 
 
 def test_s4_08_a_storefront_says_who_sends_and_an_unknown_one_is_counted() -> None:

@@ -40,6 +40,18 @@ def test_S0_21_revenue_per_flow() -> None:  # noqa: N802 - the row's own name
     assert {one.step for one in credits_} == {"remind"}
 
 
+def test_S0_21_a_copy_under_another_id_adds_nothing_either() -> None:  # noqa: N802
+    """Of the click, of the order and of the refund: as a platform that reports something once more does."""
+    stage = clicked(reminded(), "10:00")
+    again = event("message_clicked", "10:00", id="again", command_id=stage.commands[0].command_id)
+    stage.event(again)
+    for copy in ("one", "two"):
+        stage.event(order("+1 09:00", id=f"order {copy}", order_id="O1", total="80.00"))
+        refund = event("order_refunded", "+2 10:00", id=f"refund {copy}", order_id="O1", refund_id="R1", total="30.00")
+        stage.event(refund)
+    assert earned(stage) == {"reminder USD": Decimal("50.00")}
+
+
 def test_what_arrives_first_makes_no_difference() -> None:
     def refund(stage: Stage) -> Stage:
         return stage.event(event("order_refunded", "11:00", order_id="O1", refund_id="R1", total="30.00"), "12:00")

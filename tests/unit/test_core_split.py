@@ -60,6 +60,8 @@ def test_s1_04_the_same_person_is_always_in_the_same_arm() -> None:
     found = {(one.profile_id, one.arms["ab"]) for one in stage.commands}
     assert len(stage.commands) == 30
     assert len(found) == 3
+    exposed = [(one.profile_id, one.reason) for one in stage.decisions if one.outcome == "exposed"]
+    assert (len(exposed), set(exposed)) == (30, found)
 
 
 def test_the_arms_of_today_are_those_of_all_days() -> None:

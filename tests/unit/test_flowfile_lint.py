@@ -52,6 +52,22 @@ class TestDelayBelowSourceLag:
     def test_s0_02_a_gate_at_the_source_is_enough(self, source: str) -> None:
         assert found(waits("15m", settle=source)) == []
 
+    ORDER_FILTER = "trigger: { event: checkout_started, source: magento1 }, filter: { event_count: FILTER }"
+
+    @pytest.mark.parametrize(
+        "counted", ["{ event: order_placed, since: start, eq: 0 }", "{ event: order_placed, in_last: 7d, lt: 1 }"]
+    )
+    @pytest.mark.parametrize(("delay", "safe"), [("15m", False), ("30m", False), ("44m", False), ("45m", True)])
+    def test_s0_02_a_filter_on_orders_is_as_good_as_an_exit(self, counted: str, delay: str, safe: bool) -> None:
+        """At 15, 30 and 44 minutes it warns and suggests 45 or a gate; at 45, or with a gate, it does not."""
+        entry = self.ORDER_FILTER.replace("FILTER", counted)
+        told = "{ send: { template: t, channel: log } }"
+        wait, gate = f"{{ wait: {{ for: {delay} }} }}", "{ settle: { sources: [magento1.orders] } }"
+        late = [one for one in found(flow(f"{wait}, {told}", entry=entry)) if one.code == "delay_below_source_lag"]
+        assert [(one.severity, one.suggestion) for one in late] == ([] if safe else [("warning", "45m")])
+        codes = {one.code for one in found(flow(f"{wait}, {gate}, {told}", entry=entry))}
+        assert "delay_below_source_lag" not in codes
+
     def test_a_gate_at_another_source_is_not(self) -> None:
         assert places(waits("15m", settle="bigcommerce.orders")) == ["4:24 warning delay_below_source_lag 45m"]
 
