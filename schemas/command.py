@@ -54,6 +54,7 @@ class Command(
     consent: Annotated[
         ConsentProof | None, Meta(description="absent where nobody was asked, or the class needs none")
     ] = None
+    storefront_name: Annotated[str | None, Meta(description="what the storefront is called")] = None
 
 
 class Recall(

@@ -86,6 +86,12 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     steps: tuple[Step, ...]
 
     @property
+    def storefronts(self) -> tuple[Value, ...]:
+        """Who its messages may be of: what the flow says, and what a message says for itself."""
+        said = (self.storefront, *(step.storefront for step in self.steps if isinstance(step, Send)))
+        return tuple(one for one in said if one is not None)
+
+    @property
     def addressed(self) -> bool:
         """True when some message of this flow needs an address; such a flow refuses anonymous profiles."""
         return any(isinstance(step, Send) and step.channel != "log" for step in self.steps)

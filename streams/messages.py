@@ -12,7 +12,6 @@ from schemas.dossier import Message
 from schemas.flow import Flow
 from schemas.limits import MESSAGES_MAX
 from schemas.profile import Enrollment, Profile
-from schemas.steps import Send
 from streams import weight
 from streams.predicates import words_used
 from streams.recorder import Recorder
@@ -48,8 +47,7 @@ def trimmed(flow: Flow | None, context: dict[str, Any]) -> dict[str, Any]:
     wanted = {theirs for rule in flow.exits for _, theirs in rule.match} | words_used(flow.filter)
     for rule in flow.exits:
         wanted |= words_used(rule.person)
-    for value in (flow.storefront, *(step.storefront for step in flow.steps if isinstance(step, Send))):
-        wanted |= {value.of} if value is not None and value.origin == "trigger" else set()
+    wanted |= {value.of for value in flow.storefronts if value.origin == "trigger"}
     return {word: value for word, value in context.items() if word in wanted}
 
 

@@ -200,12 +200,12 @@ def enter(
 
 
 def _check_storefront(program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
-    """Count a storefront that the policy does not declare, where it declares any."""
+    """Count the storefronts of its messages that the policy does not declare, where it declares any."""
     known = program.policy.storefronts
-    if known and flow.storefront is not None:
-        named = text_of(flow.storefront, words=enrollment.context, profile=profile)
-        if named not in known:
-            out.tallies[("unknown_storefront",)] += 1
+    if known:
+        named = {text_of(one, words=enrollment.context, profile=profile) for one in flow.storefronts}
+        if unknown := len(named - known.keys()):
+            out.tallies[("unknown_storefront",)] += unknown
 
 
 def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: Recorder) -> None:

@@ -173,6 +173,7 @@ class Recorder:
             locale=storefront.locale if storefront else None,
             decision_group=order.group,
             consent=order.consent,
+            storefront_name=storefront.name or None if storefront else None,
         )
 
     def _recall(self, profile: Profile, message: Message, reason: str, decision_id: str, now: int) -> Recall:

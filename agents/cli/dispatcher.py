@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 from email.headerregistry import Address
-from email.utils import parseaddr
 from pathlib import Path
 
 import click
@@ -16,7 +15,7 @@ import uvloop
 from agents import dispatch, kill_points, resources, stack
 from agents.cli.options import takes_settings
 from agents.console import Console
-from agents.dispatch.message import address
+from agents.dispatch.message import named_address
 from agents.errors import InputRefused
 from agents.settings import Settings
 
@@ -75,10 +74,8 @@ async def _until_signaled(options: dispatch.Options) -> None:
 
 
 def _mail_from(text: str) -> Address:
-    name, plain = parseaddr(text)
     try:
-        found = address(plain)
-        return Address(name, addr_spec=found.addr_spec)
+        return named_address(text)
     except ValueError as error:
         raise InputRefused(
             f"--from is {text!r}, {error}", next_step='write it as shop@example.com or "Shop <shop@example.com>"'

@@ -8,7 +8,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 
 from agents.dispatch.templates import CannotSend, Rendered
 from schemas import instants
@@ -26,13 +26,14 @@ _POLICY = SMTP.clone(cte_type="7bit")
 def email(command: Command, rendered: Rendered, *, mail_from: Address) -> EmailMessage:
     """The message. Its Message-ID follows from the command, so that a bounce leads back to it.
 
-    It is dated now; a command on a carried clock dates it by its own decision. Raises `CannotSend` (`address_missing`,
-    `address_invalid`).
+    It comes from the storefront, where that has a sender or a name, else from `mail_from`. It is dated now; a command
+    on a carried clock dates it by its own decision. Raises `CannotSend` (`address_missing`, `address_invalid`,
+    `sender_invalid`).
     """
     carried = command.clock == "carried"
     dated_at = instants.to_datetime(instants.from_wire(command.decided_at)) if carried else datetime.now(UTC)
     message = EmailMessage(policy=_POLICY)
-    message["From"] = mail_from
+    message["From"] = _sender(command, mail_from)
     message["To"] = recipient(command)
     message["Subject"] = _one_line(rendered.subject)[:SUBJECT_LENGTH_MAX]
     message["Date"] = format_datetime(dated_at)
@@ -53,6 +54,20 @@ def recipient(command: Command) -> Address:
         return address(text)
     except ValueError as error:
         raise CannotSend("address_invalid", detail=str(error)) from error
+
+
+def _sender(command: Command, mail_from: Address) -> Address:
+    name = command.storefront_name or mail_from.display_name
+    try:
+        return named_address(command.sender) if command.sender else Address(name, addr_spec=mail_from.addr_spec)
+    except ValueError as error:
+        raise CannotSend("sender_invalid", detail=f"the sender of storefront {command.storefront}: {error}") from error
+
+
+def named_address(text: str) -> Address:
+    """`name@domain` or `Name <name@domain>`. Raises ValueError, whose text does not repeat the address."""
+    name, plain = parseaddr(text)
+    return Address(name, addr_spec=address(plain).addr_spec)
 
 
 def address(text: str) -> Address:

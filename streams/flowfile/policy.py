@@ -11,6 +11,7 @@ It has the same strict YAML and the same findings as a flow file.
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -32,6 +33,8 @@ from streams.flowfile.windows import day, window_of
 _CONSENT: tuple[Literal["unless_withdrawn", "required"], ...] = ("unless_withdrawn", "required")
 _CLASSES: tuple[Literal["marketing"], ...] = ("marketing",)
 _KINDS: tuple[Kind, ...] = get_args(Kind)
+_PLAIN = r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*@\w[\w-]*(?:\.\w[\w-]*)*"
+_SENDER = re.compile(rf'{_PLAIN}|(?:"[^"\\\x00-\x1f]+"|[^"<>@,:;()\\\x00-\x1f]+) <{_PLAIN}>')
 _OF = ("group", "channel", "class", "storefront")
 _OPTIONAL = ("consent", "quiet_hours", "caps", "facts", "storefronts", "sources", "holidays")
 
@@ -130,11 +133,15 @@ def _storefront(reader: Reader, node: Node) -> Storefront:
     if timezone is not None and not is_zone(timezone):
         expected = f"`timezone` must be a zone such as Europe/Berlin, not {shown(found['timezone'])}"
         reader.note("bad_choice", found["timezone"], expected)
+    sender = reader.text(found.get("sender"), "`sender`")
+    if sender is not None and not _SENDER.fullmatch(sender):
+        expected = f"`sender` must be like shop@example.com or Shop <shop@example.com>, not {shown(found['sender'])}"
+        reader.note("bad_choice", found["sender"], expected)
     return Storefront(
         name=reader.text(found.get("name"), "`name`") or "",
         timezone=timezone,
         locale=reader.text(found.get("locale"), "`locale`"),
-        sender=reader.text(found.get("sender"), "`sender`"),
+        sender=sender,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.event import Event
-from streams.flowfile import check, load, load_timelines
+from streams.flowfile import load, load_timelines
 from streams.rehearsal import Rehearsal
 from streams.timeline import run
 
@@ -339,63 +339,3 @@ steps:
   expect: [{ sends: 1 }]
 """,
     )
-
-
-def test_S4_06_an_abandoned_cart_by_storefront_never_ends_silently() -> None:  # noqa: N802
-    plays(
-        f"""
-flow: by_storefront
-entry: {{ trigger: {{ event: checkout_started }}, key: trigger.checkout_id, reentry: always }}
-steps:
-  - wait: {{ for: 4h }}
-  - if: {{ condition: {{ trigger.channel_id: {{ eq: "2" }} }}, then: store_two, otherwise: not_two }}
-  - label: not_two
-    if:
-      condition: {{ trigger.channel_id: {{ eq: "3" }} }}
-      then: store_three
-      otherwise: {{ stop: no_branch_matched }}
-  - {{ label: store_two, {SEND} }}
-  - stop: done
-  - {{ label: store_three, {SEND} }}
-""",
-        """
-- name: three storefronts
-  timeline:
-    - { at: "10:00", checkout_started: { profile: p2, checkout_id: C2, channel_id: 2 } }
-    - { at: "10:00", checkout_started: { profile: p3, checkout_id: C3, channel_id: 3 } }
-    - { at: "10:00", checkout_started: { profile: p9, checkout_id: C9, channel_id: 9 } }
-  expect:
-    - { sent: store_two, profile: p2, at: "14:00" }
-    - { sent: store_three, profile: p3, at: "14:00" }
-    - { ended: no_branch_matched, profile: p9, at: "14:00" }
-    - { sends: 2 }
-""",
-    )
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "trigger.channel_id: { eq: 2 }",
-        'trigger.channel_id: { gt: "2" }',
-        "trigger.total: { gte: 20 }",
-        "trigger.items: { eq: A }",
-        "fact: { country: { eq: 49 } }",
-        'fact: { accepts_marketing: { eq: "true" } }',
-        'fact: { birthday: { contains: "05" } }',
-        "items: { any: { quantity: { gt: two } } }",
-        "event_count: { event: order_placed, match: { order_id: trigger.total }, eq: 0 }",
-    ],
-)
-def test_S4_07_a_comparison_across_types_does_not_compile(condition: str) -> None:  # noqa: N802
-    """Semantics 10.3: comparing different types does not compile; it is not false."""
-    checked = check(
-        f"""
-flow: f
-entry: {{ trigger: {{ event: checkout_started }}, reentry: always }}
-steps: [{{ if: {{ condition: {{ {condition} }}, then: {{ stop: yes }}, otherwise: {{ stop: no }} }} }}]
-""",
-        name="f.yaml",
-    )
-    assert checked.flow is None
-    assert {finding.code for finding in checked.findings} <= {"wrong_kind", "quotes_needed"}

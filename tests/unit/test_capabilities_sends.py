@@ -137,35 +137,6 @@ def test_s1_05_without_consent_to_sms_there_is_one_command_and_one_skip(policy: 
     assert [one.reason for one in played.rehearsal.decisions if one.outcome == "skipped"] == ["no_consent:sms"]
 
 
-def test_s4_08_a_storefront_says_who_sends_and_an_unknown_one_is_counted() -> None:
-    """Semantics 9.5. The file maps ids to names, senders and locales; `unknown_storefront_total` counts the others."""
-    policy = """
-policy: shop
-storefronts:
-  2: { name: Shop Two, timezone: Europe/Berlin, locale: de-DE, sender: "Two <hello@two.example>" }
-"""
-    flow = """
-flow: stores
-storefront: trigger.channel_id
-entry: { trigger: { event: checkout_started }, key: trigger.checkout_id, reentry: always }
-steps:
-  - wait: { for: 1h }
-  - { label: remind, send: { template: cart, channel: email } }
-"""
-    day = """
-- name: two stores
-  timeline:
-    - { at: "10:00", checkout_started: { profile: p1, checkout_id: C1, channel_id: 2 } }
-    - { at: "10:00", checkout_started: { profile: p2, checkout_id: C2, channel_id: 9 } }
-  expect: [{ sends: 2 }]
-"""
-    played = play(flow, day, policy=policy)
-    assert played.failures == []
-    said = {one.storefront: (one.sender, one.locale) for one in played.rehearsal.commands}
-    assert said == {"2": ("Two <hello@two.example>", "de-DE"), "9": (None, None)}
-    assert played.rehearsal.tallies["unknown_storefront",] == 1
-
-
 def test_a_timeline_tells_of_receipts_and_expects_recalls_and_regrets() -> None:
     """Semantics 7.3, 7.4, 9.6: a receipt names its command by the label of the step."""
     flow = BOTH.replace("steps:", "exit: [{ when: { event: order_placed }, reason: bought }]\nsteps:")

@@ -197,6 +197,31 @@ def test_a_message_carries_its_command_and_a_carried_one_its_own_date() -> None:
     assert message["Date"] == "Fri, 28 Jul 2017 10:00:00 +0000"
 
 
+@pytest.mark.parametrize(
+    ("storefront", "sender"),
+    [
+        ({}, "Shop <shop@example.com>"),
+        ({"storefront_name": "Shop Two"}, "Shop Two <shop@example.com>"),
+        ({"storefront_name": "Two", "sender": "Shop Two <hello@two.example>"}, "Shop Two <hello@two.example>"),
+        ({"sender": '"Two, Inc." <hello@two.example>'}, '"Two, Inc." <hello@two.example>'),
+        ({"sender": "hello@two.example"}, "hello@two.example"),
+    ],
+)
+def test_s4_08_a_message_comes_from_its_storefront(storefront: dict[str, str], sender: str) -> None:
+    """By its sender, else under its name, else as the dispatcher was told."""
+    message = email(order(**storefront), Rendered("S", "T", None), mail_from=Address("Shop", "shop", "example.com"))
+    assert str(message["From"]) == sender
+    assert message["Message-ID"] == f"<{'c' * 32}@example.com>"
+
+
+@pytest.mark.parametrize(
+    "storefront", [{"sender": "Shop Two"}, {"sender": "Two <@two.example>"}, {"storefront_name": "Two\r\nBcc: e@b.c"}]
+)
+def test_who_cannot_be_a_sender_sends_nothing(storefront: dict[str, str]) -> None:
+    with pytest.raises(CannotSend, match="sender_invalid"):
+        email(order(**storefront), Rendered("S", "T", None), mail_from=Address("Shop", "shop", "example.com"))
+
+
 def test_a_subject_cannot_add_a_header() -> None:
     rendered = Rendered("Hello\r\nBcc: eve@example.com\u2028\x00", "T", None)
     message = email(order(), rendered, mail_from=Address("", "shop", "example.com"))
