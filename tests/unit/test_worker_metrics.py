@@ -26,6 +26,8 @@ from agents.worker.series import FLOW_LABELS_MAX, OTHER, Histogram, flow_labels
 from agents.worker.ticking import TickState
 from schemas.event import Event
 from schemas.instants import from_datetime
+from schemas.policy import Policy, Storefront
+from schemas.steps import Value
 from streams.partition import Partition
 from streams.rehearsal import event_record
 from tests.definitions import book_of
@@ -297,6 +299,14 @@ def test_a_recovery_is_seen_and_timed(tmp_path: Path) -> None:
     page = watched.page(9)
     assert (page["cartwheel_recovery_active"], page["cartwheel_recovery_remaining_records"]) == (0, 0)
     assert page["cartwheel_recovery_seconds"] == 7, "of the last one"
+
+
+def test_s4_08_an_unknown_storefront_stands_on_the_page(tmp_path: Path) -> None:
+    stores = Policy(storefronts={"2": Storefront(name="Two")})
+    named = msgspec.structs.replace(flow(wait(15), send()), storefront=Value("trigger", "channel_id"))
+    watched = Watched(Stage(named, policy=stores), tmp_path)
+    watched.play(checkout("10:00", who=f"p{store}", channel_id=store) for store in "29")
+    assert watched.page()["cartwheel_unknown_storefront_total"] == 1
 
 
 # --- that nothing is forgotten -------------------------------------------------------------------------------
