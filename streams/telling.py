@@ -24,6 +24,7 @@ _SENTENCES = {
     ("skipped", "settle_timeout"): "a message was not sent: a source had not reported in time",
     ("skipped", "too_late"): "a message was not sent: it was too late for it",
     ("skipped", "no_address"): "a message was not sent: there is no address for its channel",
+    ("skipped", "filter_false"): "a step was left out: by now the flow is not for this person",
     ("held", "settle"): "a message was held until its sources have reported",
     ("held", "poison"): "a message was held: a record of this person cannot be read, and an operator must deal with it",
     ("refused", "no_such_flow"): "was offered to a flow that nobody runs",

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from schemas.limits import ENTERED_ON_MAX
 from schemas.steps import Emit, EnterFlow
+from streams import deeds
 from streams.passage import Go, Move, Passage
 from streams.verdict import Note, Report
 
 
 def run(step: Emit, passage: Passage) -> Move:
     """Reported at *now*, under an id of its own."""
+    if (elsewhere := deeds.refusal(step, passage)) is not None:
+        return elsewhere
     if is_too_deep(step, passage):
         return Go(step.next)
     found = {name: passage.value(value) for name, value in step.properties.items()}

@@ -10,6 +10,7 @@ For example, `welcome` ends with `enter_flow: { flow: nurture }`:
 from __future__ import annotations
 
 from schemas.steps import EnterFlow
+from streams import deeds
 from streams.passage import Go, Move, Passage
 from streams.steps.emit import is_too_deep
 from streams.verdict import Offer
@@ -17,6 +18,8 @@ from streams.verdict import Offer
 
 def run(step: EnterFlow, passage: Passage) -> Move:
     """Offered when this passage is over. The moment of this step is the anchor there."""
+    if (elsewhere := deeds.refusal(step, passage)) is not None:
+        return elsewhere
     if not is_too_deep(step, passage):
         offer = Offer(step.flow, step.label, passage.id_of(step.label), passage.enrollment.due_at, passage.depth())
         passage.own_effects().offers.append(offer)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from schemas.dossier import Stated
 from schemas.steps import SetFact
+from streams import deeds
 from streams.passage import Go, Move, Passage
 from streams.verdict import Note
 
 
 def run(step: SetFact, passage: Passage) -> Move:
     """Each value that is there becomes a fact."""
+    if (elsewhere := deeds.refusal(step, passage)) is not None:
+        return elsewhere
     found = {name: passage.value(value) for name, value in step.facts.items()}
     said = {name: value for name, value in found.items() if value is not None}
     for name, value in said.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from msgspec.structs import replace
@@ -138,6 +138,47 @@ class TestEmit:
         rehearsal.finish()
         assert len(rehearsal.events) == 5
         assert [one.reason for one in rehearsal.decisions if one.outcome == "refused"] == ["enter_flow_depth"]
+
+
+DEEDS = {
+    "set": {"set": {"level": "gold"}},
+    "emit": VIP,
+    "enter_flow": {"enter_flow": {"flow": "nurture"}},
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+class TestStillAPoint:
+    """Before it does anything a flow asks again whom it is for, and what has ended it (semantics 4.2, 4.4, 4.5)."""
+
+    NURTURE = written(say("nurture"), name="nurture", trigger="site_active")
+    NOT_BOUGHT: ClassVar = {"event_count": {"event": "order_placed", "since": "start", "eq": 0}}
+
+    def done(self, stage: Stage) -> list[str]:
+        stage.event(checkout("10:00")).event(order("10:30", order_id="O1")).finish()
+        done = ("stated", "emitted", "entered", "skipped", "ended")
+        return [f"{one.flow} {one.outcome} {one.reason}" for one in stage.decisions if one.outcome in done][1:]
+
+    def test_a_filter_that_has_turned_false_leaves_it_out_and_the_flow_goes_on(self, deed: str) -> None:
+        flow = written({"wait": {"for": "1h"}}, DEEDS[deed], entry={"filter": self.NOT_BOUGHT})
+        stage = Stage(flow, self.NURTURE)
+        assert self.done(stage) == ["f skipped filter_false", "f ended done"]
+        skipped = next(one for one in stage.decisions if one.outcome == "skipped")
+        assert (skipped.step, skipped.values["event_count order_placed"]) == (f"{deed}_1", 1)
+
+    def test_under_at_send_a_rule_ends_it_there(self, deed: str) -> None:
+        flow = written({"wait": {"for": "1h"}}, DEEDS[deed], exits=[BOUGHT], exit_check="at_send")
+        assert self.done(Stage(flow, self.NURTURE)) == ["f ended bought"]
+
+    def test_so_does_a_rule_on_the_person_that_time_has_made_true(self, deed: str) -> None:
+        quiet = {"event_count": {"event": "checkout_started", "in_last": "30m", "eq": 0}}
+        flow = written({"wait": {"for": "1h"}}, DEEDS[deed], exits=[{"when": {"person": quiet}, "reason": "quiet"}])
+        assert self.done(Stage(flow, self.NURTURE)) == ["f ended quiet"]
+
+    def test_else_it_is_done(self, deed: str) -> None:
+        flow = written({"wait": {"for": "15m"}}, DEEDS[deed], entry={"filter": self.NOT_BOUGHT}, exits=[BOUGHT])
+        assert "f ended done" in self.done(stage := Stage(flow, self.NURTURE))
+        assert not [one for one in stage.decisions if one.outcome == "skipped"]
 
 
 def enter(flow: str) -> dict[str, Any]:
