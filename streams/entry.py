@@ -21,12 +21,12 @@ from schemas.instants import to_wire
 from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
 from schemas.profile import Enrollment, Past, Profile
 from schemas.steps import Step, Waiting
-from streams import ids
+from streams import filters, ids
 from streams.arming import WAITS, Armed, arm
 from streams.dedupe import lasting_bytes
 from streams.exits import first_held, held_by
-from streams.filters import refusal_at_entry
 from streams.verdict import Note, Trigger, Verdict
+from streams.view import View
 
 
 def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Verdict:
@@ -41,7 +41,7 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
         return _refused("key_missing", {"key": _key_as_written(flow)})
     if len(key) > KEY_LENGTH_MAX:
         return _refused("key_too_long", {"key": _key_as_written(flow), "length": len(key), "max": KEY_LENGTH_MAX})
-    if (unfit := refusal_at_entry(flow, profile, trigger, key=key, now=now)) is not None:
+    if (unfit := filters.refusal_at_entry(flow, profile, trigger, key=key, now=now)) is not None:
         return Verdict(None, (unfit,))
     live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
     if live is not None:
@@ -113,7 +113,9 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         depth=trigger.depth,
     )
     armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
-    entered = Note(outcome="entered", reason="triggered", values={"anchor_at": to_wire(trigger.occurred_at)})
+    values = filters.found(flow, View(trigger.words, profile, enrollment, flow, now, trigger.offset))
+    values["anchor_at"] = to_wire(trigger.occurred_at)
+    entered = Note(outcome="entered", reason="triggered", values=values)
     return judge_history(flow, enrollment, profile, entered, now, armed=armed)
 
 

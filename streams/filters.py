@@ -9,6 +9,8 @@ filter: { event_count: { event: order_placed, since: start, eq: 0 } }
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from schemas.flow import Flow
@@ -27,6 +29,11 @@ def refusal(flow: Flow, view: View) -> Note | None:
         return None
     values = {"filter": "unknown" if answer is None else "false", **compared(flow.filter, view)}
     return Note(outcome="skipped", reason="filter_false", values=values)
+
+
+def found(flow: Flow, view: View) -> dict[str, Any]:
+    """What the filter has compared where it was true: for the decision that it let by. Nothing without a filter."""
+    return {} if flow.filter is None else {"filter": "true", **compared(flow.filter, view)}
 
 
 def refusal_at_entry(flow: Flow, profile: Profile, trigger: Trigger, *, key: str, now: int) -> Note | None:

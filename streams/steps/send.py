@@ -19,11 +19,12 @@ from schemas.command import ConsentProof
 from schemas.dossier import Message
 from schemas.instants import to_wire
 from schemas.steps import Send
-from streams import ids
+from streams import filters, ids
 from streams.consent import standing
 from streams.gates import GATES, PASSED_BY_TRANSACTIONAL
 from streams.gates.answer import Over, Wait
 from streams.gates.hours import closes_at
+from streams.gates.lateness import goes_anyway
 from streams.passage import End, Go, Hold, Move, Passage
 from streams.values import value_of
 from streams.verdict import Note, Order
@@ -75,6 +76,8 @@ def _go_on(step: Send, passage: Passage) -> Go:
 
 def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
     degraded = passage.enrollment.unsettled == "send"
+    if not goes_anyway(step, passage):
+        values = {**filters.found(passage.flow, passage.view), **values}
     closing_at = closes_at(step, passage)
     if closing_at is not None:
         values = {**values, "zone": passage.zone().name, "zone_from": passage.zone().source}

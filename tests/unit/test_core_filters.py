@@ -53,6 +53,14 @@ def test_who_is_not_meant_is_refused_with_what_was_compared() -> None:
     assert stage.profile().refusals["f"].repeats == 1
 
 
+def test_who_is_let_in_and_gets_a_message_is_told_with_what_was_compared() -> None:
+    """Semantics 4.4, 9.3: not only a no names its values."""
+    stage = Stage(flow(entry=f"filter: {NONE}")).event(checkout("10:00")).finish()
+    told = {one.outcome: one.values for one in stage.decisions if one.outcome in ("entered", "sent")}
+    compared = {"filter": "true", "event_count order_placed": 0}
+    assert told == {"entered": {**compared, "anchor_at": "2026-11-20T10:00:00.000Z"}, "sent": compared}
+
+
 def test_unknown_does_not_admit() -> None:
     stage = Stage(flow(entry="filter: { not: { fact: { country: { eq: CH } } } }")).event(checkout("10:00"))
     assert stage.decisions[0].values == {"filter": "unknown", "fact country": None}
