@@ -17,14 +17,13 @@ from schemas.limits import STEPS_MAX
 from schemas.steps import Step, Stop, WaitUntilDate
 from streams.flowfile.comparisons import Scope
 from streams.flowfile.graph import check_ways
+from streams.flowfile.later import LATER
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader, listed
 
 #: A place in the list that a step can lead to, known before the step that will stand there.
 Slot = int
 END: Slot = 0
-
-_LATER = frozenset({"expose", "allocate"})
 
 
 class Label(NamedTuple):
@@ -141,7 +140,9 @@ class Steps:
             self.reader.note("wrong_shape", node, f"a step must be a mapping with {kinds}, not {shown(node)}")
             return {}
         known = ("label", *self._kinds)
-        found = self.reader.fields(node, "a step", optional=known, later=_LATER)
+        found = self.reader.fields(node, "a step", optional=known, later=LATER)
+        for name in LATER.keys() & node.entries.keys():
+            LATER[name](self.reader, node.entries[name][1])
         if node.entries.keys() <= {"label"}:
             self.reader.note("no_step", node, f"a step needs one of {listed(self._kinds, 'or')}")
         return found
