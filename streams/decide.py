@@ -7,6 +7,9 @@ is a copy.
 from __future__ import annotations
 
 import copy
+from typing import Any
+
+from msgspec.structs import replace
 
 from schemas.flow import Flow
 from schemas.instants import to_wire
@@ -85,7 +88,7 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
     own = passage.enrollment
     step = place_of(flow, own)
     if step is None:
-        return Verdict(None, (_ended("step_removed", own),), own)
+        return Verdict(None, (_ended("step_removed", own, {}),), own)
     waiting = flow.steps[step]
     if isinstance(waiting, Waiting):
         own.waited, own.due_at = True, own.wakeup_at  # complete at its moment, however late we were woken
@@ -95,7 +98,10 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         if isinstance(kind, Waiting):
             own.unsettled = own.gate = ""
             return _arm(passage, step, came_back=own.visit > enrollment.visit)
+        told = len(passage.notes)
         move = steps.RUN[type(kind)](kind, passage)
+        if passage.ways:
+            passage.notes[told:] = [replace(one, values=passage.ways | one.values) for one in passage.notes[told:]]
         if isinstance(move, End):
             return _end(passage, move.reason)
         if isinstance(move, Hold):
@@ -134,9 +140,9 @@ def _arm(passage: Passage, step: int, *, came_back: bool) -> Verdict:
 
 
 def _end(passage: Passage, reason: str) -> Verdict:
-    passage.notes.append(_ended(reason, passage.enrollment))
+    passage.notes.append(_ended(reason, passage.enrollment, passage.ways))
     return Verdict(None, tuple(passage.notes), passage.enrollment, passage.effects)
 
 
-def _ended(reason: str, enrollment: Enrollment) -> Note:
-    return Note(outcome="ended", reason=reason, values={"anchor_at": to_wire(enrollment.anchor_at)})
+def _ended(reason: str, enrollment: Enrollment, ways: dict[str, dict[str, Any]]) -> Note:
+    return Note(outcome="ended", reason=reason, values={**ways, "anchor_at": to_wire(enrollment.anchor_at)})

@@ -19,6 +19,8 @@ from streams.verdict import Effects, Note
 from streams.view import View
 from streams.watermarks import Gates
 
+WAYS_MAX = 10
+
 
 class Go(msgspec.Struct, frozen=True, gc=False):
     """Go on at this step. `completed_at`: when the step was completed, if that is later than it was reached."""
@@ -54,11 +56,18 @@ class Passage(msgspec.Struct, kw_only=True):
     notes: list[Note] = []
     policy: Policy = NO_POLICY
     effects: Effects | None = None
+    ways: dict[str, dict[str, Any]] = {}  # by the label of each branch that it has come by: which, and what decided
 
     @property
     def view(self) -> View:
         """What a condition may look at here."""
         return View(self.enrollment.context, self.profile, self.enrollment, self.flow, self.now, self.offset)
+
+    def came_by(self, label: str, way: str, values: dict[str, Any]) -> None:
+        """A branch: what follows says so. Of very many the last ones are told."""
+        if len(self.ways) >= WAYS_MAX:
+            del self.ways[next(iter(self.ways))]
+        self.ways[label] = {"way": way, **values}
 
     def storefront(self, step: Send) -> str:
         """The storefront that a message is of, "" if none is named."""

@@ -36,6 +36,8 @@ KINDS: dict[type, Predicate] = {
 }
 JUDGES: conditions.Judges = {kind: predicate.judge for kind, predicate in KINDS.items()}
 
+TOLD_LENGTH_MAX = 200  # characters of a text
+TOLD_LIST_MAX = 1_000  # characters that a list takes
 VALUES_MAX = 20  # of a condition that are told; the rest of them are not
 
 
@@ -51,8 +53,17 @@ def compared(condition: Condition, view: View) -> dict[str, Any]:
         if len(found) == VALUES_MAX:
             break
         if isinstance(leaf, Compare):
-            found[leaf.word] = view.words.get(leaf.word)
+            found[leaf.word] = told(view.words.get(leaf.word))
         elif type(leaf) in KINDS:
             predicate = KINDS[type(leaf)]
-            found[predicate.name(leaf)] = predicate.look(leaf, view)
+            found[predicate.name(leaf)] = told(predicate.look(leaf, view))
+    return found
+
+
+def told(found: Any) -> Any:
+    """A decision is read by people, and has to fit into a record: of what is long, its beginning or its length."""
+    if isinstance(found, str):
+        return found if len(found) <= TOLD_LENGTH_MAX else f"{found[:TOLD_LENGTH_MAX]}…"
+    if isinstance(found, list | dict) and len(repr(found)) > TOLD_LIST_MAX:
+        return {"length": len(found)}
     return found

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from schemas.steps import If
 from streams.passage import Go, Move, Passage
-from streams.predicates import judge
+from streams.predicates import compared, judge
 
 
 def run(step: If, passage: Passage) -> Move:
     """To `then` when the condition is true."""
-    return Go(step.then if judge(step.condition, passage.view) is True else step.otherwise)
+    view = passage.view
+    holds = judge(step.condition, view) is True
+    passage.came_by(step.label, "then" if holds else "otherwise", compared(step.condition, view))
+    return Go(step.then if holds else step.otherwise)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from schemas.steps import Route
 from streams.passage import Go, Move, Passage
+from streams.predicates import told
 
 
 def run(step: Route, passage: Passage) -> Move:
     """To the case of the text."""
     word = passage.value(step.by)
-    return Go(step.cases.get(word, step.otherwise) if isinstance(word, str) else step.otherwise)
+    way = step.cases.get(word) if isinstance(word, str) else None
+    passage.came_by(step.label, "otherwise" if way is None else word, {step.by.of: told(word)})
+    return Go(step.otherwise if way is None else way)

@@ -232,7 +232,7 @@ async def test_one_day_too_many_stops_it_and_loses_nothing(stage: Stage, monkeyp
         await stage.holds([1, 2])
 
 
-async def test_it_adds_up_what_was_credited(stage: Stage) -> None:
+async def test_s0_21_it_adds_up_what_was_credited(stage: Stage) -> None:
     def credited(number: int, amount: str, order_id: str, **changes: Any) -> Decision:
         values = {"order_id": order_id, "amount": amount, "currency": "USD", "net": amount}
         return decision(number, "credited", "clicked", values=values, **changes)

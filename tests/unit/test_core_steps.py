@@ -9,6 +9,8 @@ from schemas.conditions import Compare
 from schemas.identity import Identity
 from schemas.steps import Gate, If, Route, Value
 from streams.decide import decide
+from streams.passage import WAYS_MAX
+from streams.predicates import TOLD_LENGTH_MAX
 from streams.verdict import Wakeup
 from streams.watermarks import Gates, Watermarks
 from tests.unit.stage import ORDERS, TENANT, Stage, at, checkout, flow, mark, order, send, settle, stop, wait
@@ -209,6 +211,46 @@ class TestIf:
         )  # fmt: skip
         stage = Stage(ways).event(checkout("10:00", total="10")).event(checkout("10:05", total="80")).finish()
         assert stage.sent == ["10:20 large"]
+
+
+class TestWays:
+    """Semantics 9.3: what is decided behind a branch says which way led to it, and what was compared there."""
+
+    FLOW = flow(
+        wait(15),
+        If(label="if", condition=LARGE, then=2, otherwise=5),
+        Route(label="route", by=Value("trigger", "channel_id"), cases={"2": 3}, otherwise=4),
+        send("two", next=6),
+        stop("no_branch_matched"),
+        send("small"),
+        exits=[],
+    )
+
+    @pytest.mark.parametrize(
+        ("total", "channel", "ways"),
+        [
+            ("50", "2", {"if": {"way": "then", "total": {"amount": "50", "currency": "USD"}},
+                         "route": {"way": "2", "channel_id": "2"}}),
+            ("50", "7", {"if": {"way": "then", "total": {"amount": "50", "currency": "USD"}},
+                         "route": {"way": "otherwise", "channel_id": "7"}}),
+            ("49", "2", {"if": {"way": "otherwise", "total": {"amount": "49", "currency": "USD"}}}),
+            (None, "2", {"if": {"way": "otherwise", "total": None}}),
+        ],
+    )  # fmt: skip
+    def test_the_next_decisions_name_the_ways(self, total: str | None, channel: str, ways: dict[str, object]) -> None:
+        stage = Stage(self.FLOW).event(checkout("10:00", total=total, channel_id=channel)).finish()
+        entered, *later = stage.decisions
+        assert not entered.values.keys() & {"if", "route"}
+        assert later
+        for one in later:
+            assert {name: one.values[name] for name in ("if", "route") if name in one.values} == ways
+
+    def test_of_what_is_long_the_beginning_is_told_and_of_many_branches_the_last(self) -> None:
+        long = Compare(word="coupon", kind="text", operator="eq", operand="x")
+        branches = [If(label=f"if{n}", condition=long, then=n + 1, otherwise=n + 1) for n in range(WAYS_MAX + 5)]
+        [ended] = Stage(flow(*branches, exits=[])).event(checkout("10:00", coupon="y" * 5_000)).finish().decisions[1:]
+        assert {name for name in ended.values if name.startswith("if")} == {f"if{n}" for n in range(5, WAYS_MAX + 5)}
+        assert ended.values["if9"] == {"way": "otherwise", "coupon": "y" * TOLD_LENGTH_MAX + "…"}
 
 
 @pytest.mark.parametrize(("channel", "sent"), [("2", ["10:15 two"]), ("3", ["10:15 three"]), ("7", []), (None, [])])
