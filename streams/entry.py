@@ -113,8 +113,9 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         depth=trigger.depth,
     )
     armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
-    values = filters.found(flow, View(trigger.words, profile, enrollment, flow, now, trigger.offset))
-    values["anchor_at"] = to_wire(trigger.occurred_at)
+    values: dict[str, Any] = {"anchor_at": to_wire(trigger.occurred_at)}
+    if flow.filter is not None:
+        values |= filters.found(flow.filter, View(trigger.words, profile, enrollment, flow, now, trigger.offset))
     entered = Note(outcome="entered", reason="triggered", values=values)
     return judge_history(flow, enrollment, profile, entered, now, armed=armed)
 

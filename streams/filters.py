@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from schemas.conditions import Condition
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
 from streams.predicates import compared, judge
@@ -31,9 +32,9 @@ def refusal(flow: Flow, view: View) -> Note | None:
     return Note(outcome="skipped", reason="filter_false", values=values)
 
 
-def found(flow: Flow, view: View) -> dict[str, Any]:
-    """What the filter has compared where it was true: for the decision that it let by. Nothing without a filter."""
-    return {} if flow.filter is None else {"filter": "true", **compared(flow.filter, view)}
+def found(filter_: Condition, view: View) -> dict[str, Any]:
+    """What a filter has compared where it was true: for the decision that it let by."""
+    return {"filter": "true", **compared(filter_, view)}
 
 
 def refusal_at_entry(flow: Flow, profile: Profile, trigger: Trigger, *, key: str, now: int) -> Note | None:

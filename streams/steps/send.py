@@ -76,8 +76,8 @@ def _go_on(step: Send, passage: Passage) -> Go:
 
 def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
     degraded = passage.enrollment.unsettled == "send"
-    if not goes_anyway(step, passage):
-        values = {**filters.found(passage.flow, passage.view), **values}
+    if passage.flow.filter is not None and not goes_anyway(step, passage):
+        values = {**filters.found(passage.flow.filter, passage.view), **values}
     closing_at = closes_at(step, passage)
     if closing_at is not None:
         values = {**values, "zone": passage.zone().name, "zone_from": passage.zone().source}
