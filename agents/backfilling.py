@@ -1,52 +1,60 @@
-"""Backfilling: whom a file of old events would have brought into a flow, and who of them is still to be reminded.
+"""Backfilling: whom a file of old events would bring into a flow, by which event; and what the changelog knows of them.
 
 The file is played on the real core, with one wait without end in place of the flow's steps. Who is still in it at the
-end has done nothing that ends the flow, and is in it by their newest trigger.
+end has done nothing that ends the flow, and is in it by their newest trigger. Filter and re-entry are not asked here:
+they are judged on what the worker knows, not on what the file tells (`agents.foretelling`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
+from agents.cluster_view import Offsets
 from agents.replay_file import EventLine
+from agents.topic_reader import read_stretches
 from schemas import codec
+from schemas.codec import PARTITION_KEY
+from schemas.decision import Decision
 from schemas.event import Event
-from schemas.flow import Flow
-from schemas.profile import Enrollment, Profile
+from schemas.flow import Flow, Reentry
+from schemas.profile import PartitionRecord
 from schemas.span import Span
 from schemas.steps import Stop, Wait
-from streams.arming import arm
+from schemas.topics import Topic
 from streams.partition import Partition, Record
 from streams.program import build
 
 RECORDS_AT_ONCE = 500
 WITHOUT_END_MS = 1 << 50  # thirty thousand years
 
-#: Of whom a plan knows nothing but when they began: their zone is that of the flow.
-SOMEBODY = Profile(tenant="", profile_id="")
-Outcome = Literal["scheduled", "due_now", "left_out"]
-OUTCOMES: tuple[Outcome, ...] = ("scheduled", "due_now", "left_out")
-Anchor = Literal["occurred_at", "now"]
-
 
 class Candidate(NamedTuple):
-    """Somebody who would enter by this event, and when they would first have something to do."""
+    """Somebody who would enter by this event."""
 
     profile: bytes
     event: bytes
     occurred_at: int
-    due_at: int
-    outcome: Outcome
 
 
-def candidates(
-    flow: Flow, lines: Iterable[EventLine], *, anchor: Anchor, max_overdue_ms: int | None, now: int
-) -> list[Candidate]:
+class Chosen(NamedTuple):
+    """What the file says: who may enter, and why each other one whom the flow looked at may not."""
+
+    candidates: list[Candidate]
+    refused: list[str]
+
+
+class Known(NamedTuple):
+    """What the worker has written down of a partition: its own record, and the newest states of some people."""
+
+    record: PartitionRecord | None
+    states: dict[bytes, bytes]
+
+
+def choose(flow: Flow, lines: Iterable[EventLine], *, now: int) -> Chosen:
     """In the order of their events. `now` is when the backfill runs; events after it are passed over."""
     records = sorted(
         (
@@ -56,35 +64,53 @@ def candidates(
         ),
         key=lambda record: record.appended_at,
     )
-    found = [
-        _candidate(flow, key, records[one.trigger_offset], one, anchor=anchor, max_overdue_ms=max_overdue_ms, now=now)
-        for key, one in _live(flow, records)
-    ]
-    return sorted(found, key=lambda one: (one.occurred_at, one.profile, one.event))
-
-
-def count(found: Iterable[Candidate]) -> dict[Outcome, int]:
-    """How many of each outcome."""
-    counts = Counter(one.outcome for one in found)
-    return {outcome: counts[outcome] for outcome in OUTCOMES}
-
-
-def _live(flow: Flow, records: list[Record]) -> Iterator[tuple[bytes, Enrollment]]:
-    endless = (Wait(label="wait", span=Span(ms=WITHOUT_END_MS), next=1), Stop(label="end", reason="done"))
-    standing = replace(flow, status="live", steps=endless, retrigger="restart", exit_check="continuous")
     store: dict[bytes, bytes] = {}
+    last: dict[tuple[bytes, str], Decision] = {}  # by person, and by enrollment if there is one
+    for key, decision in _played(flow, records, store):
+        last[key, decision.enrollment_id or ""] = decision
+    found = [
+        Candidate(key, records[one.trigger_offset].value, one.anchor_at)
+        for key, state in store.items()
+        for one in codec.unpack_profile(state, key=key).enrollments
+    ]
+    entered = {key for key, enrollment in last if enrollment}
+    refused = [
+        one.reason for (key, _), one in last.items()
+        if one.outcome == "ended" or (one.outcome == "refused" and key not in entered)
+    ]  # fmt: skip
+    return Chosen(sorted(found, key=lambda one: (one.occurred_at, one.profile, one.event)), refused)
+
+
+async def known_of(kafka: str, topic: Topic, number: int, offsets: Offsets, wanted: Collection[bytes]) -> Known:
+    """Read a changelog partition through, and keep what concerns these people."""
+    newest: dict[bytes, bytes] = {}
+    async for one in read_stretches(kafka, topic.name, {number: (offsets.first, offsets.end)}):
+        if one.key != PARTITION_KEY and one.key not in wanted:
+            continue
+        if one.value is None:
+            newest.pop(one.key, None)
+        elif one.key not in newest or codec.rank(one.key, one.value) >= codec.rank(one.key, newest[one.key]):
+            newest[one.key] = one.value
+    record = newest.pop(PARTITION_KEY, None)
+    return Known(None if record is None else codec.unpack_partition(record), newest)
+
+
+def _played(flow: Flow, records: list[Record], store: dict[bytes, bytes]) -> Iterator[tuple[bytes, Decision]]:
+    """What is decided; `store` holds the states in the end."""
+    endless = (Wait(label="wait", span=Span(ms=WITHOUT_END_MS), next=1), Stop(label="end", reason="done"))
+    standing = replace(
+        flow, status="live", steps=endless, retrigger="restart", exit_check="continuous", filter=None, reentry=Reentry()
+    )
     partition = Partition(
         program=build([standing]), topic="backfill", number=0, clock="carried", incarnation="backfill", load=store.get,
         record=None,
     )  # fmt: skip
     for first in range(0, len(records), RECORDS_AT_ONCE):
         some = records[first : first + RECORDS_AT_ONCE]
-        partition.process([replace(one, offset=first + place) for place, one in enumerate(some)])
+        outputs = partition.process([replace(one, offset=first + place) for place, one in enumerate(some)])
         store.update(partition.snapshot().states)
         partition.settled()
-    for key, state in store.items():
-        for enrollment in codec.unpack_profile(state, key=key).enrollments:
-            yield key, enrollment
+        yield from ((key, codec.decode(value, Decision)) for key, value in outputs.decisions)
 
 
 def _unmarked(line: EventLine) -> bytes:
@@ -92,23 +118,3 @@ def _unmarked(line: EventLine) -> bytes:
     if not line.document.get("backfill"):
         return line.accepted.value
     return codec.encode(msgspec.structs.replace(codec.decode(line.accepted.value, Event), backfill=False))
-
-
-def _candidate(
-    flow: Flow, profile: bytes, record: Record, entered: Enrollment, *, anchor: Anchor, max_overdue_ms: int | None,
-    now: int,
-) -> Candidate:  # fmt: skip
-    due_at = _first_due_at(flow, entered, base_at=now if anchor == "now" else entered.anchor_at)
-    outcome: Outcome = "scheduled" if due_at > now else "due_now"
-    if max_overdue_ms is not None and now - due_at > max_overdue_ms:
-        outcome = "left_out"
-    return Candidate(profile, record.value, entered.anchor_at, due_at, outcome)
-
-
-def _first_due_at(flow: Flow, entered: Enrollment, *, base_at: int) -> int:
-    """When the waits before the first other step are over; at once where there are none. By the zone of the flow."""
-    step, due_at = 0, base_at
-    while isinstance(waiting := flow.steps[step], Wait):
-        arm(flow, entered, SOMEBODY, step=step, base_at=due_at, now=due_at)
-        step, due_at = waiting.next, entered.due_at
-    return due_at

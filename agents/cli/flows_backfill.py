@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
-from msgspec import Raw
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from agents.backfilling import OUTCOMES, Anchor, Candidate, candidates, count
+from agents.backfilling import Candidate, Known, choose, known_of
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_settings
+from agents.cluster_view import offsets_of
 from agents.console import Console
 from agents.definitions.book import read_book
 from agents.definitions.desk import stamp
 from agents.errors import InputRefused
+from agents.foretelling import ENTERING, OUTCOMES, Anchor, Foretold, Outcome, count, foretell, order
 from agents.outgoing import partition_of
 from agents.relocation import write_all
 from agents.replay_file import EventLine, RefusedLine, read_lines
 from agents.settings import Settings
-from schemas import codec
-from schemas.activation import Backfill
 from schemas.control import BACKFILL_KEY
 from schemas.flow import Flow
 from schemas.topics import Topics
@@ -35,6 +35,25 @@ from streams.program import ADMITTING
 
 PER_SECOND = 200.0
 SHOWN_REFUSALS = 10
+
+#: As the table calls them, and what it says of them.
+_NAMES: dict[Outcome, str] = {
+    "scheduled": "scheduled",
+    "due_now": "send now",
+    "not_sent": "nothing to send",
+    "left_out": "left out",
+    "refused": "refused",
+    "entered_before": "in it before",
+}
+_MEANINGS: dict[Outcome, str] = {
+    "scheduled": "they enter, and wait",
+    "due_now": "they enter, and a message goes at once",
+    "not_sent": "they enter, and it is over at once without a message",
+    "left_out": "overdue by more than --max-overdue; not told to enter",
+    "refused": "they would not enter; not told to",
+    "entered_before": "by this event or a later one, or are in the flow; not told to",
+}
+ALWAYS_SHOWN: frozenset[Outcome] = frozenset({"scheduled", "due_now", "left_out"})
 
 
 class Span(click.ParamType):
@@ -51,14 +70,16 @@ class Span(click.ParamType):
 
 
 class Plan(NamedTuple):
-    """Everybody whom the file is about, and where to tell them."""
+    """Everybody whom the file is about, what would come of each, and where to tell them."""
 
     kafka: str
     topics: Topics
     flow: Flow
     anchor: Anchor
-    found: list[Candidate]
-    refused: int
+    found: list[Foretold]
+    refused: Counter[str]
+    """Whom the file itself keeps out, by reason."""
+    refused_lines: int
 
 
 def takes_plan(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +117,9 @@ def backfill() -> None:
 @backfill.command()
 @takes_plan
 def plan(*, settings: Settings, console: Console, **said: Any) -> None:
-    """Count who would be scheduled, who would be due now, and who is left out. Writes nothing."""
+    """Rehearse it: count who would be scheduled, who would get a message now, who is left out, and who would get none
+    and why. Writes nothing.
+    """
     made = asyncio.run(_plan(settings, console, **said))
     console.result(_as_data(made), _shown(made))
 
@@ -105,7 +128,7 @@ def plan(*, settings: Settings, console: Console, **said: Any) -> None:
 @takes_plan
 @click.option("--per-second", type=click.FloatRange(1, 10_000), default=PER_SECOND, show_default=True, help="At most.")
 def run(*, settings: Settings, console: Console, per_second: float, **said: Any) -> None:
-    """Let them enter, as `plan` says. Interrupted, start it again: nobody enters twice by one event."""
+    """Let them enter, as `plan` says. Interrupted, start it again: it goes on with who is left."""
 
     async def work() -> tuple[Plan, int]:
         made = await _plan(settings, console, **said)
@@ -136,10 +159,30 @@ async def _plan(
     for one in refused[:SHOWN_REFUSALS]:
         console.say(f"{events} line {one.number}: {one.refused}")
     flow = book.flow(name, active.versions[0])
-    good = [line for line in lines if isinstance(line, EventLine)]
     now = time.time_ns() // 1_000_000
-    found = candidates(flow, good, anchor=anchor, max_overdue_ms=max_overdue_ms, now=now)
-    return Plan(kafka, declared, flow, anchor, found, len(refused))
+    chosen = choose(flow, (line for line in lines if isinstance(line, EventLine)), now=now)
+    found: list[Foretold] = []
+    async for number, some, known in _known(console, kafka, declared, chosen.candidates):
+        found += foretell(
+            book.program_of(book.newest), name, some, known, number=number, anchor=anchor,
+            max_overdue_ms=max_overdue_ms, now=now,
+        )  # fmt: skip
+    return Plan(kafka, declared, flow, anchor, found, Counter(chosen.refused), len(refused))
+
+
+async def _known(
+    console: Console, kafka: str, topics: Topics, some: Iterable[Candidate]
+) -> AsyncIterator[tuple[int, list[Candidate], Known]]:
+    """By partition, people in the order of their events and what the changelog knows; one at a time is in memory."""
+    parted: dict[int, list[Candidate]] = {}
+    for one in some:
+        parted.setdefault(partition_of(one.profile, topics.profile_log.partitions), []).append(one)
+    offsets = await offsets_of(kafka, topics.profile_state) if parted else {}
+    with console.working(f"reading {topics.profile_state.name}") as working:
+        for number, people in sorted(parted.items()):
+            working.update(f"partition {number}: {len(people):,} people")
+            wanted = {one.profile for one in people}
+            yield number, people, await known_of(kafka, topics.profile_state, number, offsets[number], wanted)
 
 
 def _orders(made: Plan) -> list[tuple[int, bytes, bytes]]:
@@ -147,40 +190,51 @@ def _orders(made: Plan) -> list[tuple[int, bytes, bytes]]:
     partitions = made.topics.profile_log.partitions
     return [
         (
-            partition_of(one.profile, partitions),
+            partition_of(one.candidate.profile, partitions),
             BACKFILL_KEY,
-            codec.encode(
-                Backfill(
-                    profile=one.profile.decode(),
-                    flow=made.flow.name,
-                    event=Raw(one.event),
-                    anchor=made.anchor,
-                    by=by,
-                    at=at,
-                )
-            ),
+            order(one.candidate, made.flow.name, anchor=made.anchor, by=by, at=at),
         )
         for one in made.found
-        if one.outcome != "left_out"
+        if one.outcome in ENTERING
     ]
+
+
+def _reasons(made: Plan) -> dict[Outcome, Counter[str]]:
+    """Of each outcome that has any, the most frequent first."""
+    reasons = {outcome: Counter[str]() for outcome in OUTCOMES}
+    reasons["refused"].update(made.refused)
+    for one in made.found:
+        reasons[one.outcome].update([one.reason] if one.reason else [])
+    return {outcome: Counter(dict(found.most_common())) for outcome, found in reasons.items() if found}
+
+
+def _counts(made: Plan) -> dict[Outcome, int]:
+    counts = count(made.found)
+    counts["refused"] += made.refused.total()
+    return counts
 
 
 def _shown(made: Plan) -> Table:
     table = Table(f"{made.flow.name} {made.flow.version[:VERSION_SHOWN]}", box=None, pad_edge=False)
     table.add_column("people", justify="right")
-    for outcome, people in count(made.found).items():
-        table.add_row(outcome.replace("_", " "), f"{people:,}")
-    if made.refused:
-        table.add_row(Text("lines that could not be taken", "red"), f"{made.refused:,}")
+    table.add_column("")
+    reasons = _reasons(made)
+    for outcome, people in _counts(made).items():
+        if people or outcome in ALWAYS_SHOWN:
+            table.add_row(_NAMES[outcome], f"{people:,}", Text(_MEANINGS[outcome], "dim"))
+        for reason, number in reasons.get(outcome, {}).items():
+            table.add_row(Text(f"  {reason}", "dim"), Text(f"{number:,}", "dim"))
+    if made.refused_lines:
+        table.add_row(Text("lines that could not be taken", "red"), f"{made.refused_lines:,}")
     return table
 
 
 def _as_data(made: Plan) -> dict[str, Any]:
-    counts = count(made.found)
     return {
         "flow": made.flow.name,
         "version": made.flow.version,
         "anchor": made.anchor,
-        **{outcome: counts[outcome] for outcome in OUTCOMES},
-        "refused_lines": made.refused,
+        **{str(outcome): people for outcome, people in _counts(made).items()},
+        "reasons": _reasons(made),
+        "refused_lines": made.refused_lines,
     }

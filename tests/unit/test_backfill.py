@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
 import pytest
 from msgspec import Raw
 
-from agents.backfilling import Anchor, candidates, count
+from agents.backfilling import Chosen, Known, choose
+from agents.foretelling import ENTERING, Anchor, Foretold, count, foretell
+from agents.foretelling import order as ordered
 from agents.replay_file import EventLine, read_lines
 from schemas import codec
 from schemas.activation import Backfill
@@ -18,11 +22,16 @@ from schemas.control import BACKFILL_KEY
 from schemas.flow import Flow, Reentry
 from schemas.identity import Identity
 from schemas.instants import to_wire
+from schemas.policy import NO_POLICY, Policy, QuietHours
+from schemas.profile import PartitionRecord
 from schemas.span import Span
 from schemas.steps import Wait
+from schemas.window import Window
 from streams.partition import Record
+from streams.program import build
 from streams.rehearsal import event_record
-from tests.unit.stage import ANN, BOUGHT, Stage, at, checkout, flow, order, send, settle
+from tests.unit.stage import ANN, BOUGHT, HOUR, Stage, at, checkout, flow, order, send, settle
+from tests.unit.written import REMIND, written
 
 DAY = 86_400_000
 NOW = at("12:00")
@@ -54,9 +63,40 @@ def lines(tmp_path: Path, *bought: tuple[str, float], backfill: bool = False) ->
 FOUR = (("a", 30), ("b", 180), ("c", 181), ("d", 400))
 
 
-def planned(some: Iterable[EventLine], *, anchor: Anchor = "occurred_at", days: int | None = None) -> list[int]:
-    overdue = None if days is None else days * DAY
-    return list(count(candidates(WINBACK, some, anchor=anchor, max_overdue_ms=overdue, now=NOW)).values())
+def told_of(
+    some: Iterable[EventLine],
+    *flows: Flow,
+    anchor: Anchor = "occurred_at",
+    days: int | None = None,
+    states: dict[bytes, bytes] | None = None,
+    policy: Policy = NO_POLICY,
+    record: PartitionRecord | None = None,
+) -> list[Foretold]:
+    """What a plan says of the first of these flows, with what the changelog knows; all in one partition."""
+    mine = (flows or (WINBACK,))[0]
+    return foretell(
+        build(flows or (WINBACK,), policy=policy), mine.name, choose(mine, some, now=NOW).candidates,
+        Known(record, states or {}), number=0, anchor=anchor, max_overdue_ms=None if days is None else days * DAY,
+        now=NOW,
+    )  # fmt: skip
+
+
+def planned(some: Iterable[EventLine], *flows: Flow, **more: Any) -> list[int]:
+    counts = count(told_of(some, *flows, **more))
+    assert not any(counts[outcome] for outcome in ("not_sent", "refused", "entered_before"))
+    return [counts[outcome] for outcome in ("scheduled", "due_now", "left_out")]
+
+
+def outcomes(some: Iterable[EventLine], *flows: Flow, **more: Any) -> list[str]:
+    return [f"{one.outcome} {one.reason}".strip() for one in told_of(some, *flows, **more)]
+
+
+def bought(*steps: Any, **more: Any) -> Flow:
+    """A flow that begins with an order, as a file says it."""
+    return written(*steps, name="reminder", trigger="order_placed", **more)
+
+
+WAIT = {"wait": {"for": "100d"}}
 
 
 class TestThePlan:
@@ -68,29 +108,135 @@ class TestThePlan:
         assert planned(lines(tmp_path, *FOUR, backfill=True)) == [1, 3, 0]
 
     def test_anchored_now_everybody_is_scheduled(self, tmp_path: Path) -> None:
-        assert planned(lines(tmp_path, *FOUR), anchor="now") == [4, 0, 0]
+        assert planned(lines(tmp_path, *FOUR), anchor="now", days=30) == [4, 0, 0]
 
     def test_who_has_bought_since_counts_from_the_last_order(self, tmp_path: Path) -> None:
         """In whatever order the file has them."""
-        (found,) = candidates(
-            WINBACK, lines(tmp_path, ("a", 30), ("a", 400)), anchor="occurred_at", max_overdue_ms=None, now=NOW
-        )
-        assert (found.outcome, found.occurred_at, found.due_at) == ("scheduled", NOW - 30 * DAY, NOW + 150 * DAY)
+        some = list(lines(tmp_path, ("a", 30), ("a", 400)))
+        assert [one.occurred_at for one in choose(WINBACK, some, now=NOW).candidates] == [NOW - 30 * DAY]
+        assert planned(some) == [1, 0, 0]
 
     def test_without_exits_the_newest_event_counts(self, tmp_path: Path) -> None:
         some = lines(tmp_path, ("a", 30), ("a", 400))
-        free = msgspec.structs.replace(WINBACK, exits=())
-        (found,) = candidates(free, some, anchor="occurred_at", max_overdue_ms=None, now=NOW)
+        (found,) = choose(msgspec.structs.replace(WINBACK, exits=()), some, now=NOW).candidates
         assert found.occurred_at == NOW - 30 * DAY
 
     def test_an_event_of_the_future_is_passed_over(self, tmp_path: Path) -> None:
         assert planned(lines(tmp_path, ("a", -1))) == [0, 0, 0]
 
     def test_who_has_done_what_ends_the_flow_is_not_reminded(self, tmp_path: Path) -> None:
-        """Even if that was long after the message would have been sent."""
-        some = list(lines(tmp_path, ("a", 10)))
-        bought = candidates(flow(), some, anchor="occurred_at", max_overdue_ms=None, now=NOW)
-        assert bought == []
+        """Even if that was long after the message would have been sent. The file has shown both."""
+        began = msgspec.json.decode(codec.encode(checkout("00:00", who="a"))) | {"time": to_wire(NOW - 10 * DAY)}
+        file = tmp_path / "all.ndjson"
+        bought = [line.document for line in lines(tmp_path, ("a", 2))]
+        file.write_bytes(b"\n".join(map(orjson.dumps, [began, *bought])))
+        some = [line for line in read_lines(file) if isinstance(line, EventLine)]
+        assert choose(flow(), some, now=NOW) == Chosen([], ["bought"])
+
+    @pytest.mark.parametrize(
+        ("days", "expected"), [(200, "due_now"), (179, "scheduled"), (100, "scheduled"), (181, "due_now")]
+    )
+    def test_waits_in_a_row_count_as_one(self, tmp_path: Path, days: int, expected: str) -> None:
+        """30 days and 150 days: who ordered 200 days ago is through both, and is not made to wait 150 more."""
+        two = bought({"wait": {"for": "30d"}}, {"wait": {"for": "150d"}}, REMIND)
+        assert outcomes(lines(tmp_path, ("a", days)), two) == [expected]
+
+    def test_a_settle_in_front_holds_until_the_source_has_reported(self, tmp_path: Path) -> None:
+        """S0-12: whether a gate is open is seen from the watermarks that the worker has."""
+        gated = bought({"settle": {"sources": ["shop.orders"], "max_hold": "2h"}}, REMIND)
+        some = list(lines(tmp_path, ("a", 30)))
+        assert outcomes(some, gated) == ["scheduled settle"]
+        through = [("acme", "shop.orders", "", NOW)]
+        record = PartitionRecord(
+            position=7, now_at=NOW - DAY, watermarks=through, through_at=NOW - DAY, through_key=None, clock="live",
+            incarnation="i",
+        )  # fmt: skip
+        assert outcomes(some, gated, record=record) == ["due_now"]
+
+    def test_a_split_in_front_is_drawn_as_it_will_be(self, tmp_path: Path) -> None:
+        """Half wait, a tenth is held out; the run draws the same."""
+        arms = {"now": {"weight": 1, "then": "remind"}, "later": {"weight": 1, "then": "wait"}}
+        halves = bought(
+            {"split": {"arms": arms, "holdout": 10}}, {"label": "wait", "wait": {"for": "500d"}}, REMIND
+        )  # fmt: skip
+        some = list(lines(tmp_path, *((f"p{number}", 30) for number in range(200))))
+        found = Counter(outcomes(some, halves))
+        assert set(found) == {"scheduled", "due_now", "not_sent holdout"}
+        assert 60 < found["due_now"] < 120
+        assert 5 < found["not_sent holdout"] < 40
+        run = Stage(halves, clock="live")
+        for number, one in enumerate(choose(halves, some, now=NOW).candidates):
+            said = ordered(one, "reminder", anchor="occurred_at", by="x", at=to_wire(NOW))
+            run.append(Record(number, NOW, BACKFILL_KEY, said))
+        run.tick("12:00")
+        assert len(run.commands) == found["due_now"]
+        assert sum("holdout" in line for line in run.story) == found["not_sent holdout"]
+
+    def test_an_if_in_front_is_judged_on_what_the_worker_knows(self, tmp_path: Path) -> None:
+        """Not on what the file tells: the run will not know it either."""
+        again = {"event_count": {"event": "order_placed", "in_last": "365d", "gte": 1}}
+        ways = bought({"if": {"condition": again, "then": "remind", "otherwise": {"stop": "first"}}}, REMIND)
+        assert outcomes(lines(tmp_path, ("ann", 30), ("ann", 40)), ways) == ["not_sent first"]
+        known = stage(ways).event(order("00:00", who="ann", id="other", backfill=True), "00:00").store
+        assert outcomes(lines(tmp_path, ("ann", 30)), ways, states=known) == ["due_now"]
+
+    def test_a_wait_for_an_event_or_an_hour_in_front(self, tmp_path: Path) -> None:
+        """Its timeout counts from the event of long ago."""
+        some = list(lines(tmp_path, ("a", 30), ("b", 100)))
+        branch = {"event": "product_viewed", "then": "remind"}
+        for_event = bought({"wait_event": {"branches": [branch], "timeout": "90d", "on_timeout": "remind"}}, REMIND)
+        assert outcomes(some, for_event) == ["due_now", "scheduled"]
+        morning = bought({"wait": {"until": "09:00"}}, REMIND)
+        assert outcomes(some, morning) == ["due_now", "due_now"]
+        assert outcomes(some, morning, days=40) == ["left_out", "due_now"]
+        assert outcomes(some, morning, anchor="now") == ["scheduled", "scheduled"]
+
+    def test_overdue_counts_from_what_they_would_have_come_to(self, tmp_path: Path) -> None:
+        """Behind an `if`, too: 100 days after the order, from which the first wait counts, and not at it."""
+        unknown = {"trigger.order_id": {"is_not_set": True}}
+        ways = bought(
+            {"if": {"condition": unknown, "then": "wait", "otherwise": "remind"}}, {"label": "wait", **WAIT}, REMIND
+        )
+        assert outcomes(lines(tmp_path, ("a", 110)), ways, days=20) == ["due_now"]
+        assert outcomes(lines(tmp_path, ("a", 110)), ways, days=9) == ["left_out"]
+
+    def test_quiet_hours_caps_and_consent_of_the_policy_count(self, tmp_path: Path) -> None:
+        some = list(lines(tmp_path, ("a", 30)))
+        quiet = QuietHours(channels=("log",), window=Window(start_ms=11 * HOUR, end_ms=13 * HOUR))
+        assert outcomes(some, bought(REMIND), policy=Policy(quiet_hours=(quiet,))) == ["scheduled quiet_hours"]
+        text = bought({"label": "text", "send": {"template": "t", "channel": "sms"}})
+        assert outcomes(some, text, policy=Policy(consent="required")) == ["not_sent no_consent:sms"]
+
+    def test_refusals_have_their_reasons(self, tmp_path: Path) -> None:
+        """The filter is judged on the state that the changelog has, as in the run."""
+        again = {"event_count": {"event": "order_placed", "gte": 1}}
+        ordered_before = bought(REMIND, entry={"filter": again})
+        some = list(lines(tmp_path, ("ann", 30)))
+        assert outcomes(some, ordered_before) == ["refused filter_false"]
+        known = stage(ordered_before).event(order("00:00", who="ann", id="other", backfill=True)).store
+        assert outcomes(some, ordered_before, states=known) == ["due_now"]
+
+    def test_who_has_entered_before_is_told_nothing(self, tmp_path: Path) -> None:
+        """So a run that was interrupted goes on with who is left."""
+        some = list(lines(tmp_path, ("ann", 400), ("b", 400)))
+        known = told(stage(), "12:00", 400).store
+        assert outcomes(some, WINBACK, states=known) == ["entered_before", "due_now"]
+        over = told(stage(), "11:59", 400).tick("11:59").store
+        assert outcomes(some, WINBACK, states=over, days=30) == ["left_out", "left_out"]
+
+    def test_people_who_cannot_be_written_to_are_refused(self, tmp_path: Path) -> None:
+        mailed = bought({"label": "remind", "send": {"template": "t", "channel": "email"}})
+        some = [line.document | {"identity": {"anonymous_id": "b1"}} for line in lines(tmp_path, ("a", 30))]
+        (tmp_path / "b").write_bytes(orjson.dumps(some[0]))
+        good = [line for line in read_lines(tmp_path / "b") if isinstance(line, EventLine)]
+        assert choose(mailed, good, now=NOW).refused == []
+        assert outcomes(good, mailed) == ["refused anonymous"]
+        keyed = bought(REMIND, entry={"key": "trigger.checkout_id"})
+        assert choose(keyed, good, now=NOW) == Chosen([], ["key_missing"])
+
+    def test_more_people_than_a_tick_releases(self, tmp_path: Path) -> None:
+        some = list(lines(tmp_path, *((f"p{number}", 400) for number in range(1_101))))
+        assert planned(some) == [0, 1_101, 0]
 
 
 @pytest.mark.parametrize(("days", "sent", "later"), [(None, ["b", "c", "d"], ["a"]), (30, ["b", "c"], ["a"])])
@@ -100,14 +246,10 @@ def test_s0_12_who_is_due_gets_it_now_and_who_is_scheduled_when_it_is_time(
     """What the plan has counted, carried out: three now, the fourth in 150 days; or two, and one left out."""
     made = stage()
     names = {event_record(order("00:00", who=who), at=0).key.decode(): who for who, _ in FOUR}
-    overdue = None if days is None else days * DAY
-    for one in candidates(WINBACK, lines(tmp_path, *FOUR), anchor="occurred_at", max_overdue_ms=overdue, now=NOW):
-        if one.outcome != "left_out":
-            said = Backfill(
-                profile=one.profile.decode(), flow="reminder", event=Raw(one.event), anchor="occurred_at", by="ops",
-                at=to_wire(NOW),
-            )  # fmt: skip
-            made.append(Record(0, NOW, BACKFILL_KEY, codec.encode(said)))
+    for one in told_of(lines(tmp_path, *FOUR), days=days):
+        if one.outcome in ENTERING:
+            said = ordered(one.candidate, "reminder", anchor="occurred_at", by="ops", at=to_wire(NOW))
+            made.append(Record(0, NOW, BACKFILL_KEY, said))
     made.tick("12:00:01").tick("+150 11:59:59")
     assert sorted(names[f"{one.tenant}/{one.profile_id}"] for one in made.commands) == sent
     made.tick("+150 12:00")
