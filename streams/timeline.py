@@ -21,7 +21,7 @@ from schemas.identity import profile_id, strongest
 from schemas.instants import from_wire, to_wire
 from schemas.policy import NO_POLICY, Policy
 from streams.rehearsal import Rehearsal
-from streams.telling import shown
+from streams.telling import asides, shown
 
 DAY = "2026-01-01"  # what a time without a date is on
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -198,7 +198,7 @@ def _word(decision: Decision) -> str:
 def _values(decision: Decision) -> str:
     step = f"step {decision.step}" if decision.step and decision.outcome != "sent" else ""
     told = ", ".join(filter(None, (step, shown(_in_clock_time(decision.values)))))
-    return f" ({told})" if told else ""
+    return f"{f' ({told})' if told else ''}{asides(decision)}"
 
 
 def _in_clock_time(value: Any) -> Any:

@@ -19,7 +19,7 @@ from agents.projector import answers
 from agents.projector.answers import Why
 from agents.settings import Settings
 from schemas.decision import Decision
-from streams.telling import moment, tell, tell_cause
+from streams.telling import arms_of, moment, tell, tell_cause
 
 PATIENCE_SECONDS = 5.0
 
@@ -60,6 +60,7 @@ def as_data(found: Why) -> dict[str, object]:
         "sentences": list(sentences(found)),
         "decision": msgspec.to_builtins(found.decision),
         "story": [msgspec.to_builtins(one) for one in found.story],
+        "aftermath": [msgspec.to_builtins(one) for one in found.aftermath],
         "fate": fate,
     }
 
@@ -70,6 +71,9 @@ def sentences(found: Why) -> Iterator[str]:
     yield f"{one.flow} ordered it at {moment(one.decided_at)} for {one.tenant}/{one.profile_id}: {tell(one)}."
     yield f"It was caused by {tell_cause(one)}."
     yield f"The flow decided in version {one.flow_version}, on a {one.clock} clock."
+    yield from told_arms(one)
+    for later in found.aftermath:
+        yield f"At {moment(later.decided_at)}: {tell(later)}; by {tell_cause(later)}."
     if found.fate is None:
         yield "The ledger does not know the command (yet)."
     else:
@@ -79,7 +83,16 @@ def sentences(found: Why) -> Iterator[str]:
     yield from told(found.story)
 
 
+def told_arms(one: Decision) -> Iterator[str]:
+    """In which arms of experiments the person was by then."""
+    if one.arms:
+        yield f"In experiments they were in {arms_of(one.arms)}."
+
+
 def told(story: list[Decision]) -> Iterator[str]:
-    """A line for each decision."""
+    """A line for each decision; with the version where it is another one than before."""
+    version = story[0].flow_version if story else ""
     for one in story:
-        yield f"  {moment(one.decided_at)}  {tell(one)}; {tell_cause(one)}"
+        changed = "" if one.flow_version == version else f"; by version {one.flow_version}"
+        version = one.flow_version
+        yield f"  {moment(one.decided_at)}  {tell(one)}; {tell_cause(one)}{changed}"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from agents import stack
 from agents.cli.options import takes_console, takes_settings
-from agents.cli.why import PATIENCE_SECONDS, told
+from agents.cli.why import PATIENCE_SECONDS, told, told_arms
 from agents.console import Console
 from agents.dispatch.database import connected
 from agents.projector import answers
@@ -20,6 +20,9 @@ from agents.replay_file import DEFAULT_TENANT
 from agents.settings import Settings
 from schemas.decision import Decision
 from streams.telling import moment, tell, tell_cause
+
+#: What may be decided about a message after it was ordered.
+AFTERWARDS = frozenset({"recalled", "regretted"})
 
 
 @click.command("why-not")
@@ -54,6 +57,7 @@ def as_data(found: WhyNot, *, profile: str, flow: str) -> dict[str, object]:
         "times": found.times,
         "since": found.since,
         "decision": msgspec.to_builtins(found.decision),
+        "inside": msgspec.to_builtins(found.inside),
         "story": [msgspec.to_builtins(one) for one in found.story],
     }
 
@@ -71,10 +75,17 @@ def sentences(found: WhyNot, *, profile: str, flow: str) -> Iterator[str]:
         return
     begin = {
         "sent": f"{profile} did get a message of {flow}, ordered as {one.command_id}",
+        "shadow": f"{profile} got no message of {flow}, which is in shadow: it only shows what it would do",
         "waiting": f"{profile} is in {flow} now",
     }.get(found.verdict, f"{profile} got no message of {flow}")
     yield f"{begin}. At {moment(one.decided_at)}: {tell(one)}."
     yield f"It was caused by {tell_cause(one)}, and decided by version {one.flow_version}."
+    yield from told_arms(one)
+    if found.inside is not None:
+        yield f"They are in {flow} all the same, since {moment(found.inside.decided_at)}, and may get a message yet."
+    for later in found.story:
+        if later.outcome in AFTERWARDS and later is not one:
+            yield f"At {moment(later.decided_at)}: {tell(later)}; by {tell_cause(later)}."
     if found.times > 1 and found.since is not None:
         yield f"That has been written down {found.times} times since {moment(found.since)}."
     if len(found.story) > 1:

@@ -16,7 +16,9 @@ from schemas.identity import KINDS, identifies, normalized, profile_id
 
 READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: the newest
 
-Verdict = Literal["unknown_person", "never_triggered", "refused", "waiting", "sent", "recalled", "skipped", "ended"]
+Verdict = Literal[
+    "unknown_person", "never_triggered", "refused", "waiting", "sent", "shadow", "recalled", "skipped", "ended"
+]  # fmt: skip
 
 BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
 BY_ENROLLMENT = """
@@ -47,6 +49,8 @@ class Why(NamedTuple):
     story: list[Decision]
     fate: tuple[str, str | None, str | None] | None
     """State, reason and end of the command in the ledger; None if it is not there."""
+    aftermath: Sequence[Decision] = ()
+    """What was decided about the message once it was ordered: that it is taken back, was a mistake, or has earned."""
 
 
 class WhyNot(NamedTuple):
@@ -57,21 +61,26 @@ class WhyNot(NamedTuple):
     times: int
     since: str | None
     story: list[Decision]
+    inside: Decision | None = None
+    """With a refusal: how they came to be in the flow all the same, if they are."""
 
 
 async def why(database: Database, command_id: str) -> Why | None:
     """None if no decision is known that ordered this command."""
 
     async def work(connection: Any) -> Why | None:
-        found = [_decision(row) for row in await connection.fetch(BY_COMMAND, command_id)]
-        if not found:
+        named = [_decision(row) for row in await connection.fetch(BY_COMMAND, command_id)]
+        decision = next((one for one in named if one.outcome == "sent"), None)
+        if decision is None:
             return None
-        decision = found[0]
         rows = await connection.fetch(BY_ENROLLMENT, decision.enrollment_id, READ_MAX)
+        story = [_decision(row) for row in reversed(rows)]
+        whose = (decision.tenant, [decision.profile_id], decision.flow, READ_MAX)
+        others = [_decision(row) for row in reversed(await connection.fetch(BY_PERSON, *whose))]
         fate = await connection.fetchrow(FATE, command_id)
         ended = fate and fate["finished_at"] and fate["finished_at"].isoformat(timespec="seconds")
         told = (fate["state"], fate["reason"], ended) if fate else None
-        return Why(decision, [_decision(row) for row in reversed(rows)], told)
+        return Why(decision, story, told, [one for one in others if _comes_of(one, command_id)])
 
     return await _ask(database, work)
 
@@ -126,13 +135,25 @@ def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
         return WhyNot("never_triggered", None, 0, None, [])
     newest = decisions[-1]
     if newest.enrollment_id is None:
-        return _with_times("refused", newest, [newest], decisions)
+        return _with_times("refused", newest, [newest], decisions)._replace(inside=_entry_of_live(decisions))
     story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
     for outcomes in (("sent", "recalled"), ("skipped",), ("ended",)):
         found = [one for one in story if one.outcome in outcomes]
         if found:
-            return _with_times(found[-1].outcome, found[-1], story, decisions)  # type: ignore[arg-type]  # a Verdict
+            verdict: Any = "shadow" if found[-1].outcome == "sent" and found[-1].shadow else found[-1].outcome
+            return _with_times(verdict, found[-1], story, decisions)
     return _with_times("waiting", newest, story, decisions)
+
+
+def _entry_of_live(decisions: Sequence[Decision]) -> Decision | None:
+    """How somebody came to be in the flow where they are now: entering, or being moved or let in."""
+    over = {one.enrollment_id for one in decisions if one.outcome == "ended"}
+    entered = [one for one in decisions if one.outcome == "entered" and one.enrollment_id not in over]
+    return entered[-1] if entered else None
+
+
+def _comes_of(one: Decision, command_id: str) -> bool:
+    return (one.outcome != "sent" and one.command_id == command_id) or one.values.get("command_id") == command_id
 
 
 def _with_times(verdict: Verdict, decision: Decision, story: list[Decision], decisions: Sequence[Decision]) -> WhyNot:

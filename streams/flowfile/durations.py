@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-UNITS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+from schemas.span import UNITS
+from schemas.span import written as written
+
 DURATION_MS_MAX = 3_660 * UNITS["d"]
 
 PATTERN = "".join(rf"(?:([0-9]{{1,12}}){unit})?" for unit in UNITS)
@@ -43,13 +45,3 @@ def suggest(text: str) -> str | None:
         return None
     unit = match["unit"].lower()
     return match["number"] + ("ms" if unit.startswith("mil") or unit == "ms" else unit[0])
-
-
-def written(ms: int) -> str:
-    """A duration as a flow file would write it: `45m`, `1h30m`; in days from two of them on."""
-    text = ""
-    for unit, size in UNITS.items():
-        if unit != "w" and ms >= size * (2 if unit == "d" else 1):
-            text += f"{ms // size}{unit}"
-            ms %= size
-    return text or "0s"

@@ -260,11 +260,13 @@ async def test_it_answers_why_and_why_not(stage: Stage) -> None:
             decision(10),
             decision(11, "held", "settle", step="remind:settle"),
             decision(12, "sent", "due", step="remind", command_id=command_id),
+            decision(14, "recalled", "bought", step="remind", command_id=command_id),
             decision(13, "ended", "done"),
+            decision(30, "credited", "clicked", enrollment_id=None, flow="cart", values={"command_id": command_id}),
             decision(20, "refused", "reentry_min_gap", enrollment_id=None),
             decision(21, "refused", "trigger_too_old", enrollment_id=None, flow="browse"),
         )
-        await stage.holds([10, 11, 12, 13, 20, 21])
+        await stage.holds([10, 11, 12, 13, 14, 20, 21, 30])
     asked = [
         ("why", command_id),
         ("why", "d" * 32),
@@ -276,7 +278,9 @@ async def test_it_answers_why_and_why_not(stage: Stage) -> None:
     ]
     told = [await cartwheel(*words, "--json", environ=stage.environ) for words in asked]
     assert [one.code for one in told] == [0, 65, 65, 0, 0, 0, 0], told
-    assert [one["decision_id"] for one in told[0].data["story"]] == [f"{number:032x}" for number in range(10, 14)]
+    assert [one["decision_id"] for one in told[0].data["story"]] == [f"{number:032x}" for number in range(10, 15)]
+    assert [one["outcome"] for one in told[0].data["aftermath"]] == ["recalled", "credited"]
+    assert told[0].data["decision"]["outcome"] == "sent"
     assert told[0].data["decision"]["command_id"] == command_id
     verdicts = [(one.data["verdict"], one.data["times"]) for one in told[3:]]
     assert verdicts == [("refused", 1), ("refused", 1), ("never_triggered", 0), ("unknown_person", 0)]

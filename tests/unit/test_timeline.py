@@ -97,7 +97,7 @@ def test_a_failure_says_what_was_expected_and_what_came() -> None:
         "sent: store_two at 10:16 for p1",
         "ended: done at 10:16 for p1",
     ]
-    assert result.story[1].endswith("(step settle_1, complete_through {magento1.orders nothing}, due_at 10:15)")
+    assert result.story[1].endswith("(step settle_1, magento1.orders has not reported yet, due 10:15)")
 
 
 def test_a_word_that_looks_like_an_instant_is_shown_as_it_is() -> None:

@@ -28,7 +28,7 @@ def decision(outcome: Outcome, reason: str, *, minute: int = 0, run: str | None 
 
 
 ENTERED = decision("entered", "triggered")
-HELD = decision("held", "settle", minute=15, step="remind:settle", values={"through": {"shop.orders": None}})
+HELD = decision("held", "settle", minute=15, step="remind:settle", values={"complete_through": {"shop.orders": None}})
 SENT = decision("sent", "due", minute=20, step="remind", command_id="c" * 32)
 DONE = decision("ended", "done", minute=20)
 
@@ -37,13 +37,71 @@ DONE = decision("ended", "done", minute=20)
     ("one", "expected"),
     [
         (ENTERED, "entered the flow"),
-        (HELD, "remind:settle: a message was held until its sources have reported (through {shop.orders nothing})"),
+        (HELD, "remind:settle: a message was held until its sources have reported (shop.orders has not reported yet)"),
         (SENT, "remind: a message was ordered"),
         (decision("ended", "bought", values={"order_id": "O1", "n": 3}), "left the flow: bought (order_id O1, n 3)"),
         (decision("refused", "no_such_word"), "did not enter: no_such_word"),
     ],
 )
 def test_a_decision_is_a_sentence(one: Decision, expected: str) -> None:
+    assert tell(one) == expected
+
+
+#: Every reason that the engine itself gives, beside those that flow files name.
+REASONS = (
+    "entered triggered", "entered backfilled", "refused anonymous", "refused key_missing", "refused key_too_long",
+    "refused filter_false", "refused draining", "refused reentry_never", "refused reentry_min_gap",
+    "refused reentry_max", "refused trigger_too_old", "refused too_many_enrollments", "refused state_full",
+    "refused no_such_flow", "refused where_false", "refused enter_flow_depth", "restarted restart",
+    "restarted replace_context", "restarted extend", "moved migration", "sent due", "sent degraded", "stated set",
+    "held settle", "held poison", "held window", "held quiet_hours", "held cap", "skipped settle_timeout",
+    "skipped filter_false", "skipped too_late", "skipped no_consent:sms", "skipped suppressed:email",
+    "skipped stale_fact:coupons", "skipped window_never_opens", "skipped quiet_hours_never_opens",
+    "skipped capped:reminders", "skipped cap_expired:reminders", "skipped no_address", "ended superseded",
+    "ended holdout", "ended date_missing", "ended date_past", "ended done", "ended step_removed", "ended stopped",
+    "recalled no_consent:email", "recalled suppressed:email", "recalled filter_false", "regretted filter_false",
+    "credited clicked",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("said", REASONS)
+def test_no_reason_of_the_engine_is_told_as_a_code(said: str) -> None:
+    outcome, _, reason = said.partition(" ")
+    known, _, about = reason.partition(":")
+    told = tell(decision(outcome, reason))  # type: ignore[arg-type]  # an Outcome
+    assert ("_" in known and known in told, ":" in reason and reason in told) == (False, False), told
+    assert about in told
+    assert told != reason
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (
+            decision("held", "window", step="remind", values={
+                "opens_at": "2026-07-01T09:00:00.000Z", "zone": "Europe/Berlin", "zone_from": "phone",
+            }),
+            "remind: a message was held until its window opens (opens 2026-07-01 09:00:00 UTC); zone Europe/Berlin of"
+            " their phone or country",
+        ),
+        (
+            decision("skipped", "capped:reminders", step="remind", values={
+                "max": 2, "per_seconds": 604800.0, "room_at": "2026-07-01T09:00:00.000Z",
+            }),
+            "remind: a message was not sent: they have had as many as the cap on reminders allows (max 2, in 7d, room"
+            " again 2026-07-01 09:00:00 UTC)",
+        ),
+        (
+            decision("exposed", "b", step="ab", values={"salt": "f/ab", "by": "profile", "weights": {"a": 1, "b": 2}}),
+            "ab: came to the arm b of a split (weights {a 1, b 2})",
+        ),
+        (decision("ended", "done", ignored=2), "went through the flow to its end; 2 more triggers meanwhile changed"
+            " nothing"),
+        (decision("sent", "due", shadow=True), "a message was ordered; the flow is in shadow, so nothing came of it"),
+        (decision("recalled", "no_consent:sms"), "a message was taken back: there is no consent to sms"),
+    ],
+)  # fmt: skip
+def test_values_zone_and_circumstances_are_told_in_words(one: Decision, expected: str) -> None:
     assert tell(one) == expected
 
 
@@ -117,6 +175,41 @@ def test_why_is_answered_in_sentences() -> None:
         "reason": None,
         "finished_at": "2026-01-01T10:20:01+00:00",
     }
+
+
+def test_a_message_that_was_taken_back_or_a_mistake_is_told_with_its_order_and_its_arms() -> None:
+    ordered = decision("sent", "due", minute=20, step="remind", command_id="c" * 32, arms={"ab": "b"})
+    back = decision("recalled", "bought", minute=21, step="remind", command_id="c" * 32)
+    lines = list(why.sentences(Why(ordered, [ENTERED, ordered, back], None, [back])))
+    assert "In experiments they were in arm b of ab." in lines
+    assert (
+        "At 2026-01-01 10:21:00 UTC: remind: a message was taken back: bought; by its moment, which came with"
+        in (lines[4])
+    )
+    mistaken = decision("regretted", "bought", minute=40, step="remind", command_id="c" * 32)
+    found = answers.why_not([ENTERED, ordered, mistaken])
+    lines = list(why_not.sentences(found, profile="ann", flow="cart"))
+    assert found.verdict == "sent"
+    assert any(
+        "10:40:00 UTC: remind: a message that had gone should not have been sent: bought" in line for line in lines
+    )
+
+
+def test_who_is_refused_while_in_the_flow_is_told_that_they_are_in_it() -> None:
+    """A filter is asked before the question whether somebody is enrolled (semantics 3.1)."""
+    refused = decision("refused", "filter_false", minute=5, run=None)
+    found = answers.why_not([ENTERED, refused])
+    assert (found.verdict, found.inside) == ("refused", ENTERED)
+    assert any("in cart all the same, since 2026-01-01 10:00" in line
+               for line in why_not.sentences(found, profile="ann", flow="cart"))  # fmt: skip
+    assert answers.why_not([ENTERED, DONE, refused]).inside is None
+
+
+def test_a_flow_in_shadow_has_sent_nobody_anything() -> None:
+    found = answers.why_not([ENTERED, decision("sent", "due", minute=20, step="remind", shadow=True), DONE])
+    assert found.verdict == "shadow"
+    [first, *_] = why_not.sentences(found, profile="ann", flow="cart")
+    assert first.startswith("ann got no message of cart, which is in shadow")
 
 
 def test_a_person_may_be_named_in_several_ways() -> None:
