@@ -1,7 +1,7 @@
 """Flow files on disk: one file, or all of a folder. What they mean is the business of `streams.flowfile`.
 
 A folder stands for its own `*.yaml` and `*.yml` files, without those below it; `NAME.test.yaml` holds the timelines of
-`NAME.yaml` and is no flow file, nor is `policy.yaml`, which holds for all flows of its folder.
+`NAME.yaml` and is no flow file, nor is `policy.yaml`, which holds for all flows of its folder and has timelines, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from agents.errors import InputRefused
 from schemas.flow import Flow
 from schemas.limits import FLOW_FILE_BYTES_MAX
 from schemas.policy import NO_POLICY, Policy
+from streams import policy_trial
 from streams.flowfile import Finding, FlowFileError, check, check_policy, load_timelines
 from streams.flowfile.surroundings import Surroundings
 from streams.timeline import Timeline
@@ -45,7 +46,7 @@ class PolicyFile(NamedTuple):
 
 
 class TimelineFile(NamedTuple):
-    """The timelines beside a flow file; with findings there are none."""
+    """The timelines beside a flow file, or a policy; with findings there are none."""
 
     path: Path
     beside: Path
@@ -67,6 +68,8 @@ def sound_flows(path: Path) -> list[FlowFile]:
     flows and not the others would be worse than one that does not start.
     """
     files = check_flows(path)
+    if not files:
+        raise InputRefused(f"there is only a policy in {path}", next_step="put a flow file such as my_flow.yaml there")
     _refuse_wrong([finding for file in files for finding in file.findings], path)
     return files
 
@@ -89,6 +92,11 @@ def check_policy_of(path: Path) -> PolicyFile | None:
     folder = path if path.is_dir() else path.parent
     found = next((one for suffix in _SUFFIXES if (one := folder / f"{_POLICY}{suffix}").is_file()), None)
     if found is None:
+        lonely = next(
+            (one for suffix in _SUFFIXES if (one := folder / f"{_POLICY}{_TIMELINES}{suffix}").is_file()), None
+        )
+        if lonely is not None:
+            raise InputRefused(f"{lonely} tries a policy that is not there", next_step=f"put {_POLICY}.yaml beside it")
         return None
     source = _read(found)
     return PolicyFile(found, source, *check_policy(source, name=str(found)))
@@ -103,7 +111,9 @@ def _refuse_wrong(findings: Sequence[Finding], path: Path) -> None:
 
 
 def check_flows(path: Path) -> list[FlowFile]:
-    """Every flow file of a file or folder, compiled as far as it goes. Raises `InputRefused` when there is none."""
+    """Every flow file of a file or folder, compiled as far as it goes. Raises `InputRefused` when there is none; of a
+    policy alone there are none.
+    """
     first: dict[str, Path] = {}
     files = []
     for found in _flow_paths(path):
@@ -119,16 +129,24 @@ def check_flows(path: Path) -> list[FlowFile]:
 
 def timelines_of(file: FlowFile) -> TimelineFile | None:
     """The timelines of a flow, from the file beside it; None when there is no such file, or no flow."""
-    path = file.path.with_name(f"{file.path.stem}{_TIMELINES}{file.path.suffix}")
-    if file.flow is None or not path.is_file():
+    return None if file.flow is None else _timelines_beside(file.path, file.flow)
+
+
+def timelines_of_policy(file: PolicyFile) -> TimelineFile | None:
+    """The same of a policy: its flow is the one on which it is tried (`streams.policy_trial`)."""
+    found = None if file.policy is None else _timelines_beside(file.path, policy_trial.trial(file.policy))
+    return found and found._replace(timelines=tuple(map(policy_trial.told_apart, found.timelines)))
+
+
+def _timelines_beside(beside: Path, flow: Flow) -> TimelineFile | None:
+    path = beside.with_name(f"{beside.stem}{_TIMELINES}{beside.suffix}")
+    if not path.is_file():
         return None
     source = _read(path)
     try:
-        return TimelineFile(
-            path, file.path, source, file.flow, load_timelines(source, name=str(path), flow=file.flow), ()
-        )
+        return TimelineFile(path, beside, source, flow, load_timelines(source, name=str(path), flow=flow), ())
     except FlowFileError as error:
-        return TimelineFile(path, file.path, source, file.flow, (), error.findings)
+        return TimelineFile(path, beside, source, flow, (), error.findings)
 
 
 def around(folder: Path) -> Surroundings:
@@ -146,18 +164,19 @@ def around(folder: Path) -> Surroundings:
 
 def _flow_paths(path: Path) -> list[Path]:
     if path.is_file():
-        return [_beside(path)] if _is_timeline(path) else [path]
+        asked = _beside(path) if _is_timeline(path) else path
+        return [] if asked.stem == _POLICY else [asked]
     if not path.is_dir():
         raise InputRefused(f"there is no file or folder {path}", next_step="name a flow file or a folder of flow files")
     found = sorted(
         entry for entry in path.iterdir()
-        if entry.suffix in _SUFFIXES and entry.is_file() and entry.stem != _POLICY
+        if entry.suffix in _SUFFIXES and entry.is_file()
     )  # fmt: skip
     # A timeline without its flow would pass unnoticed; asked for its flow, it says so.
-    paths = sorted({_beside(entry) if _is_timeline(entry) else entry for entry in found})
-    if not paths:
+    named = {_beside(entry) if _is_timeline(entry) else entry for entry in found}
+    if not named:
         raise InputRefused(f"there is no flow file in {path}", next_step="put a flow file such as my_flow.yaml there")
-    return paths
+    return sorted(one for one in named if one.stem != _POLICY)
 
 
 def _is_timeline(path: Path) -> bool:

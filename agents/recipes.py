@@ -81,8 +81,7 @@ def prepare(name: str, *, source: str, lags: Mapping[str, Lag]) -> Prepared:
     for stem, taken in zip(known[name].stems, _taken(known[name], source, notes), strict=True):
         text = _read(f"{taken}.yaml").replace(f"flow: {taken}\n", f"flow: {stem}\n")
         own[f"{stem}.yaml"] = _held_long_enough(_SHOP.sub(source, text), source, lags, notes)
-        if taken != POLICY:
-            own[f"{stem}{_TIMELINES}.yaml"] = _SHOP.sub(source, _read(f"{taken}{_TIMELINES}.yaml"))
+        own[f"{stem}{_TIMELINES}.yaml"] = _SHOP.sub(source, _read(f"{taken}{_TIMELINES}.yaml"))
     return Prepared(own, dict(_templates(own.values())), tuple(notes))
 
 

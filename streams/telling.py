@@ -142,7 +142,7 @@ def _sentence(decision: Decision) -> str:
     if fixed is not None:
         return fixed
     known, _, about = decision.reason.partition(":")
-    clause = _CLAUSES.get(known, decision.reason).format(about.replace(":", " "))
+    clause = _CLAUSES[known].format(about) if known in _CLAUSES else decision.reason
     if decision.outcome == "held" and clause.startswith("until "):
         return f"a message was held {clause}"
     return _OTHERWISE.get(decision.outcome, f"{decision.outcome}: {{}}").format(clause)

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from agents.flow_files import FlowFile, TimelineFile
+from agents.flow_files import FlowFile, PolicyFile, TimelineFile
 from schemas.policy import Policy
-from streams import coverage
+from streams import coverage, policy_trial
 from streams.coverage import EXIT, Coverage, Way
 from streams.flowfile import locate
 from streams.flowfile.places import Places
+from streams.timeline import Timeline
 
 
 class Covered(NamedTuple):
-    """One flow file and how far its timelines go."""
+    """One flow file, or the policy, and how far its timelines go."""
 
-    file: FlowFile
+    file: FlowFile | PolicyFile
     found: Coverage
     places: Places
 
     def line(self, way: Way) -> int:
         """Where a way stands."""
+        if isinstance(self.file, PolicyFile):
+            return self.places.of_rule(way.step, way.path)
         return self.places.of_exit(way.path) if way.step == EXIT else self.places.of_step(way.step, way.path)
 
 
-def covered(flows: Iterable[FlowFile], timelines: Iterable[TimelineFile], *, policy: Policy) -> list[Covered]:
-    """Of every flow that compiles; one without timelines covers nothing."""
+def covered(
+    files: Iterable[FlowFile | PolicyFile], timelines: Iterable[TimelineFile], *, policy: Policy
+) -> list[Covered]:
+    """Of every file that compiles; one without timelines covers nothing. A policy without any is not asked."""
     beside = {file.beside: file.timelines for file in timelines}
     return [
-        Covered(
-            file,
-            coverage.measure(file.flow, beside.get(file.path, ()), policy=policy),
-            locate(file.source, name=str(file.path)),
-        )
-        for file in flows
-        if file.flow is not None
+        Covered(file, found, locate(file.source, name=str(file.path)))
+        for file in files
+        if (found := _measured(file, beside.get(file.path), policy)) is not None
     ]
+
+
+def _measured(file: FlowFile | PolicyFile, timelines: Sequence[Timeline] | None, policy: Policy) -> Coverage | None:
+    if isinstance(file, FlowFile):
+        return None if file.flow is None else coverage.measure(file.flow, timelines or (), policy=policy)
+    return None if file.policy is None or timelines is None else policy_trial.measure(file.policy, timelines)
 
 
 def as_data(files: list[Covered]) -> dict[str, Any]:

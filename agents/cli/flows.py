@@ -87,7 +87,7 @@ def test(*, path: Path, coverage: bool, fail_under: float | None, console: Conso
         "timelines": [_as_data(file, result) for file, result in results],
         "findings": _as_builtins(errors),
     }
-    found = covered(flows, timelines, policy=policy) if coverage or fail_under is not None else []
+    found = covered([*policies, *flows], timelines, policy=policy) if coverage or fail_under is not None else []
     told = flow_coverage.as_data(found)
     too_little = fail_under is not None and percent([one.found for one in found]) < fail_under
     if found:
@@ -106,8 +106,10 @@ command.add_command(flow_init.command)
 
 def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile], list[PolicyFile]]:
     flows, policy = flow_files.check_flows(path), flow_files.check_policy_of(path)
-    timelines = [found for file in flows if (found := flow_files.timelines_of(file)) is not None]
-    return flows, timelines, [] if policy is None else [policy]
+    beside = [flow_files.timelines_of(file) for file in flows]
+    if policy is not None and (path.is_dir() or not flows):  # a flow by itself is not asked what others are
+        beside.append(flow_files.timelines_of_policy(policy))
+    return flows, [found for found in beside if found is not None], [] if policy is None else [policy]
 
 
 def _findings(files: Sequence[FlowFile | TimelineFile | PolicyFile]) -> list[Finding]:

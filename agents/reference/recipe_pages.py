@@ -58,15 +58,12 @@ def files(root: Path) -> dict[str, str]:
 def made(recipe: Recipe, text: str) -> str:
     """The page with what the recipe does today."""
     written = text.partition(MADE_FROM)[0]
-    if recipe.name == POLICY:
-        return written
     tables = [_of_flow(stem, with_name=len(recipe.stems) > 1) for stem in recipe.stems]
     return f"{written.rstrip()}\n{MADE_FROM}" + "".join(tables)
 
 
 def _of_flow(stem: str, *, with_name: bool) -> str:
-    [file] = flow_files.check_flows(resources.flows() / f"{stem}.yaml")
-    beside = flow_files.timelines_of(file)
+    beside = _timelines(resources.flows() / f"{stem}.yaml")
     assert beside is not None, f"{stem} has no timelines"
     first, *others = beside.timelines
     head = f"\n### `{stem}`\n" if with_name else ""
@@ -75,6 +72,14 @@ def _of_flow(stem: str, *, with_name: bool) -> str:
         f"{head}\n{_sentence(first.name)}:\n\n| When | What happens | What Cartwheel does |\n|---|---|---|\n"
         f"{''.join(_rows(beside, first))}\n| Or else | |\n|---|---|\n{rows}"
     )
+
+
+def _timelines(path: Path) -> TimelineFile | None:
+    if path.stem == POLICY:
+        policy = flow_files.check_policy_of(path)
+        return None if policy is None else flow_files.timelines_of_policy(policy)
+    [file] = flow_files.check_flows(path)
+    return flow_files.timelines_of(file)
 
 
 def _rows(file: TimelineFile, timeline: Timeline) -> Iterator[str]:

@@ -23,6 +23,10 @@ class Places(NamedTuple):
         """The same below the exit rules."""
         return _line(self.root, ("exit", *path))
 
+    def of_rule(self, key: str, path: tuple[str | int, ...]) -> int:
+        """The same of a policy, below one of its keys."""
+        return _line(self.root, (key, *path))
+
 
 def _line(node: Node, path: tuple[str | int, ...]) -> int:
     line = node.line

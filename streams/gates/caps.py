@@ -38,11 +38,11 @@ def judge(step: Send, passage: Passage) -> Answer | None:
         return None
     refusing = next((one for one in full if one.rule.when_capped == "skip"), None)
     if refusing is not None:
-        return Skip(f"capped:{_name(refusing.rule)}", _values(refusing))
+        return Skip(f"capped:{name_of(refusing.rule)}", _values(refusing))
     last = max(full, key=lambda one: one.free_at)
     room_until = passage.enrollment.room_until or passage.now + min(one.rule.expires_ms for one in full)
     if passage.now >= room_until:
-        return Skip(f"cap_expired:{_name(last.rule)}", _values(last))
+        return Skip(f"cap_expired:{name_of(last.rule)}", _values(last))
     until_at = min(last.free_at, room_until)
     return Wait(reason=WAITING, until_at=until_at, values=_values(last), moves=True, room_until=room_until)
 
@@ -85,7 +85,8 @@ def _names(rule: CapRule, group: str, channel: str, message_class: str, storefro
     )
 
 
-def _name(rule: CapRule) -> str:
+def name_of(rule: CapRule) -> str:
+    """What reasons call a cap."""
     return rule.group or rule.channel or rule.storefront or rule.message_class or "all"
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from agents import flow_files, resources
 from schemas.catalog import BY_SHORT, words_of
+from streams import timeline
 from streams.flowfile import load, load_timelines
 from streams.flowfile.comparisons import OPERATORS
+from streams.policy_trial import told_apart, trial
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "flow-files.md").read_text()
 
@@ -17,10 +20,13 @@ def section(title: str) -> str:
 
 
 def test_its_examples_compile() -> None:
-    *flows, timelines = re.findall(r"^```yaml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
+    *flows, timelines, of_policy = re.findall(r"^```yaml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
     compiled = [load(text, name="flow-files.md") for text in flows]
     assert len(compiled) == 3
     assert load_timelines(timelines, name="flow-files.md", flow=compiled[0])
+    policy = flow_files.load_policy(resources.flows())
+    [tried] = load_timelines(of_policy, name="flow-files.md", flow=trial(policy))
+    assert timeline.run(trial(policy), told_apart(tried), policy=policy).failures == ()
 
 
 def test_it_names_every_event_and_word() -> None:

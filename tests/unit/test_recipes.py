@@ -20,7 +20,7 @@ from agents.reference import recipe_pages
 from schemas.catalog import words_of
 from schemas.connectors import CONNECTORS, LAGS, Lag
 from schemas.steps import Send
-from streams import coverage, timeline
+from streams import coverage, policy_trial, timeline
 from streams.flowfile import load, load_timelines
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +52,23 @@ def failures(file: TimelineFile) -> list[str]:
 def test_a_recipe_does_what_its_timelines_say(stem: str) -> None:
     _, beside = opened(resources.flows(), stem)
     assert failures(beside) == []
+
+
+def policy_timelines(folder: Path) -> TimelineFile:
+    """Those of the policy, which come as they say and try each of its rules."""
+    policy = flow_files.check_policy_of(folder)
+    assert policy is not None
+    assert (policy.policy is not None, policy.findings) == (True, ())
+    beside = flow_files.timelines_of_policy(policy)
+    assert beside is not None
+    assert (beside.findings, failures(beside)) == ((), [])
+    assert policy.policy is not None
+    assert policy_trial.measure(policy.policy, beside.timelines).missing == []
+    return beside
+
+
+def test_the_policy_does_what_its_timelines_say_and_they_try_every_rule_of_it() -> None:
+    assert len(policy_timelines(resources.flows()).timelines) == 6
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -156,7 +173,7 @@ def test_a_word_of_the_event_is_escaped_and_a_picture_has_a_text_beside_it() -> 
 
 def test_every_file_of_the_folder_belongs_to_a_recipe() -> None:
     here = {path.name for path in resources.flows().iterdir() if path.is_file()}
-    assert here == {f"{recipes.POLICY}.yaml"} | {f"{stem}{end}.yaml" for stem in STEMS for end in ("", ".test")}
+    assert here == {f"{stem}{end}.yaml" for stem in (recipes.POLICY, *STEMS) for end in ("", ".test")}
     assert all(recipe.summary.endswith(".") and len(recipe.summary) > 40 for recipe in LIBRARY.values())
 
 
@@ -173,6 +190,7 @@ def test_a_recipe_is_as_good_for_every_source(tmp_path: Path, name: str, source:
     recipes.write(prepared, tmp_path)
     for stem in LIBRARY[name].stems:
         if stem == recipes.POLICY:
+            assert policy_timelines(tmp_path)
             continue
         file, beside = opened(tmp_path, stem)
         assert failures(beside) == []
