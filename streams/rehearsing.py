@@ -1,26 +1,27 @@
 """A rehearsal one line at a time: somebody says what happens, and sees what the flow makes of it and would do next.
 
 Time stands still between lines. It passes through the moment that a line names, so what is due then happens; what the
-next line brings arrives a millisecond later.
+next line brings arrives a millisecond later, and has happened after the messages that have been ordered by then.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.command import Command
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.flow import Flow
-from schemas.instants import to_wire
+from schemas.instants import from_wire, to_wire
 from schemas.profile import NEVER, Enrollment
+from streams import zone
 from streams.flowfile import durations
 from streams.flowfile.findings import FlowFileError
 from streams.flowfile.typed_line import TypedLines
 from streams.rehearsal import Nobody, Rehearsal
-from streams.telling import moment, shown, tell, tell_cause
+from streams.telling import arms_of, moment, shown, tell, tell_cause
 from streams.timeline import DAY_STARTS_AT, Happens, happen
 
 BEGINS_AT = DAY_STARTS_AT + 10 * 3_600_000
@@ -40,6 +41,19 @@ HELP = (
 )
 
 
+_STATUSES = {
+    "ordered": "no receipt yet",
+    "accepted": "its receipt says that it went",
+    "returned": "its receipt says that it did not go",
+}
+#: What is counted beside decisions, and may be a mistake of whoever types.
+_COUNTED: dict[tuple[str, ...], str] = {
+    ("receipt", "not_matched"): "the receipt is about no message of theirs; `command_id` takes the label of its step",
+    ("unknown_storefront",): "the storefront is none of those that the policy declares",
+    ("zone_invalid", "profile"): "the time zone of the profile is none that is known; the next source counts",
+}
+
+
 class Misunderstood(ValueError):
     """A line that says nothing that could be played; the text says what would."""
 
@@ -56,11 +70,14 @@ class Turn(NamedTuple):
 
 
 class Session:
-    """Lines in, turns out. `make` makes an empty rehearsal; `flow` says where events come from that do not."""
+    """Lines in, turns out. `make` makes an empty rehearsal of `flow` and those beside it.
 
-    def __init__(self, flow: Flow, make: Callable[[], Rehearsal]) -> None:
-        self._make = make
-        self._lines = TypedLines(flow)
+    They say where an event comes from that does not; the first that names a source for it counts.
+    """
+
+    def __init__(self, flow: Flow, make: Callable[[], Rehearsal], *, beside: Sequence[Flow] = ()) -> None:
+        self._make, self._flow, self._beside = make, flow, beside
+        self._lines = TypedLines(flow, *beside)
         self._happened: list[Happens] = []
         self._turns = 0
         self._rehearsal = make()
@@ -81,7 +98,7 @@ class Session:
             answers = list(self._state())
         elif word == "why":
             answers = [
-                f"{moment(one.decided_at)}  {tell(one)}; {tell_cause(one)}" for one in self._rehearsal.decisions
+                f"{moment(one.decided_at)}  {self.told(one)}; {tell_cause(one)}" for one in self._rehearsal.decisions
             ] or ["nothing was decided yet"]
         else:
             self._play(text.strip(), word, rest.strip())
@@ -96,6 +113,10 @@ class Session:
             counted=list(_counted(have.tallies - counted, decisions)),
             answers=answers,
         )
+
+    def told(self, one: Decision) -> str:
+        """A decision in a sentence, and of which flow it is where there are several."""
+        return f"{one.flow}: {tell(one)}" if self._beside else tell(one)
 
     def pending(self) -> list[str]:
         """Who waits where until when."""
@@ -125,7 +146,11 @@ class Session:
             elif word == "until":
                 self._pass(self._next(rest))
             else:
-                happening = self._lines.read(text, now=self.now)
+                if text == "watermark":
+                    raise Misunderstood("`watermark` needs a source, such as `watermark shop.orders`")
+                last = max((from_wire(one.decided_at) for one in self._rehearsal.commands[-1:]), default=0)
+                here = max(self.now, last + 1)
+                happening = self._lines.read(text, now=here)
                 self._let(happening)
                 self._let(Happens(self._rehearsal.now_at + 1, None))
                 self.now = max(self.now, happening.at)
@@ -167,9 +192,15 @@ class Session:
                 facts = {fact: stated.value for fact, stated in dossier.facts.items()}
                 consents = {channel: "agreed" if one.granted else "no" for channel, one in dossier.consents.items()}
                 yield f"  facts: {shown(facts) or 'none'}; consent: {shown(consents) or 'never asked'}"
+                for message in dossier.messages:
+                    told = f"{message.step} by {message.channel}, ordered {moment(to_wire(message.decided_at))}"
+                    yield f"  message {told}: {_STATUSES.get(message.status, message.status)}"
+            found = zone.of(profile, self._flow, context={})
+            yield f"  zone {found.name}, as {found.source} says"
             for one in profile.enrollments:
                 yield f"  in {one.flow} at {one.step} until {_when(one)}, since {moment(to_wire(one.anchor_at))}"
-                yield f"    trigger: {shown(one.context) or 'no words'}"
+                arms = f"; {arms_of(one.arms)}" if one.arms else ""
+                yield f"    trigger: {shown(one.context) or 'no words'}{arms}"
             for flow, past in profile.past.items():
                 yield f"  was in {flow.replace(chr(31), ', key ')}, begun {moment(to_wire(past.started_at))}"
 
@@ -185,6 +216,8 @@ def _counted(tallies: Counter[tuple[str, ...]], decisions: list[Decision]) -> It
             yield f"{count} of the flows that begin with {key[1]} do not want it: their `where` is not true"
         elif key in (("event", "duplicate"), ("event", "conflict")):
             yield "the event is known already; the first copy counts"
+        elif key in _COUNTED:
+            yield _COUNTED[key]
 
 
 def _span(text: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 from msgspec.structs import replace
+from rich.text import Text
 
 from agents.cli.options import takes_console
 from agents.console import Console
@@ -21,9 +22,14 @@ from schemas.decision import Decision
 from schemas.instants import to_wire
 from streams.rehearsal import Rehearsal
 from streams.rehearsing import HELP, Misunderstood, Session, Turn
-from streams.telling import moment, tell
+from streams.telling import moment
 
 LINE_LENGTH_MAX = 10_000
+#: Of decisions, on a terminal: what goes out, what does not, and what was taken back.
+COLORS = {
+    "sent": "green", "entered": "bold", "restarted": "bold", "held": "cyan", "skipped": "yellow", "refused": "yellow",
+    "ended": "magenta", "recalled": "red", "regretted": "red",
+}  # fmt: skip
 
 
 @click.command()
@@ -39,8 +45,8 @@ def command(*, flow: Path, events: Path | None, console: Console) -> None:
     """
     flows = [replace(one, status="live") for one in load_flows(flow)]
     policy = load_policy(flow)
-    session = Session(flows[0], lambda: Rehearsal(flows, policy=policy))
-    asking = events is None and sys.stdin.isatty()
+    session = Session(flows[0], lambda: Rehearsal(flows, policy=policy), beside=flows[1:])
+    asking = events is None and sys.stdin.isatty() and not console.as_json
     turns: list[dict[str, Any]] = []
     if asking:
         console.say("\n".join(("It is 10:00 on 1 January 2026 UTC.", *HELP)))
@@ -52,12 +58,12 @@ def command(*, flow: Path, events: Path | None, console: Console) -> None:
                 raise InputRefused(
                     f"{events or 'stdin'} line {number}: {error}", next_step="correct the line; `help` lists the others"
                 ) from None
-            console.say(str(error))
+            console.err.print(Text(str(error), "red"))
             continue
         ahead = session.ahead()
         turns.append(_as_data(line, turn, session.pending(), ahead))
         if not console.as_json:
-            console.out.print("\n".join(_told(line, turn, session.pending(), ahead, echo=not asking)), markup=False)
+            console.out.print(Text("\n").join(_told(line, turn, session, ahead, echo=not asking)))
     console.result({"turns": turns})
 
 
@@ -77,6 +83,7 @@ def _typed(session: Session) -> Iterator[str]:
     with contextlib.suppress(EOFError):
         while True:
             yield input(f"{moment(to_wire(session.now))}> ")
+    print()  # behind the prompt at which it ended
 
 
 def _written(events: Path | None) -> Iterator[str]:
@@ -102,23 +109,23 @@ def _as_data(line: str, turn: Turn, pending: list[str], ahead: list[Decision]) -
     }
 
 
-def _told(line: str, turn: Turn, pending: list[str], ahead: list[Decision], *, echo: bool) -> Iterator[str]:
+def _told(line: str, turn: Turn, session: Session, ahead: list[Decision], *, echo: bool) -> Iterator[Text]:
     if echo:
-        yield f"> {line}"
+        yield Text(f"> {line}", "bold")
     if turn.answers:
-        yield from turn.answers
+        yield from map(Text, turn.answers)
         return
     for letter in turn.dead_letters:
-        yield f"  not taken: {letter.reason}: {letter.detail}"
+        yield Text(f"  not taken: {letter.reason}: {letter.detail}", "red")
     messages = {one.command_id: one for one in turn.commands}
     for one in turn.decisions:
-        order = messages.get(one.command_id or "")
+        order = messages.get(one.command_id or "") if one.outcome == "sent" else None
         how = ""
         if order is not None:
             how = f", {order.channel} {order.template} to {', '.join(order.addresses.values()) or 'nobody'}"
-        yield f"  {moment(one.decided_at)}  {tell(one)}{how}"
-    yield from (f"  counted {one}" for one in turn.counted)
+        yield Text(f"  {moment(one.decided_at)}  {session.told(one)}{how}", COLORS.get(one.outcome, ""))
+    yield from (Text(f"  counted {one}") for one in turn.counted)
     if not (turn.decisions or turn.dead_letters or turn.counted):
-        yield "  nothing was decided"
-    yield from (f"  waits   {one}" for one in pending)
-    yield from (f"  next    {moment(one.decided_at)}  {tell(one)}" for one in ahead)
+        yield Text("  nothing was decided")
+    yield from (Text(f"  waits   {one}", "cyan") for one in session.pending())
+    yield from (Text(f"  next    {moment(one.decided_at)}  {session.told(one)}", "dim") for one in ahead)

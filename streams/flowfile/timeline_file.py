@@ -54,20 +54,23 @@ def load_timelines(text: str | bytes, *, name: str, flow: Flow) -> tuple[Timelin
 class TimelineReader:
     """Reads one timeline. `people` grows with the lines: profile id to the name in the file."""
 
-    def __init__(self, reader: Reader, flow: Flow) -> None:
+    def __init__(self, reader: Reader, flow: Flow, *beside: Flow) -> None:
         self.reader = reader
-        # An event without a source comes from where the flow expects it.
-        named = [(rule.when.event, rule.when.sources) for rule in reversed(flow.exits) if rule.when is not None]
-        named.append((flow.trigger.event, flow.trigger.sources))
-        self._sources = {event: sources[0] for event, sources in named if sources}
+        # An event without a source comes from where the flow expects it, or one beside it.
+        self._sources: dict[str, str] = {}
+        for one in (*reversed(beside), flow):
+            named = [(rule.when.event, rule.when.sources) for rule in reversed(one.exits) if rule.when is not None]
+            named.append((one.trigger.event, one.trigger.sources))
+            self._sources |= {event: sources[0] for event, sources in named if sources}
         self.declared: dict[str, dict[str, Word]] = {}  # words of events of one's own
         for stating in STATING:
             self.declared[stating] = {
                 part.compare.word: Word(("properties", part.compare.word), part.compare.kind)
-                for part in parts_of(flow)
+                for one in (*beside, flow)
+                for part in parts_of(one)
                 if isinstance(part, FactIs)
             }
-        for of in declared_of(flow):
+        for of in (each for one in (*beside, flow) for each in declared_of(one)):
             own = {name: Word(("properties", name), kind) for name, kind in of.words}
             self.declared.setdefault(of.event, {}).update(own)
         self.people: dict[str, str] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Words
 
-from schemas.catalog import words_of
+from schemas.catalog import BY_SHORT, words_of
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from streams.flowfile.findings import FlowFileError, Unreadable
@@ -30,8 +30,8 @@ _AS_WRITTEN = ("number", "boolean")  # kinds whose values stand without quotes
 class TypedLines:
     """Reads one line after the other. `people` are those that were named: profile id to name."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._flow = flow
+    def __init__(self, flow: Flow, *beside: Flow) -> None:
+        self._flow, self._beside = flow, beside
         self._number = 0
         self.people: dict[str, str] = {}
 
@@ -41,7 +41,7 @@ class TypedLines:
         reader = Reader("line")
         happens = Happens(now, None)
         try:
-            line = TimelineReader(reader, self._flow)
+            line = TimelineReader(reader, self._flow, *self._beside)
             is_yaml = "{" in text[:3]
             node = parse(text.removeprefix("- "), reader.findings) if is_yaml else _node(line, text, now)
             happens = line.happens(_complete(node, now), self._number)
@@ -55,7 +55,7 @@ class TypedLines:
     def time(self, text: str) -> int:
         """`10:40` on the day of the timelines, or a full time. Raises FlowFileError."""
         reader = Reader("line")
-        at = time_of(reader, _text(text), "a time")
+        at = time_of(reader, _text(text), "`until`")
         if reader.findings:
             raise FlowFileError(reader.findings.in_order())
         return at
@@ -67,6 +67,8 @@ def _node(line: TimelineReader, text: str, now: int) -> Node:
         source, _, through = rest.strip().partition(" ")
         said = {"source": _text(source), "complete_through": _text(through.strip() or to_wire(now))}
         return _mapping({kind: _mapping(said)})
+    if kind not in BY_SHORT and not kind.startswith("custom_"):
+        return _mapping({kind: _mapping({})})  # what it is must be said first
     findings, declared = line.reader.findings, words_of(kind) | line.declared.get(kind, {})
     words: dict[str, Node] = {}
     around: dict[str, Node] = {}

@@ -91,7 +91,9 @@ def test_time_goes_where_a_line_says(session: Session, lines: list[str], now: st
         ("checkout_started chekout_id=C1", "did you mean checkout_id"),
         ("checkout_started C1", "`C1` is no word=value"),
         ("checkout_started total=much", "total"),
-        ("watermark", "`source`"),
+        ("watermark", "needs a source"),
+        ("foo bar", "cannot say `foo`"),
+        ("until 25:00", "`until` must be a time"),
         ("{ site_active: ", "this is not YAML"),
         ("site_active anonymous=guest", "identifies somebody"),
     ],
@@ -152,6 +154,59 @@ def test_what_is_only_counted_is_told(session: Session) -> None:
         "abandoned_checkout: refused",
         "abandoned_checkout: ignored 1",
     ]
+
+
+def test_a_message_is_taken_back_by_an_order_and_settled_by_a_receipt(session: Session) -> None:
+    """What the next line brings happens after what the last one has: an order of the same minute is no late one."""
+
+    def sent() -> str:
+        return next(line for line in session.turn("state").answers if line.startswith("  message remind"))
+
+    session.turn(START)
+    session.turn("advance 1h")
+    session.turn("watermark shop.orders")
+    assert sent().endswith(": no receipt yet")
+    assert outcomes(session.turn("order_placed checkout_id=C1 order_id=O1")) == ["recalled bought_this_cart"]
+    session.turn("checkout_started profile=p2 checkout_id=C2")
+    session.turn("advance 1h")
+    session.turn("watermark shop.orders")
+    assert (
+        session.turn("message_reported profile=p2 command_id=remin outcome=accepted")
+        .counted[0]
+        .startswith("the receipt is about no message of theirs")
+    )
+    session.turn("message_reported profile=p2 command_id=remind outcome=accepted")
+    assert sum(line.endswith(": its receipt says that it went") for line in session.turn("state").answers) == 1
+    assert outcomes(session.turn("order_placed profile=p2 checkout_id=C2 order_id=O2")) == []
+
+
+def test_a_zone_that_changes_moves_a_wait_by_the_wall_clock() -> None:
+    text = """flow: morning
+entry: { trigger: { event: checkout_started }, reentry: always }
+steps: [{ wait: { until: "09:00" } }, { label: greet, send: { template: t, channel: log } }]
+"""
+    flow = load(text, name="morning.yaml")
+    session = Session(flow, lambda: Rehearsal([flow]))
+    session.turn("checkout_started checkout_id=C1")
+    assert session.pending() == ["morning: wait_1, until 2026-01-02 09:00:00 UTC"]
+    session.turn("profile_identified timezone=Asia/Tokyo")
+    assert session.pending() == ["morning: wait_1, until 2026-01-02 00:00:00 UTC"]
+    assert "  zone Asia/Tokyo, as profile says" in session.turn("state").answers
+    assert session.turn("profile_identified timezone=Nowhere/Atall").counted == [
+        "the time zone of the profile is none that is known; the next source counts"
+    ]
+
+
+def test_flows_beside_it_say_where_their_events_come_from() -> None:
+    text = """flow: looked
+entry: { trigger: { event: product_viewed, source: site }, reentry: always }
+steps: [{ wait: { for: 1h } }, { label: greet, send: { template: t, channel: log } }]
+"""
+    other = load(text, name="looked.yaml")
+    session = Session(FLOW, lambda: Rehearsal([FLOW, other]), beside=[other])
+    assert outcomes(session.turn("product_viewed product_id=P1")) == ["entered triggered"]
+    assert outcomes(session.turn(START)) == ["entered triggered"]
+    assert len(session.pending()) == 2
 
 
 def test_why_tells_everything_with_its_cause(session: Session) -> None:
