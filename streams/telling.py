@@ -121,6 +121,9 @@ def shown(values: Mapping[str, Any]) -> str:
     for name, value in values.items():
         if name == "complete_through" and isinstance(value, Mapping):
             told += [f"{source} {_through(reached)}" for source, reached in value.items()]
+        elif isinstance(value, Mapping) and "way" in value:  # of a branch
+            found = {one: of for one, of in value.items() if one != "way"}
+            told.append(f"{name} went {value['way']}{f', as {shown(found)}' if found else ''}")
         elif called := _NAMES.get(name, name):
             spent = name.endswith("_seconds") and isinstance(value, int | float)
             told.append(f"{called} {written(int(value * 1000)) if spent else _value(value)}")

@@ -95,6 +95,10 @@ def test_no_reason_of_the_engine_is_told_as_a_code(said: str) -> None:
             decision("exposed", "b", step="ab", values={"salt": "f/ab", "by": "profile", "weights": {"a": 1, "b": 2}}),
             "ab: came to the arm b of a split (weights {a 1, b 2})",
         ),
+        (
+            decision("ended", "too_small", values={"if_1": {"way": "otherwise", "total": None}}),
+            "left the flow: too_small (if_1 went otherwise, as total nothing)",
+        ),
         (decision("ended", "done", ignored=2), "went through the flow to its end; 2 more triggers meanwhile changed"
             " nothing"),
         (decision("sent", "due", shadow=True), "a message was ordered; the flow is in shadow, so nothing came of it"),
