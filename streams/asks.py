@@ -17,8 +17,8 @@ from schemas.conditions import (
     LastEvent,
     NowBetween,
 )
-from schemas.facts import FROM_CONTEXT
-from schemas.flow import Appointment, ExitRule, Flow
+from schemas.facts import FROM_CONTEXT, OBSERVED
+from schemas.flow import Appointment, DateTrigger, ExitRule, Flow
 from schemas.span import Span
 from schemas.steps import Send, Value, WaitEvent, WaitUntil, WaitUntilDate
 from schemas.window import Window
@@ -52,6 +52,8 @@ def read_off(flow: Flow) -> frozenset[str]:
     for part in parts_of(flow):
         if isinstance(part, FactIs):
             found.add(part.compare.word)
+        elif isinstance(part, DateTrigger):
+            found |= {part.fact, *PLACE}
         elif isinstance(part, Value) and part.origin == "fact":
             found.add(part.of)
         elif isinstance(part, Bound):
@@ -104,6 +106,13 @@ def changed_by(rule: ExitRule) -> frozenset[str]:
 def depends_on_facts(flow: Flow) -> bool:
     """Whether some fact can make an exit rule true."""
     return any(isinstance(leaf, FactIs | Bound) for leaf in _of_person(flow))
+
+
+def depends_on_sight(flow: Flow) -> bool:
+    """Whether what any event tells of a person, an identifier or that they were there, can make an exit rule true."""
+    asked = {leaf.compare.word for leaf in _of_person(flow) if isinstance(leaf, FactIs)}
+    asked |= {name for leaf in _of_person(flow) if isinstance(leaf, Bound) for name in facts_of(leaf)}
+    return bool(asked & OBSERVED.keys())
 
 
 def depends_on_flows(flow: Flow) -> bool:

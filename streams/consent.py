@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.channels import CONSENT_CHANNELS
 from schemas.dossier import Consent
 from schemas.limits import CONSENTS_MAX
 from schemas.profile import Profile
@@ -49,7 +50,9 @@ def changed(profile: Profile, trigger: Trigger, words: Mapping[str, Any], out: R
 
     A withdrawal that names no channel concerns all of them. Whatever else is unclear changes nothing and is counted.
     """
-    channel, status = words.get("channel", "").strip().lower(), words.get("status")
+    channel, status = (words.get(word, "").strip().lower() for word in ("channel", "status"))
+    if channel and channel not in CONSENT_CHANNELS:
+        status = ""  # `e-mail`, say: no message would ever ask for it
     if status == "suppressed":
         suppress(profile, channel or EVERYTHING, at=trigger.occurred_at)
     elif status == "withdrawn" or (status == "granted" and channel):

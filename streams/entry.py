@@ -128,7 +128,11 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         enrollment = copy.copy(live)
         enrollment.ignored += 1
         return Verdict(enrollment, (Note(outcome="ignored", reason="live"),), enrollment)
-    refusal = _judge_freshness(flow, trigger, now) or _judge_room(profile, trigger, instead_of=live)
+    refusal = (
+        (_judge_status(flow) if flow.retrigger == "end_and_restart" else None)
+        or _judge_freshness(flow, trigger, now)
+        or _judge_room(profile, trigger, instead_of=live)
+    )
     if refusal is not None:
         return Verdict(live, (refusal,), live)
     if flow.retrigger == "end_and_restart":
@@ -144,7 +148,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         enrollment.version = flow.version
         enrollment.anchor_at = trigger.occurred_at
         enrollment.trigger_offset = trigger.offset
-        enrollment.unsettled, enrollment.waited = "", False
+        enrollment.unsettled, enrollment.gate, enrollment.waited = "", "", False
         armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
     elif place is not None and waits:
         armed = arm(flow, enrollment, profile, step=place, base_at=trigger.occurred_at, now=now)
@@ -159,8 +163,8 @@ def judge_history(
     has no end.
     """
     notes = (note, *armed.notes)
+    enrollment.exits_held = 0  # what was seen under the rules of another version says nothing about these
     if flow.exit_check == "at_send":
-        enrollment.exits_held = 0
         for seen in profile.history:
             enrollment.exits_held |= held_by(flow, enrollment, seen)
     elif (over := first_held(flow, enrollment, profile, now)) is not None:

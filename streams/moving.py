@@ -3,7 +3,8 @@
 For example, labels { remind: first_reminder }:
 
     at `wait_1`, entered 10:00, there a wait of 2h (it was 1h)   -> due 12:00 instead of 11:00
-    at `remind`, held at its gate                                -> at `first_reminder`, judged again at the next tick
+    at `remind`, held by a window                                -> at `first_reminder`, judged again at the next tick,
+                                                                    by the gate in front of it first, if it has one now
     an order since, and the new version ends with orders         -> ended by that rule
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
-from schemas.steps import Waiting
+from schemas.steps import Send, Settle, Waiting
 from streams.arming import arm
 from streams.entry import judge_history, place_of
 from streams.verdict import Note, Verdict
@@ -31,6 +32,8 @@ def move(flow: Flow, profile: Profile, before: Enrollment, labels: Mapping[str, 
     place = place_of(flow, enrollment)
     if place is None:
         return None
+    if isinstance(message := flow.steps[place], Send) and message.own_gate:
+        place = next(at for at, step in enumerate(flow.steps) if isinstance(step, Settle) and step.next == place)
     enrollment.visit += 1
     base_at = before.base_at or before.anchor_at
     base_at = base_at if isinstance(flow.steps[place], Waiting) else now

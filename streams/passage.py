@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.dossier import Message, Stated
 from schemas.flow import Flow
+from schemas.limits import CHAIN_MS_MIN
 from schemas.policy import NO_POLICY, Policy
 from schemas.profile import Enrollment, Profile
 from schemas.steps import Send, Value
@@ -92,8 +93,9 @@ class Passage(msgspec.Struct, kw_only=True):
         return ids.command_id(enrollment_id=self.enrollment.enrollment_id, step=step, visit=self.enrollment.visit)
 
     def depth(self) -> int:
-        """Of what this enrollment hands on: a wait ends the chain."""
-        return 1 if self.enrollment.waited else self.enrollment.depth + 1
+        """Of what this enrollment hands on: a wait ends the chain, unless it was over within a minute."""
+        rested = self.enrollment.waited and self.now - self.enrollment.entered_at >= CHAIN_MS_MIN
+        return 1 if rested else self.enrollment.depth + 1
 
     def own_effects(self) -> Effects:
         """Made when first asked for."""

@@ -71,7 +71,6 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
         history.keep(profile, seen, interest.kept, out)
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
-    _look_at_clocks_again(program, profile, now)
 
 
 def _take(
@@ -83,6 +82,8 @@ def _take(
         profile, event, trigger.type, trigger.occurred_at, kinds=program.facts, asked=program.read_off, out=out
     ):
         concerned |= program.watch_facts
+    if program.watch_sight:
+        concerned |= program.watch_sight
     seen = None
     if concerned or interest.counters or interest.kept is not None:
         asked = {name: words[name] for name in interest.seen_words if name in words}
@@ -122,27 +123,24 @@ def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) ->
 
 
 def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
-    """Compute the waits by the calendar or the wall clock anew if the person's zone is another one (semantics 5.5)."""
+    """Compute the waits by the calendar or the wall clock, and for hours, anew if the person's zone is another one
+    (semantics 5.5).
+    """
     moved = False
     for enrollment in [one for one in profile.enrollments if one.zone]:
         flow = program.flow_of(enrollment)
-        if flow is not None and zone.of(profile, flow, context=enrollment.context) != (
-            enrollment.zone,
-            enrollment.zone_from,
-        ):
+        place = None if flow is None else zone.of(profile, flow, context=enrollment.context)
+        if flow is None or place is None or place == (enrollment.zone, enrollment.zone_from):
+            continue
+        if enrollment.held:
+            if enrollment.waiting in HOURS and place.name != enrollment.zone:  # judged again at once (semantics 8.7)
+                enrollment.wakeup_at = enrollment.due_at = now
+                moved = True
+        else:
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=ZoneChange(), now=now)
             moved |= verdict.enrollment is not enrollment
             carry_out(flow, profile, verdict, now=now, out=out)
     return moved
-
-
-def _look_at_clocks_again(program: Program, profile: Profile, now: int) -> None:
-    """Who is held for an hour of the day, and lives in another zone by now, is judged again at once."""
-    for enrollment in profile.enrollments:
-        if enrollment.held and enrollment.zone and enrollment.waiting in HOURS:
-            flow = program.flow_of(enrollment)
-            if flow is not None and zone.of(profile, flow, context=enrollment.context).name != enrollment.zone:
-                enrollment.wakeup_at = enrollment.due_at = now
 
 
 def _judge_exits(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from schemas.flow import Flow
 from schemas.profile import Enrollment
-from schemas.steps import If, Route, Send, Settle
+from schemas.steps import If, Route, Send, Split, Step, WaitEvent, Waiting
 from streams.entry import place_of
 from streams.gates.caps import WAITING
 
@@ -23,27 +23,30 @@ def ordered(woken: Sequence[tuple[Flow, Enrollment]]) -> list[tuple[Flow, Enroll
 def _highest(flow: Flow, enrollment: Enrollment) -> int:
     """The highest priority of the messages that it may come to now; -1 if it comes to none. Judges nothing."""
     start = place_of(flow, enrollment)
-    front, seen, found = [] if start is None else _ways(flow, start), set[int](), -1
-    if start is not None and isinstance(step := flow.steps[start], Send):
-        found = step.priority
+    if start is None:
+        return -1
+    step, seen, found = flow.steps[start], set[int](), -1
+    front = _ways(step, enrollment.chosen) if isinstance(step, Waiting) else [start]
     while front:
         place = front.pop()
-        if place in seen:
+        step = flow.steps[place]
+        if place in seen or isinstance(step, Waiting):
             continue
         seen.add(place)
-        step = flow.steps[place]
         if isinstance(step, Send):
             found = max(found, step.priority)
-        if isinstance(step, Send | Settle | If | Route):
-            front += _ways(flow, place)
+        front += _ways(step)
     return found
 
 
-def _ways(flow: Flow, place: int) -> list[int]:
-    """Where a step leads."""
-    step = flow.steps[place]
+def _ways(step: Step, chosen: int = -1) -> list[int]:
+    """Where a step leads; a `wait_event`, on the branch whose event has come, or when its time is over."""
     if isinstance(step, If):
         return [step.then, step.otherwise]
     if isinstance(step, Route):
         return [*step.cases.values(), step.otherwise]
+    if isinstance(step, Split):
+        return [arm.next for arm in step.arms]
+    if isinstance(step, WaitEvent):
+        return [step.branches[chosen].next if 0 <= chosen < len(step.branches) else step.on_timeout]
     return [step.next] if hasattr(step, "next") else []

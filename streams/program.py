@@ -49,6 +49,7 @@ class Program:
     read_off: frozenset[str]  # those that are read off every event
     counters: frozenset[str]  # names of all that is counted
     watch_facts: frozenset[str]  # flows that a fact can end
+    watch_sight: frozenset[str]  # flows that any event can end, by the identifier or the time that it tells
     watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
     calendar: tuple[Flow, ...]  # those that begin by the clock
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
@@ -136,7 +137,8 @@ def _program(
     running = [flow for flow in versions if flow.status in ADMITTING]
     beginning = [flow for flow in newest.values() if flow.status in ADMITTING]
     read_off = frozenset[str]().union(*map(asks.read_off, running))
-    found = interests(beginning, running=running, read_off=bool(read_off))
+    watch_sight = frozenset(flow.name for flow in running if asks.depends_on_sight(flow))
+    found = interests(beginning, running=running, read_off=bool(read_off or watch_sight))
     return Program(
         flows=newest,
         otherwise=found.pop("", None),
@@ -145,6 +147,7 @@ def _program(
         read_off=read_off,
         counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
         watch_facts=frozenset(flow.name for flow in running if asks.depends_on_facts(flow)),
+        watch_sight=watch_sight,
         watch_flows=frozenset(flow.name for flow in running if asks.depends_on_flows(flow)),
         versions={(flow.name, flow.version): flow for flow in versions},
         over_before=over_before,

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.profile import Profile
 from schemas.steps import Value
+from streams import facts
 
 
 def value_of(value: Value, *, words: Mapping[str, Any], profile: Profile) -> Any:
@@ -15,8 +16,7 @@ def value_of(value: Value, *, words: Mapping[str, Any], profile: Profile) -> Any
         return value.of
     if value.origin == "trigger":
         return words.get(value.of)
-    stated = None if profile.dossier is None else profile.dossier.facts.get(value.of)
-    return None if stated is None else stated.value
+    return facts.value_of(profile, value.of)
 
 
 def text_of(value: Value | None, *, words: Mapping[str, Any], profile: Profile) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from schemas.flow import Flow
 from schemas.profile import Profile
 from schemas.steps import Value
+from streams import facts
 from streams.clock.zones import Zone, resolve, zone_of_country, zone_of_phone
 
 Words = Mapping[str, Any]
@@ -47,8 +48,8 @@ def _candidates(profile: Profile, flow: Flow, context: Words) -> Iterator[tuple[
 
 def fact(profile: Profile, name: str) -> str | None:
     """A fact of the person as text, None if there is none."""
-    stated = None if profile.dossier is None else profile.dossier.facts.get(name)
-    return None if stated is None or stated.value is None else str(stated.value)
+    value = facts.value_of(profile, name)
+    return None if value is None else str(value)
 
 
 def _storefront(profile: Profile, value: Value | None, context: Words) -> str:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from schemas.instants import to_wire
 from schemas.steps import Send
+from streams.facts import stated_of
 from streams.gates.answer import Answer, Skip
 from streams.passage import Passage
 
 
 def judge(step: Send, passage: Passage) -> Answer | None:
     """Skips at the first fact that is older than it may be. One that is exactly as old may still be repeated."""
-    facts = {} if passage.profile.dossier is None else passage.profile.dossier.facts
     for name, within_ms in step.fresh:
-        stated = facts.get(name)
+        stated = stated_of(passage.profile, name)
         if stated is None or passage.now - stated.occurred_at > within_ms:
             stated_at = None if stated is None else to_wire(stated.occurred_at)
             return Skip(f"stale_fact:{name}", {"stated_at": stated_at, "within_seconds": within_ms / 1000})

@@ -82,5 +82,14 @@ def test_a_hard_bounce_suppresses_the_channel() -> None:
 
 def test_what_is_unclear_is_counted() -> None:
     stage = Stage(flow()).event(consent("09:00", "email", "maybe")).event(consent("09:01", "", "granted"))
-    assert stage.tallies["event", "consent_unclear"] == 2
+    stage.event(consent("09:02", "e-mail", "withdrawn"))
+    assert stage.tallies["event", "consent_unclear"] == 3
     assert stage.profile().dossier is None
+
+
+def test_a_no_is_a_no_however_it_is_written() -> None:
+    """Semantics 8.4."""
+    made = flow(wait(15), send(channel="email"))
+    stage = Stage(made).event(checkout("09:00", identity=PERSON))
+    stage.event(consent("09:05", " EMAIL", "Withdrawn ", identity=PERSON)).finish()
+    assert stage.story[-2:] == ["09:15 skipped no_consent:email", "09:15 ended done"]
