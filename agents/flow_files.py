@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from agents.dispatch.templates import CannotSend, Templates
 from agents.errors import InputRefused
 from schemas.flow import Flow
 from schemas.limits import FLOW_FILE_BYTES_MAX
 from schemas.policy import NO_POLICY, Policy
 from streams import policy_trial
 from streams.flowfile import Finding, FlowFileError, check, check_policy, load_timelines
-from streams.flowfile.surroundings import Surroundings
+from streams.flowfile.surroundings import Surroundings, Template
 from streams.timeline import Timeline
 
 _SUFFIXES = (".yaml", ".yml")
@@ -116,9 +117,11 @@ def check_flows(path: Path) -> list[FlowFile]:
     """
     first: dict[str, Path] = {}
     files = []
-    for found in _flow_paths(path):
+    paths = _flow_paths(path)
+    beside = around(paths[0].parent)
+    for found in paths:
         source = _read(found)
-        flow, findings = check(source, name=str(found), around=around(found.parent))
+        flow, findings = check(source, name=str(found), around=beside)
         if flow is not None and first.setdefault(flow.name, found) != found:
             message = f"the flow `{flow.name}` is in {first[flow.name]} too; rename one of them"
             twice = Finding(code="flow_twice", file=str(found), line=1, column=1, message=message)
@@ -154,12 +157,22 @@ def around(folder: Path) -> Surroundings:
     beside = check_policy_of(folder / "any.yaml")
     policy = NO_POLICY if beside is None or beside.policy is None else beside.policy
     templates = folder / _TEMPLATES
+    read = Templates(templates)
     found = {part: {file.name.removesuffix(part) for file in templates.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
     return Surroundings(
-        templates=frozenset(set[str].intersection(*found.values())) if templates.is_dir() else None,
+        templates={name: _template(read, name) for name in sorted(set[str].intersection(*found.values()))}
+        if templates.is_dir()
+        else None,
         declared_lags=policy.sources,
         declared_facts=policy.facts,
     )
+
+
+def _template(templates: Templates, name: str) -> Template:
+    try:
+        return Template(templates.asks(name))
+    except CannotSend as error:
+        return Template(broken=error.detail)
 
 
 def _flow_paths(path: Path) -> list[Path]:

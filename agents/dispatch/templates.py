@@ -22,6 +22,7 @@ LOOP_ITERATIONS_MAX = 5_000
 ASSIGNED_BYTES_MAX = 256 * 1024
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 SUFFIX = ".liquid"
+PARTS = ("subject", "text", "html")  # the last need not be there
 
 
 class CannotSend(Exception):
@@ -64,6 +65,19 @@ class Templates:
         has_html = (self._folder / f"{name}.html{SUFFIX}").is_file()
         html = self._part(self._html, f"{name}.html", variables) if has_html else None
         return Rendered(" ".join(subject.split()), text, html)
+
+    def asks(self, name: str) -> frozenset[tuple[str, str]]:
+        """The variables that its parts ask for, each with the word below it, "" for the whole. Raises `CannotSend`."""
+        files = [f"{name}.{part}{SUFFIX}" for part in PARTS if (self._folder / f"{name}.{part}{SUFFIX}").is_file()]
+        found: set[tuple[str, str]] = set()
+        for file in files:
+            try:
+                asked = self._plain.get_template(file).analyze(include_partials=False).globals
+            except (LiquidError, OSError, ValueError, RecursionError) as error:
+                raise CannotSend("template_error", detail=_line(file, error)) from error
+            for variable, places in asked.items():
+                found |= {(variable, str(place.segments[1]) if len(place.segments) > 1 else "") for place in places}
+        return frozenset(found)
 
     def _part(self, environment: Environment, part: str, variables: Mapping[str, Any]) -> str:
         file = part + SUFFIX

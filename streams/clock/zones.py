@@ -37,7 +37,7 @@ class Zone(NamedTuple):
 
 def is_zone(name: str) -> bool:
     """Whether the database has this name, letter by letter. Offsets such as `+02:00` are no zones."""
-    return name in _names()
+    return name in zone_names()
 
 
 def resolve(candidates: Iterable[tuple[str, str | None]], *, default: str) -> tuple[Zone, tuple[str, ...]]:
@@ -117,7 +117,8 @@ def zone_info(name: str) -> ZoneInfo:
 
 
 @lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
+def zone_names() -> frozenset[str]:
+    """All of the database."""
     return frozenset((files("tzdata") / "zones").read_text(encoding="utf-8").split()) - {_UNSET}
 
 

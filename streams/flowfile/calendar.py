@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as MappingOf
 from typing import Literal, NamedTuple
 
@@ -9,7 +10,7 @@ from schemas.flow import Timezone, ZoneSource
 from schemas.span import Span
 from streams.clock.span import DAYS_MAX, MONTHS_MAX, SPAN, parse_span
 from streams.clock.wall import parse_time, parse_weekdays
-from streams.clock.zones import is_zone
+from streams.clock.zones import is_zone, zone_names
 from streams.flowfile import durations
 from streams.flowfile.nodes import Listing, Node, Scalar, shown
 from streams.flowfile.reader import Reader
@@ -55,8 +56,17 @@ def time_of_day(reader: Reader, node: Node | None, what: str) -> int:
         return 0
     found = parse_time(text)
     if found is None:
-        reader.note("bad_time", node, f'{what} must be a time of the day such as "09:00", not {shown(node)}')
+        message = f'{what} must be a time of the day such as "09:00", not {shown(node)}'
+        near = nearest_time(text)
+        reader.note("bad_time", node, message, suggestion=near if near and parse_time(near) is not None else None)
     return found or 0
+
+
+def nearest_time(text: str) -> str | None:
+    """`09:00` for `9:00` or `9.00`; None when that is no time either."""
+    digits = re.fullmatch(r"([0-9]{1,2})[:.]([0-9]{2})", text.strip())
+    padded = f"{digits[1]:0>2}:{digits[2]}" if digits else ""
+    return padded if parse_time(padded, end=True) is not None else None
 
 
 def weekdays(reader: Reader, node: Node | None, what: str) -> tuple[int, ...]:
@@ -77,7 +87,8 @@ def zone(reader: Reader, node: Node | None, what: str) -> str:
     reader.asks(node, "zone")
     text = reader.text(node, what)
     if node is not None and text is not None and not is_zone(text):
-        reader.note("unknown_zone", node, f"{what} must be a time zone such as Europe/Berlin or UTC, not {shown(node)}")
+        message = f"{what} must be a time zone such as Europe/Berlin or UTC, not {shown(node)}"
+        reader.unknown("unknown_zone", node, message, text, zone_names())
         return "UTC"
     return text or "UTC"
 

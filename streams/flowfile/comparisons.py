@@ -19,9 +19,9 @@ from schemas.catalog import Kind, Word
 from schemas.conditions import All, Compare, Condition, Operator
 from schemas.facts import BUILT_IN, FactKind
 from schemas.instants import from_wire
-from schemas.money import AMOUNT_PATTERN
+from schemas.money import AMOUNT_PATTERN, CURRENCIES
 from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
-from streams.flowfile.reader import TRIGGER, Reader, listed
+from streams.flowfile.reader import FACT, TRIGGER, Reader, listed
 
 _OPPOSITE: dict[str, Operator] = {
     "is_set": "is_not_set",
@@ -29,6 +29,7 @@ _OPPOSITE: dict[str, Operator] = {
     "is_true": "is_false",
     "is_false": "is_true",
 }
+_PARTS: tuple[Operator, ...] = ("contains", "not_contains", "starts_with")
 _PRESENCE: tuple[Operator, ...] = ("is_set", "is_not_set")
 _ORDER: tuple[Operator, ...] = ("eq", "ne", "gt", "gte", "lt", "lte")
 OPERATORS: dict[Kind, tuple[Operator, ...]] = {
@@ -120,6 +121,8 @@ def _comparison(reader: Reader, name: Scalar, written: str, kind: Kind, node: No
         operand = [_operand(reader, part, kind, what) for part in reader.items(node, f"`{operator}`")]
     else:
         operand = _operand(reader, node, kind, what)
+        if operand == "" and operator in _PARTS:
+            reader.note("empty", node, f"the operand of `{operator}` must not be empty, which is a part of every text")
     return Compare(word=written.removeprefix(TRIGGER), kind=kind, operator=operator, operand=operand)
 
 
@@ -145,7 +148,11 @@ def _operand(reader: Reader, node: Node, kind: Kind, what: str) -> Any:
         return instant(reader, node, what)
     if kind == "date":
         return date(reader, node, what)
-    return reader.text(node, what)  # the parts of a list are compared as text
+    text = reader.text(node, what)  # the parts of a list are compared as text
+    if text is not None and text.startswith((TRIGGER, FACT)):
+        message = f"{what} must be what stands there itself; a word is not compared with another one, as `{cut(text)}`"
+        reader.note("out_of_place", node, message)
+    return text
 
 
 def money(reader: Reader, node: Node, what: str) -> list[str]:
@@ -160,9 +167,10 @@ def money(reader: Reader, node: Node, what: str) -> list[str]:
     if amount is not None and not re.fullmatch(AMOUNT_PATTERN, amount, re.ASCII):
         message = f'`money` must be a decimal such as "20.00", not {shown(found["money"])}'
         reader.note("bad_money", found["money"], message)
-    if currency is not None and not re.fullmatch("[A-Z]{3}", currency):
+    if currency is not None and currency not in CURRENCIES:
         message = f"`currency` must be an ISO 4217 code such as USD, not {shown(found['currency'])}"
-        reader.note("bad_money", found["currency"], message)
+        near = currency.upper() if currency.upper() in CURRENCIES else None
+        reader.note("bad_money", found["currency"], message, suggestion=near)
     return [amount or "0", currency or ""]
 
 

@@ -119,6 +119,13 @@ MEANINGS: dict[Code, Meaning] = {
         "There is no template of this name beside the flows.",
         "Correct the name, or write `templates/NAME.subject.liquid` and `templates/NAME.text.liquid`.",
     ),
+    "asks_itself": _error(
+        "A flow asks whether somebody is in this very flow, which is true of everybody who is in it.",
+        "Leave it out: a flow has one enrollment per person or `key`, and `reentry` says who may enter again.",
+    ),
+    "bad_template": _error(
+        "A template cannot be read, so no message could be made of it.", "Correct it at the line that is named."
+    ),
     # --- the steps do not fit together ---
     "no_step": _error("A step says nothing.", "Give it one of the kinds of steps."),
     "two_steps_in_one": _error("One step, or one line of a timeline, says two things.", "Make two of it."),
@@ -155,6 +162,14 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     "never_true": _warning(
         "Comparisons that cannot hold together must all hold.", "Join them with `any`, or remove one of them."
+    ),
+    "not_in_message": _warning(
+        "A template asks for something that the message never brings; where it is printed, the message cannot be sent.",
+        "Correct the word in the template, or bring it by `variables`.",
+    ),
+    "no_effect": _warning(
+        "Something stands there that never makes a difference.",
+        "Put the narrower rule first, or remove what changes nothing.",
     ),
 }  # fmt: skip
 

@@ -86,5 +86,10 @@ def shown(node: Node) -> str:
 
 
 def cut(text: str) -> str:
-    """Text from a file, short enough for a message and on one line."""
-    return " ".join((text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "...").split())
+    """Text from a file, short enough for a message and on one line. What cannot be seen, as a space of another kind, is
+    written as its code.
+    """
+    short = re.sub(r"[ \t\r\n]+", " ", text if len(text) <= SHOWN_LENGTH_MAX else text[:SHOWN_LENGTH_MAX] + "...")
+    return (
+        short if short.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in short)
+    )

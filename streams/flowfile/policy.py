@@ -22,6 +22,7 @@ from schemas.channels import CHANNELS
 from schemas.codec import encode
 from schemas.connectors import Lag
 from schemas.policy import CapRule, Policy, QuietHours, Storefront
+from streams.clock.wall import DAY_MS, WEEKDAYS
 from streams.clock.zones import is_zone
 from streams.flowfile.findings import Finding, Unreadable
 from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
@@ -113,7 +114,10 @@ def _entries(reader: Reader, found: dict[str, Node], key: str) -> list[tuple[Sca
 def _quiet(reader: Reader, node: Node) -> QuietHours:
     found = reader.fields(node, "quiet hours", required=("channels", "local"), optional=("on", "except"))
     channels = [reader.choice(one, "a channel", CHANNELS) for one in reader.items(found.get("channels"), "`channels`")]
-    return QuietHours(channels=tuple(channels), window=window_of(reader, found))
+    quiet = window_of(reader, found)
+    if quiet.end_ms - quiet.start_ms == DAY_MS and len(quiet.weekdays) % len(WEEKDAYS) == 0 and not quiet.except_days:
+        reader.note("bad_time", found["local"], "these quiet hours never end, so nothing would ever go out")
+    return QuietHours(channels=tuple(channels), window=quiet)
 
 
 def _cap(reader: Reader, node: Node) -> CapRule:

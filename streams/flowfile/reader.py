@@ -27,6 +27,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[-+]?[0-9]{1,15}(\.[0-9]{1,9})?")
 
 TRIGGER = "trigger."
+FACT = "fact."
 #: Parts of the language that are more than one mapping, list or value.
 Asked = Literal[
     "condition", "event", "word", "words", "way", "match", "cases", "facts", "span", "time", "zone", "weekdays",

@@ -10,10 +10,17 @@ from schemas.catalog import Kind
 from schemas.connectors import LAGS, Lag
 
 
+class Template(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a template asks of its message: variables, each with the word below it, or "" for the whole of it."""
+
+    asks: frozenset[tuple[str, str]] = frozenset()
+    broken: str = ""  # where and why it cannot be read
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The templates beside the flows, and what the policy declares: how late which sources report, and facts."""
 
-    templates: frozenset[str] | None = None
+    templates: Mapping[str, Template] | None = None
     declared_lags: Mapping[str, Lag] = {}  # its word counts before ours
     declared_facts: Mapping[str, Kind] = {}
 

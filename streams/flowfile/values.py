@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
+from difflib import get_close_matches
 from typing import Any
 
 from schemas.catalog import Kind
+from schemas.facts import FactKind
 from schemas.steps import Value
 from streams.flowfile.comparisons import Scope, trigger_word
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
-from streams.flowfile.reader import TRIGGER, Reader, listed
+from streams.flowfile.reader import FACT, TRIGGER, Reader, listed
 
-FACT = "fact."
+_REFERENCE = re.compile(r"([A-Za-z_]{3,12})\.[A-Za-z_]\w*")
 
 
 def reference(reader: Reader, node: Node | None, what: str, scope: Scope, *, kinds: Iterable[Kind] = ()) -> Value:
@@ -21,7 +25,7 @@ def reference(reader: Reader, node: Node | None, what: str, scope: Scope, *, kin
     if node is None or text is None:
         return Value("trigger", "")
     if text.startswith(FACT):
-        return Value("fact", _fact(reader, node, text, what))
+        return Value("fact", _fact(reader, node, text, what, scope, tuple(kinds)))
     if not text.startswith(TRIGGER):
         message = f"{what} must be `{TRIGGER}word` or `{FACT}name`, not `{cut(text)}`"
         near = TRIGGER + text if text in (scope.words or {}) else None
@@ -40,6 +44,8 @@ def value(reader: Reader, node: Node, what: str, scope: Scope) -> Value:
     reader.asks(node, "value")
     if isinstance(node, Scalar) and node.kind == "text" and node.text.startswith((TRIGGER, FACT)):
         return reference(reader, node, what, scope)
+    if isinstance(node, Scalar):
+        _no_reference(reader, node, what)
     return Value("literal", _literal(reader, node, what))
 
 
@@ -71,11 +77,42 @@ def values(reader: Reader, node: Node | None, what: str, scope: Scope, *, most: 
     }
 
 
-def _fact(reader: Reader, node: Node, text: str, what: str) -> str:
+def check_fact(
+    reader: Reader, node: Node, written: str, facts: MappingOf[str, FactKind], *, kinds: tuple[Kind, ...] = ()
+) -> None:
+    """Flows may state facts that nobody declares; a slip of the pen, or one of another kind, is found all the same."""
+    name = written.removeprefix(FACT)
+    if name in facts:
+        kind = facts[name].kind
+        if kinds and kind not in kinds:
+            reader.note(
+                "wrong_kind", node, f"a fact that is {listed(kinds, 'or')} belongs here, and `{name}` is {kind}"
+            )
+    elif near := get_close_matches(name[:64], facts, n=1, cutoff=0.8):
+        message = f"no fact is called `{cut(name)}`; if it is one of your own, declare it in the policy file"
+        reader.note("unknown_fact", node, message, suggestion=written.removesuffix(name) + near[0])
+
+
+def _fact(reader: Reader, node: Node, text: str, what: str, scope: Scope, kinds: tuple[Kind, ...]) -> str:
     name = text.removeprefix(FACT)
     if not name.isidentifier():
         reader.note("bad_name", node, f"{what} must name a fact such as `{FACT}birthday`, not {shown(node)}")
+    else:
+        check_fact(reader, node, text, scope.facts, kinds=(*kinds, "date") if "instant" in kinds else kinds)
     return name
+
+
+def _no_reference(reader: Reader, node: Scalar, what: str) -> None:
+    """`triger.total` and `{{ trigger.total }}` would be sent as they stand there."""
+    meant = _REFERENCE.fullmatch(node.text)
+    near = get_close_matches(meant[1].lower(), ("trigger", "fact"), n=1, cutoff=0.8) if meant else []
+    if "{{" in node.text:
+        message = f"{what} is taken as it stands, and Liquid only in templates; write `{TRIGGER}word` or `{FACT}name`"
+        reader.note("unknown_word", node, message)
+    elif meant and near:
+        suggestion = f"{near[0]}.{node.text.partition('.')[2]}"
+        message = f"{what} is taken as it stands; a word is `{TRIGGER}word`, a fact `{FACT}name`, not {shown(node)}"
+        reader.note("unknown_word", node, message, suggestion=suggestion)
 
 
 def _literal(reader: Reader, node: Node, what: str) -> Any:

@@ -9,6 +9,7 @@ from schemas.policy import HOLIDAYS
 from schemas.window import Window
 from streams.clock.wall import parse_weekdays
 from streams.clock.window import parse_window
+from streams.flowfile.calendar import nearest_time
 from streams.flowfile.nodes import Node, shown
 from streams.flowfile.reader import Reader
 
@@ -26,7 +27,9 @@ def window_of(reader: Reader, found: Mapping[str, Node], *, holidays: bool = Fal
     hours = None if text is None else parse_window(text)
     if text is not None and hours is None:
         expected = f'`local` must be two different times such as "08:00-21:00", not {shown(found["local"])}'
-        reader.note("bad_time", found["local"], expected)
+        times = [nearest_time(part) for part in text.split("-")]
+        near = "-".join(filter(None, times)) if len(times) == 2 and None not in times else None
+        reader.note("bad_time", found["local"], expected, suggestion=near if near and parse_window(near) else None)
     start_ms, end_ms = hours or (0, 1)
     days = [_day(reader, day, holidays=holidays) for day in reader.items(found.get("except"), "`except`")]
     return Window(start_ms, end_ms, weekdays(reader, found.get("on"), "`on`"), tuple(sorted(days)))

@@ -64,6 +64,22 @@ UNSEEN = {
     "operands: a number of forty digits",
     "ways: a route by a list",
     "ways: a case that is a boolean",
+    "slips: nothing, which every text contains",
+    "slips: nothing, with which every text begins",
+    "slips: nothing, which no text lacks",
+    "slips: a currency that is none",
+    "slips: a list of no name",
+    "slips: a list of a space",
+    "slips: a date of a fact that is a list",
+    "slips: a date of a yes or no",
+    "slips: a wait until a yes or no",
+    "slips: a route by a yes or no",
+    "slips: a country as a number",
+    "slips: a birthday that is no day",
+    "slips: a birthday that no year has",
+    "slips: an agreement as a text",
+    "slips: a city made of money",
+    "slips: a city made of a yes or no",
 }
 
 

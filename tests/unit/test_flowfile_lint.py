@@ -7,9 +7,10 @@ import pytest
 from schemas.connectors import Lag
 from streams.flowfile import check
 from streams.flowfile.findings import Finding
-from streams.flowfile.surroundings import NOWHERE, Surroundings
+from streams.flowfile.surroundings import NOWHERE, Surroundings, Template
 
 MINUTE = 60_000
+HEAD = "flow: f\nentry: { trigger: { event: checkout_started }, reentry: always }\n"
 ORDER_EXIT = "exit: [{ when: { event: order_placed } }]"
 
 
@@ -235,9 +236,124 @@ class TestUnknownTemplate:
     )
 
     def test_a_template_that_is_not_there(self) -> None:
-        around = Surroundings(templates=frozenset({"abandoned", "winback"}))
+        around = Surroundings(templates={"abandoned": Template(), "winback": Template()})
         assert places(self.TEXT, around) == ["3:29 error unknown_template abandoned"]
 
     def test_one_that_is_there_or_nobody_knows(self) -> None:
-        assert found(self.TEXT, Surroundings(templates=frozenset({"abandond"}))) == []
+        assert found(self.TEXT, Surroundings(templates={"abandond": Template()})) == []
         assert found(self.TEXT) == []
+
+
+class TestTemplates:
+    """What a template asks for is compared with what its message brings."""
+
+    TEXT = """flow: f
+entry: { trigger: { event: checkout_started }, reentry: never }
+exit: [{ when: { event: order_placed } }]
+steps:
+  - label: remind
+    send: { template: cart, channel: email, variables: { code: trigger.coupon } }
+"""
+
+    @staticmethod
+    def around(*asks: tuple[str, str], broken: str = "") -> Surroundings:
+        return Surroundings(templates={"cart": Template(frozenset(asks), broken)})
+
+    @pytest.mark.parametrize(
+        ("asks", "suggestion"),
+        [
+            (("trigger", "chekout_url"), "trigger.checkout_url"),
+            (("coed", ""), "code"),
+            (("checkout_url", ""), "trigger.checkout_url"),
+        ],
+    )
+    def test_what_it_asks_for_in_vain(self, asks: tuple[str, str], suggestion: str) -> None:
+        [finding] = found(self.TEXT, self.around(asks))
+        assert (finding.code, finding.line, finding.column) == ("not_in_message", 6, 23)
+        assert finding.suggestion == suggestion
+
+    def test_what_the_message_brings(self) -> None:
+        brought = [("trigger", "checkout_url"), ("trigger", ""), ("code", ""), ("addresses", "email")]
+        assert found(self.TEXT, self.around(*brought)) == []
+
+    def test_one_that_cannot_be_read(self) -> None:
+        [finding] = found(self.TEXT, self.around(broken="cart.text.liquid, line 3: expected endif"))
+        assert (finding.code, finding.severity) == ("bad_template", "error")
+        assert "cart.text.liquid, line 3" in finding.message
+
+    @pytest.mark.parametrize(
+        ("trigger", "word"),
+        [
+            ('{ date: { fact: birthday, at: "09:00", yearly: true } }', "date"),
+            ('{ schedule: { at: "09:00" } }', "moment"),
+            ("{ api: mug, words: { plan: text } }", "plan"),
+            ("{ event: custom_quiz, words: { plan: text } }", "plan"),
+        ],
+    )
+    def test_words_of_other_triggers(self, trigger: str, word: str) -> None:
+        text = self.TEXT.replace("{ event: checkout_started }", trigger).replace(
+            ", variables: { code: trigger.coupon }", ""
+        )
+        assert found(text, self.around(("trigger", word))) == []
+        assert [one.code for one in found(text, self.around(("trigger", "total")))] == ["not_in_message"]
+
+
+class TestNoEffect:
+    """Something that never makes a difference."""
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            "[{ event: order_placed }, { event: order_placed, match: { checkout_id: trigger.checkout_id } }]",
+            "[{ event: order_placed }, { event: order_placed, where: { coupon: { is_set: true } } }]",
+            "[{ event: order_placed, source: shop }, { event: order_placed, source: [shop.a, shop/b] }]",
+            "[{ event: order_placed }, { event: order_fulfilled }, { event: order_placed }]",
+        ],
+    )
+    def test_a_branch_behind_one_that_takes_all_its_events(self, rules: str) -> None:
+        line = f"steps: [{{ wait_event: {{ branches: {rules}, timeout: 1d }} }}]\n"
+        assert places(HEAD + line) == [f"3:{line.rindex('{ event') + 1} warning no_effect"]
+
+    def test_an_exit_rule_behind_one_that_takes_all_its_events(self) -> None:
+        general, own = "{ when: { event: order_placed } }", "{ when: { event: order_placed, source: shop } }"
+        line = f"exit: [{general}, {own}]\n"
+        assert places(HEAD + line + "steps: [stop: a]\n") == [f"3:{line.index(own) + 1} warning no_effect"]
+        assert places(HEAD + f"exit: [{own}, {general}]\nsteps: [stop: a]\n") == []
+
+    @pytest.mark.parametrize(
+        "rules",
+        [
+            "[{ event: order_placed, match: { checkout_id: trigger.checkout_id } }, { event: order_placed }]",
+            "[{ event: order_placed, source: shop.a }, { event: order_placed }]",
+            "[{ event: order_placed, source: shop.a }, { event: order_placed, source: shop }]",
+            "[{ event: order_placed, where: { coupon: { is_set: true } } }, { event: order_placed }]",
+        ],
+    )
+    def test_a_branch_behind_a_narrower_one(self, rules: str) -> None:
+        assert found(f"{HEAD}steps: [{{ wait_event: {{ branches: {rules}, timeout: 1d }} }}]\n") == []
+
+    def test_hours_and_a_cap_of_what_passes_both(self) -> None:
+        more = 'window: { local: "08:00-21:00" }, cap: { group: g, max: 1, per: 1d }'
+        send = f"send: {{ template: t, channel: log, class: transactional, {more} }}"
+        text = f"{HEAD}{ORDER_EXIT}\nsteps: [{{ label: m, {send} }}]\n"
+        assert [one.code for one in found(text)] == ["no_effect", "no_effect"]
+        assert found(text.replace("transactional", "marketing")) == []
+
+
+@pytest.mark.parametrize(
+    ("never", "able"),
+    [
+        ("gte: 3, lte: 2", "gte: 3, lte: 3"),
+        ("lt: 0", "lte: 0"),
+        ("gt: 1, lt: 2", "gt: 1, lt: 3"),
+        ("eq: 2, ne: 2", "eq: 2, ne: 3"),
+        ("ago: { gt: 2d, lt: 1d }", "ago: { gt: 1d, lt: 2d }"),
+    ],
+)
+def test_a_number_that_there_is_not(never: str, able: str) -> None:
+    for said, codes in ((never, ["never_true"]), (able, [])):
+        predicate = "last_event" if "ago" in said else "event_count"
+        condition = f"filter: {{ {predicate}: {{ event: order_placed, {said} }} }}"
+        assert [
+            one.code for one in found(HEAD.replace("reentry", f"{condition}, reentry") + "steps: [stop: a]\n")
+        ] == codes

@@ -74,6 +74,8 @@ def test_everything_that_it_may_say() -> None:
         ("policy: shop\nquiet_hours: [{ local: '21:00-08:00' }]", ["2:15 missing_key"]),
         ("policy: shop\nquiet_hours: [{ channels: [fax], local: '21:00-08:00' }]", ["2:28 bad_choice"]),
         ("policy: shop\nquiet_hours: [{ channels: [sms], local: night }]", ["2:41 bad_time"]),
+        ("policy: shop\nquiet_hours: [{ channels: [sms], local: '00:00-24:00' }]", ["2:41 bad_time"]),
+        ("policy: shop\nquiet_hours: [{ channels: [sms], local: '00:00-24:00', on: [mon-sun] }]", ["2:41 bad_time"]),
         ("policy: shop\ncaps: [{ per: 7d }]", ["2:8 missing_key"]),
         ("policy: shop\ncaps: [{ max: 0, per: 7d }]", ["2:15 out_of_range"]),
         ("policy: shop\ncaps: [{ max: 1, per: 7d, class: transactional }]", ["2:34 bad_choice"]),

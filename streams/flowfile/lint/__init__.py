@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.flowfile.lint import exits, fields, joints, lags, templates
+from streams.flowfile.lint import effects, exits, fields, itself, joints, lags, templates
 from streams.flowfile.lint.subject import Note, Subject
 
 __all__ = ["RULES", "Subject", "lint"]
@@ -17,8 +17,10 @@ RULES: tuple[Callable[[Subject, Note], None], ...] = (
     exits.missing_exit,
     joints.always_true_negation,
     joints.never_true,
+    itself.asks_itself,
+    effects.no_effect,
     fields.field_not_sent,
-    templates.unknown_template,
+    templates.templates,
 )
 
 

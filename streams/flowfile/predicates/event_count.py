@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.conditions import Compare, Condition, EventCount, Operator
 from streams.flowfile.comparisons import Scope
 from streams.flowfile.events import Compile, matched, named_event
@@ -24,6 +26,7 @@ def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Conditi
     )
     if found and not tests:
         reader.note("missing_key", node, f"`event_count` needs a number to compare with: {listed(TESTS, 'or')}")
+    never_fits(reader, node, "`event_count`", [(one.operator, one.operand) for one in tests])
     if "since" in found and "in_last" in found:
         reader.note("bad_choice", found["in_last"], "`event_count` counts `in_last` or `since: start`, not both")
     reader.choice(found.get("since"), "`since`", ("start",))
@@ -38,3 +41,12 @@ def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Conditi
 
 def _number(reader: Reader, node: Node, test: str) -> int:
     return reader.integer(node, f"`{test}`", least=0, most=COUNT_MAX)
+
+
+def never_fits(reader: Reader, node: Node, what: str, tests: Sequence[tuple[str, int]]) -> None:
+    """Note tests that no whole number from 0 on satisfies."""
+    least = max((bound + (test == "gt") for test, bound in tests if test in ("gt", "gte", "eq")), default=0)
+    most = min((bound - (test == "lt") for test, bound in tests if test in ("lt", "lte", "eq")), default=None)
+    if most is not None and (least > most or (least == most and ("ne", least) in tests)):
+        said = listed(dict.fromkeys(test for test, _ in tests))
+        reader.note("never_true", node, f"no number satisfies the {said} of {what}")

@@ -6,7 +6,7 @@ from schemas.conditions import Condition, EventMatch, LastEvent
 from streams.flowfile.comparisons import Scope
 from streams.flowfile.events import Compile, named_event
 from streams.flowfile.nodes import Node
-from streams.flowfile.predicates.event_count import TESTS
+from streams.flowfile.predicates.event_count import TESTS, never_fits
 from streams.flowfile.reader import Reader
 
 
@@ -22,8 +22,10 @@ def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Conditi
     ago = reader.fields(found.get("ago"), "`ago`", optional=TESTS)
     if "ago" in found and not ago:
         reader.note("empty", found["ago"], "`ago` needs a comparison such as { lt: 30d }")
+    ages = tuple((test, reader.duration(ago[test], f"`{test}`", least_ms=0)) for test in TESTS if test in ago)
+    never_fits(reader, found.get("ago", node), "`ago`", ages)
     return LastEvent(
         of=EventMatch(event=named.match.event, sources=named.match.sources, words=named.match.words),
         part=named.match.where,
-        ago_ms=tuple((test, reader.duration(ago[test], f"`{test}`", least_ms=0)) for test in TESTS if test in ago),
+        ago_ms=ages,
     )

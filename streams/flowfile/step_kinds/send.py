@@ -11,7 +11,7 @@ from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader
 from streams.flowfile.step_kinds import settle
 from streams.flowfile.steps import Place, Steps
-from streams.flowfile.values import storefront, value
+from streams.flowfile.values import check_fact, storefront, value
 from streams.flowfile.windows import window
 
 PRIORITY_DEFAULT = 5
@@ -64,7 +64,7 @@ def _what_may_hold_it(steps: Steps, found: dict[str, Node]) -> dict[str, Any]:
         "window": hours,
         "storefront": storefront(reader, found.get("storefront"), steps.scope),
         "cap": _cap(reader, found["cap"]) if "cap" in found else None,
-        "fresh": _fresh(reader, found.get("fresh")),
+        "fresh": _fresh(steps, found.get("fresh")),
         "variables": _variables(steps, found.get("variables")),
     }
 
@@ -89,10 +89,13 @@ def cap_limits(reader: Reader, node: Node, found: dict[str, Node]) -> dict[str, 
     }
 
 
-def _fresh(reader: Reader, node: Node | None) -> tuple[tuple[str, int], ...]:
+def _fresh(steps: Steps, node: Node | None) -> tuple[tuple[str, int], ...]:
     """`{ coupons: 24h }`"""
+    reader = steps.reader
     reader.asks(node, "ages")
     entries = _entries(reader, node, "`fresh`", "{ coupons: 24h }")
+    for key, _ in entries:
+        check_fact(reader, key, key.text, steps.scope.facts)
     return tuple((reader.name(key, "a fact"), reader.duration(age, f"`{cut(key.text)}`")) for key, age in entries)
 
 

@@ -14,6 +14,8 @@ EVENT = "list_subscribed"
 def read(reader: Reader, node: Node | None) -> Start:
     """The event `list_subscribed` with this `list_id`."""
     found = reader.fields(node, "`trigger`", required=("list.join",), later=LATER)
-    name = reader.text(found.get("list.join"), "`list.join`") or ""
-    where = Compare(word="list_id", kind="text", operator="eq", operand=name)
+    name = reader.text(found.get("list.join"), "`list.join`")
+    if name is not None and not name.strip():
+        reader.note("empty", found["list.join"], "`list.join` must name a list")
+    where = Compare(word="list_id", kind="text", operator="eq", operand=name or "")
     return Start(EventMatch(event=EVENT, where=where), words_of(EVENT))
