@@ -33,9 +33,10 @@ def fits(wanted: EventMatch, source: str, words: Mapping[str, Any]) -> bool:
 def counts_for(enrollment: Enrollment, seen: Seen, *, match: tuple[tuple[str, str], ...], skew_ms: int) -> bool:
     """Whether an event happened since the enrollment began, or with `match` is correlated with its trigger.
 
-    The trigger itself never counts.
+    The trigger itself never counts. One that no record brings, by the clock or from another flow, bears the offset of
+    the record before, which is somebody's, and may be an order of this person.
     """
-    if seen.offset == enrollment.trigger_offset:
+    if seen.offset == enrollment.trigger_offset and seen.occurred_at == enrollment.anchor_at:
         return False
     if match:
         trigger = enrollment.context

@@ -119,10 +119,6 @@ MEANINGS: dict[Code, Meaning] = {
         "There is no template of this name beside the flows.",
         "Correct the name, or write `templates/NAME.subject.liquid` and `templates/NAME.text.liquid`.",
     ),
-    "asks_itself": _error(
-        "A flow asks whether somebody is in this very flow, which is true of everybody who is in it.",
-        "Leave it out: a flow has one enrollment per person or `key`, and `reentry` says who may enter again.",
-    ),
     "bad_template": _error(
         "A template cannot be read, so no message could be made of it.", "Correct it at the line that is named."
     ),
@@ -166,6 +162,10 @@ MEANINGS: dict[Code, Meaning] = {
     "not_in_message": _warning(
         "A template asks for something that the message never brings; where it is printed, the message cannot be sent.",
         "Correct the word in the template, or bring it by `variables`.",
+    ),
+    "asks_itself": _warning(
+        "A flow asks whether somebody is in this very flow, which is true of everybody who is in it.",
+        "Leave it out: a flow has one enrollment per person or `key`, and `reentry` says who may enter again.",
     ),
     "no_effect": _warning(
         "Something stands there that never makes a difference.",

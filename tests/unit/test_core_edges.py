@@ -123,6 +123,28 @@ class TestAnotherVersion:
         assert stage.tick("10:23", marks=[mark("10:23")]).sent[1:] == ["10:23 remind"]
 
 
+class TestTheRecordBefore:
+    """Semantics 3.4: a trigger that no record brings stands between two records, and is neither of them."""
+
+    def test_an_order_right_before_the_tick_ends_who_is_handed_on_by_it(self) -> None:
+        bought = {
+            "when": {"event": "order_placed", "match": {"checkout_id": "trigger.checkout_id"}},
+            "reason": "bought",
+        }
+        first = written(WAIT, {"enter_flow": {"flow": "b"}}, name="a")
+        second = written(WAIT, say("remind"), name="b", trigger="cart_updated", exits=[bought])
+        stage = Stage(first, second, clock="live").tick("09:00").event(checkout("10:00", checkout_id="C"))
+        stage.event(order("10:14", checkout_id="C")).tick("10:15").tick("10:31")
+        assert stage.story[-1] == "10:15 ended bought"
+        assert stage.sent == []
+
+    def test_an_order_right_before_the_tick_counts_for_who_begins_by_the_clock(self) -> None:
+        none = {"event_count": {"event": "order_placed", "since": "start", "eq": 0}}
+        flow = written(say("remind"), trigger={"schedule": {"at": "10:15"}}, entry={"filter": none})
+        stage = Stage(flow, clock="live").tick("09:00").event(checkout("10:00"))
+        assert stage.event(order("10:15:00.500")).tick("10:15:01").story == ["10:15:01 refused filter_false"]
+
+
 def test_who_is_in_a_draining_flow_does_not_enter_it_anew() -> None:
     """Semantics 12.4: nobody new is admitted, who is in it goes on."""
     live = written(WAIT, say("remind"), entry={"retrigger": "end_and_restart"})

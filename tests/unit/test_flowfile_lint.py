@@ -357,3 +357,18 @@ def test_a_number_that_there_is_not(never: str, able: str) -> None:
         assert [
             one.code for one in found(HEAD.replace("reentry", f"{condition}, reentry") + "steps: [stop: a]\n")
         ] == codes
+
+
+@pytest.mark.parametrize(
+    ("condition", "asked"),
+    [
+        ("in_flow: f", "f }"),
+        ("not: { in_flow: f }", "f }"),
+        ("any: [{ in_flow: { flow: f, ever: true } }, { in_flow: g }]", "f, ever"),
+    ],
+)
+def test_a_flow_that_asks_for_itself(condition: str, asked: str) -> None:
+    """It would skip each of its messages, or let nobody in: the filter is judged again before each message."""
+    line = f"entry: {{ trigger: {{ event: site_active }}, reentry: always, filter: {{ {condition} }} }}"
+    assert places(f"flow: f\n{line}\nsteps: [stop: a]\n") == [f"2:{line.index(asked) + 1} warning asks_itself"]
+    assert places(f"flow: h\n{line}\nsteps: [stop: a]\n") == []

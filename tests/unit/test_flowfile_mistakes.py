@@ -64,7 +64,14 @@ def test_there_are_cases_for_every_code() -> None:
         *("too_large", "not_utf8", "too_many_steps", "no_reentry_chosen"),  # below
         *("flow_twice", "not_in_order"),  # test_flow_files.py, test_timeline_file.py
         *("delay_below_source_lag", "missing_exit", "always_true_negation", "never_true"),  # test_flowfile_lint.py
-        *("field_not_sent", "unknown_template", "bad_template", "not_in_message", "no_effect"),  # there too
+        *(
+            "field_not_sent",
+            "unknown_template",
+            "bad_template",
+            "not_in_message",
+            "no_effect",
+            "asks_itself",
+        ),  # there too
     }
     assert shown | elsewhere == set(get_args(Code)) == set(MEANINGS)
 
