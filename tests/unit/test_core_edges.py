@@ -123,6 +123,16 @@ class TestAnotherVersion:
         assert stage.tick("10:23", marks=[mark("10:23")]).sent[1:] == ["10:23 remind"]
 
 
+def test_two_shops_may_each_have_an_order_of_one_id() -> None:
+    """Semantics 1.4: an id is one of its source; what they share is a dedupe key."""
+    bought = {"when": {"event": "order_placed"}, "reason": "bought"}
+    for key, sent in ((None, []), ("order:7", ["10:15 remind"])):
+        stage = Stage(written(WAIT, say("remind"), exits=[bought]))
+        stage.event(order("09:00", id="7", source="shop/a", dedupe_key=key)).event(checkout("10:00"))
+        stage.event(order("10:05", id="7", source="shop/b", dedupe_key=key)).finish()
+        assert stage.sent == sent
+
+
 class TestTheRecordBefore:
     """Semantics 3.4: a trigger that no record brings stands between two records, and is neither of them."""
 
