@@ -86,6 +86,10 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
     )
     own = passage.enrollment
+    if own.exits_held and own.version != flow.version:  # it says which rules of a version that is not active any more
+        own.exits_held = 0
+        for seen in profile.history:
+            own.exits_held |= exits.held_by(flow, own, seen)
     step = place_of(flow, own)
     if step is None:
         return Verdict(None, (_ended("step_removed", own, {}),), own)

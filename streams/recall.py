@@ -13,19 +13,20 @@ from __future__ import annotations
 
 from schemas.decision import Outcome
 from schemas.dossier import Message
-from schemas.instants import to_wire
+from schemas.instants import from_wire, to_wire
 from schemas.limits import REGRET_MS
 from schemas.profile import Profile, Seen
 from schemas.steps import Send
 from streams import exits, messages
 from streams.gates import GATES, RECALLING
-from streams.gates.answer import Answer, Over
+from streams.gates.answer import Answer, Over, Skip
 from streams.passage import Passage
 from streams.program import Program
 from streams.recorder import Recorder
 from streams.verdict import Note, Trigger
 from streams.watermarks import Gates, Watermarks
 
+SAID_AT = {"consent": "withdrawn_at", "suppression": "since"}  # gates, and what of their answers says when
 NO_GATES = Gates(Watermarks(), "")
 
 
@@ -51,7 +52,7 @@ def _judge(
 ) -> None:
     open_ = bool(message.again_at) or messages.is_undelivered(message, now)
     passage = _passage(program, profile, message, seen, now=now if open_ else message.decided_at)
-    found = None if passage is None else _refusal(passage, message)
+    found = None if passage is None else _refusal(passage, message, open_=open_)
     if passage is None or found is None:
         return
     gate, answer = found
@@ -81,11 +82,22 @@ def _passage(program: Program, profile: Profile, message: Message, seen: Seen | 
     return Passage(flow=flow, enrollment=run, profile=profile, gates=NO_GATES, now=now, policy=program.policy, notes=[])
 
 
-def _refusal(passage: Passage, message: Message) -> tuple[str, Answer] | None:
-    """The first of the gates that take a message back that is shut now, and what it says."""
+def _refusal(passage: Passage, message: Message, *, open_: bool) -> tuple[str, Answer] | None:
+    """The first of the gates that take a message back that is shut now, and what it says. What somebody has said after
+    a message was delivered says nothing about it, now or later.
+    """
     step = next((one for one in passage.flow.steps if one.label == message.step), None)
     if not isinstance(step, Send):
         return None
     free = frozenset({"consent"}) if step.message_class == "transactional" else frozenset[str]()
     answers = ((name, GATES[name](step, passage)) for name in RECALLING if name not in free)
-    return next(((name, answer) for name, answer in answers if answer is not None), None)
+    refusals = ((name, answer) for name, answer in answers if answer is not None)
+    return next((one for one in refusals if open_ or not _is_said_later(*one, message)), None)
+
+
+def _is_said_later(gate: str, answer: Answer, message: Message) -> bool:
+    """Whether consent was withdrawn, or the channel suppressed, after the decision."""
+    if gate not in SAID_AT or not isinstance(answer, Skip):
+        return False
+    said_at = answer.values.get(SAID_AT[gate])
+    return said_at is not None and from_wire(said_at) > message.decided_at

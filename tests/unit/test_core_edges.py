@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from schemas.flow import Flow
 from schemas.identity import Identity
 from schemas.limits import ENTERED_ON_MAX
-from tests.unit.stage import Stage, checkout, event, mark, order
+from tests.unit.stage import Stage, checkout, consent, event, mark, order, receipt
 from tests.unit.written import said, say, states, written
 
 PERSON = Identity(external_id="ann", email="ann@example.test")
@@ -110,6 +110,25 @@ class TestAnotherVersion:
         stage.activate("10:10", 2, new, old).move("10:11", new).tick("10:15")
         assert stage.sent == ["10:15 remind"]
 
+    @pytest.mark.parametrize(
+        ("rules", "ended"),
+        [
+            (["order_placed"], "order_placed"),
+            (["site_active", "order_placed"], "order_placed"),
+            (["site_active"], None),
+        ],
+    )
+    def test_who_goes_on_in_the_newest_is_judged_by_its_rules(self, rules: list[str], ended: str | None) -> None:
+        """Semantics 12.2, 12.3 and 4.2: a rule that has been made true is remembered, and not only its number."""
+        before = [{"when": {"event": one}} for one in ("cart_updated", "order_placed")]
+        after = [{"when": {"event": one}} for one in rules]
+        old = version(written(WAIT, say("remind"), exits=before, exit_check="at_send"), 1)
+        new = version(written(WAIT, say("remind"), exits=after, exit_check="at_send"), 2)
+        stage = Stage(old, clock="live").activate("09:00", 1, old).event(checkout("10:00")).event(order("10:05"))
+        stage.activate("10:10", 2, new).tick("10:15")
+        assert stage.sent == ([] if ended else ["10:15 remind"])
+        assert stage.story[-1] == f"10:15 ended {ended or 'done'}"
+
     def test_a_message_that_has_a_gate_now_is_reached_at_its_gate(self) -> None:
         """Semantics 12.5 and 6.2: nobody is reminded whose order the shop already had."""
         old = version(written(WAIT, mail(cap=DEFER)), 1)
@@ -153,6 +172,17 @@ class TestTheRecordBefore:
         flow = written(say("remind"), trigger={"schedule": {"at": "10:15"}}, entry={"filter": none})
         stage = Stage(flow, clock="live").tick("09:00").event(checkout("10:00"))
         assert stage.event(order("10:15:00.500")).tick("10:15:01").story == ["10:15:01 refused filter_false"]
+
+
+@pytest.mark.parametrize("word", ["withdrawn", "suppressed"])
+def test_a_no_after_a_message_does_not_hide_that_it_should_never_have_gone(word: str) -> None:
+    """Semantics 7.4."""
+    flow = written(WAIT, mail(), exits=[{"when": {"event": "order_placed"}, "reason": "bought"}])
+    stage = Stage(flow).event(checkout("10:00", identity=PERSON)).pass_time("10:16")
+    stage.event(receipt("10:17", stage.commands[0], "accepted", identity=PERSON))
+    stage.event(consent("11:00", "email", word, identity=PERSON)).event(event("site_active", "10:01"), "11:01")
+    assert stage.story[-1] == "10:15 ended done"
+    assert stage.event(order("10:14", identity=PERSON), "12:00").story[-1] == "12:00 regretted bought"
 
 
 def test_who_is_in_a_draining_flow_does_not_enter_it_anew() -> None:
