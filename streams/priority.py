@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from schemas.flow import Flow
 from schemas.profile import Enrollment
-from schemas.steps import If, Route, Send, Settle
+from schemas.steps import If, Route, Send, Split, WaitEvent, Waiting
 from streams.entry import place_of
 from streams.gates.caps import WAITING
 
@@ -34,7 +34,7 @@ def _highest(flow: Flow, enrollment: Enrollment) -> int:
         step = flow.steps[place]
         if isinstance(step, Send):
             found = max(found, step.priority)
-        if isinstance(step, Send | Settle | If | Route):
+        if not isinstance(step, Waiting):
             front += _ways(flow, place)
     return found
 
@@ -46,4 +46,8 @@ def _ways(flow: Flow, place: int) -> list[int]:
         return [step.then, step.otherwise]
     if isinstance(step, Route):
         return [*step.cases.values(), step.otherwise]
+    if isinstance(step, Split):
+        return [arm.next for arm in step.arms]
+    if isinstance(step, WaitEvent):
+        return [*(branch.next for branch in step.branches), step.on_timeout]
     return [step.next] if hasattr(step, "next") else []
