@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from schemas import codec
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
 from tests.simulation.broker import Item, Record
-from tests.simulation.verdict import replayed
+from tests.simulation.verdict import replayed_from
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -46,7 +46,9 @@ def states_ahead(world: World, dice: Random, number: int, behind: Sequence[Item]
     log, name = broker.log(topics.profile_log.name, number), topics.profile_log.name
     if len(claims) < 2 or log.end <= position or {key for key, _ in behind} & {PARTITION_KEY, CLAIM_KEY}:
         return False
-    replay = replayed(world.flows.program, log.records, topic=name, number=number, incarnation=world.incarnation)
+    replay = replayed_from(
+        world.publisher.book(), log.records, topic=name, number=number, incarnation=world.incarnation
+    )
     ahead = [
         (key, state) for key, state in replay.states.items() if _is_profile(key) and codec.peek(state)[0] >= position
     ]
