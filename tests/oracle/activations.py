@@ -211,18 +211,29 @@ class Life:
                 self.over.update(one for one in self.enrollments.get(name, []) if one.ended_at is None)
 
     def take(self, event: Event) -> bool:
-        """An event, if it is new. What comes before the first activation has come, and nobody has looked at it."""
+        """An event, if it is new. What no flow asks of the past when it comes is not remembered for those to come."""
         if any(Profile._same(event, earlier) for earlier in self._unseen.history) or not self.profile.take(event):
             return False
-        if self.number == NOTHING:
-            self._unseen.history.append(self.profile.history.pop())
         for one in [one for one in self.over if one.ended_at is None]:
             self.pins[one]._end(one, "stopped", now=event.appended_at)
         for name in sorted(self.activation.flows):
             newest, *older = self.active(name).versions
             for version in (*older, newest):
                 self.run(name, version).on_event(event, now=event.appended_at)
+        if event.name not in self._asked():
+            self._unseen.history.append(self.profile.history.pop())
         return True
+
+    def _asked(self) -> set[str]:
+        """Events that an exit rule or a wait of a flow that runs may ask for when they are past."""
+        asked = set[str]()
+        for name, active in self.activation.flows.items():
+            for flow in (self._definitions.flows[name, version] for version in active.versions):
+                if active.status != "stopped":
+                    asked |= {rule.event for rule in flow.exits}
+                    waits = [step.body for step in flow.steps if step.kind == "wait_event"]
+                    asked |= {branch["event"] for body in waits for branch in body.get("branches", [body])}
+        return asked
 
     def hear(self, *, command_id: str, outcome: str) -> None:
         """What a sender says has become of a command."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, get_args
 
-from agents.definitions.book import ORDER_KEY, Book
+from agents.definitions.book import NOTHING, ORDER_KEY, Book
 from agents.definitions.changes import Deed, Make, Stamp, publishing, turning
 from agents.errors import InputRefused
 from agents.flow_files import FlowFile
@@ -68,6 +68,8 @@ class Publisher:
     def _something(self) -> None:
         dice = self._dice
         editions = dice.choice(self._world.flows.editions[1:])
+        if self.book().newest == NOTHING:
+            return  # of what is past, the first flows ask for all that others may ask
         what = dice.choice((self._edition, self._edition, self._deed, self._deed, self._policy, self._move))
         self._world.broker.note(f"publisher: {what.__name__}")
         what(editions)
