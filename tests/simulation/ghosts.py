@@ -59,6 +59,18 @@ def states_ahead(world: World, dice: Random, number: int, behind: Sequence[Item]
     return bool(ahead)
 
 
+def stand_last(changelog: Sequence[Record]) -> bool:
+    """Whether there is a state behind a newer one of the same key."""
+    newest: dict[bytes, tuple[int, int]] = {}
+    last: dict[bytes, tuple[int, int]] = {}
+    for record in changelog:
+        key = record.key or b""
+        if key != CLAIM_KEY:
+            last[key] = codec.rank(key, record.value)
+            newest[key] = max(newest.get(key, last[key]), last[key])
+    return last != newest
+
+
 def _old(world: World, number: int) -> list[Record]:
     records = world.broker.log(world.topics.profile_state.name, number).records
     claimed_at = max((one.offset for one in records if one.key == CLAIM_KEY), default=0)
