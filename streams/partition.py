@@ -61,8 +61,7 @@ class Partition:
         self._topic, self.number = topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self._version, self._set_aside, self._state_version = version, set_aside, state_version
-        self.position = record.position if record else 0
-        self.now_at = record.now_at if record else 0
+        self.position, self.now_at = (record.position, record.now_at) if record else (0, 0)
         self.stopped = record.stopped if record else None
         self._poison = record.poison if record else []
         self._schedule = Schedule(program=program, clock=clock, record=record)
