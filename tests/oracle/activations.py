@@ -111,7 +111,8 @@ class Pinned(Run):
         """Only the newest is asked whether this is a trigger; who is in another version is judged by that one."""
         if self is not self.newest or self.life.active(self.flow.name).status == "stopped":
             return
-        key = "" if self.flow.key_word is None else event.words.get(self.flow.key_word)
+        parts = [part for word in self.flow.key_words if isinstance(part := event.words.get(word), str)]
+        key = "\x1f".join(parts) if len(parts) == len(self.flow.key_words) else None
         running = [one for one in self.enrollments if one.ended_at is None and one.key == key]
         if running:
             Run._on_trigger(self.life.pins[running[0]], event, now=now)
