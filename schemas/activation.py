@@ -26,7 +26,10 @@ class ActiveFlow(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
         Meta(min_length=1, description="newest first: it admits people; in the others there may be some"),
     ]
     over_before: Annotated[
-        WireInstant | None, Meta(description="enrollments from before it are over: the flow was stopped")
+        WireInstant | None,
+        Meta(
+            description="when it was last resumed after a stop; who is in it where an activation first says so is over"
+        ),
     ] = None
 
 
@@ -47,6 +50,14 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     at: WireInstant
     by: Annotated[str, Meta(max_length=128)]
     policy: Annotated[Policy, Meta(description="what holds for all flows at once")] = NO_POLICY
+
+
+class Beginning(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """On `definitions`: with which activation a partition of a log begins. Of several the first one counts."""
+
+    incarnation: Annotated[str, Meta(description="of the log")]
+    partition: Annotated[int, Meta(ge=0)]
+    activation: Annotated[int, Meta(ge=-1, description="its number; -1: there was none")]
 
 
 class Definition(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):

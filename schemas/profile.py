@@ -190,6 +190,11 @@ class Stopped(msgspec.Struct, kw_only=True, frozen=True):
     reason: str
 
 
+#: When a stopped flow was resumed, by the clock of who did it, which only tells one time from another; and from which
+#: offset on the partition has known. Who entered by a trigger before is over.
+CameBack = tuple[str, int]
+
+
 class PartitionRecord(msgspec.Struct, kw_only=True):
     """Where a partition is: every profile's state includes all records below `position`."""
 
@@ -203,3 +208,4 @@ class PartitionRecord(msgspec.Struct, kw_only=True):
     poison: list[int] = []  # offsets among the last POISON_WINDOW records
     stopped: Stopped | None = None
     activation: int | None = None  # number of the one in force; None in records from before there were any
+    came_back: dict[str, CameBack] = {}  # by flow that was stopped once, and is not any more

@@ -57,11 +57,11 @@ class Partition:
         `program` is the one in force at the position of the record, `programs` makes those of later activations.
         `version` is that of the program, for dead letters. `set_aside` names what is known to fail.
         """
-        self.program, self._topic, self.number = program, topic, number
+        self.program = program = program.placed(record.came_back if record else {}, offset=0)
+        self._topic, self.number = topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self._version, self._set_aside, self._state_version = version, set_aside, state_version
-        self.position = record.position if record else 0
-        self.now_at = record.now_at if record else 0
+        self.position, self.now_at = (record.position, record.now_at) if record else (0, 0)
         self.stopped = record.stopped if record else None
         self._poison = record.poison if record else []
         self._schedule = Schedule(program=program, clock=clock, record=record)
@@ -172,7 +172,7 @@ class Partition:
                 for key in self._schedule.advance((said,)):
                     self._timers.set(key, self.now_at)
             elif isinstance(said, Activation):
-                self._process_activation(said)
+                self._process_activation(said, offset=record.offset)
             elif said is not None:
                 self._process_operator(record, said, self._profiles.of(said.profile.encode()))
             else:
@@ -251,10 +251,10 @@ class Partition:
             self._wake(key, record, through_at=GATES_ONLY, now=self.now_at)
         self._release(self._schedule.through, record)
 
-    def _process_activation(self, activation: Activation) -> None:
+    def _process_activation(self, activation: Activation, *, offset: int) -> None:
         """The switch. Of two activations the one of the higher number counts, wherever they stand."""
         if activation.number > self.program.number:
-            self.program = self._programs(activation)
+            self.program = self._programs(activation).placed(self.program.came_back, offset=offset)
             for key in self._schedule.switch(self.program):
                 self._schedule.index(key, self._profiles.of(key), now=self.now_at)
 
@@ -393,6 +393,7 @@ class Partition:
             poison=self._poison,
             stopped=self.stopped,
             activation=self.program.number,
+            came_back=self.program.came_back,
         )
 
     def _new_recorder(self) -> Recorder:

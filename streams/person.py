@@ -6,6 +6,7 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 from __future__ import annotations
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
@@ -160,13 +161,16 @@ def _judge_exits(
 def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -> Flow:
     """The newest version, or the one that somebody is pinned to whom this trigger finds in the flow.
 
-    What begins anew begins in the newest.
+    What begins anew by the rules of that one begins in the newest.
     """
-    if len(program.versions) == len(program.flows) or flow.retrigger in ("restart", "end_and_restart"):
+    if len(program.versions) == len(program.flows):
         return flow
     key = key_of(flow, trigger)
     live = next((one for one in profile.enrollments if one.flow == flow.name and one.key == key), None)
-    return flow if live is None else program.flow_of(live) or flow
+    own = None if live is None else program.flow_of(live)
+    if own is None or own.retrigger not in ("restart", "end_and_restart"):
+        return own or flow
+    return replace(flow, retrigger=own.retrigger, max_trigger_age_ms=own.max_trigger_age_ms)
 
 
 def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,10 +12,9 @@ from schemas.activation import Activation
 from schemas.catalog import Kind
 from schemas.facts import FactKind, kinds
 from schemas.flow import Flow
-from schemas.instants import from_wire
 from schemas.limits import REGRET_MS
 from schemas.policy import NO_POLICY, Policy
-from schemas.profile import NEVER, Enrollment
+from schemas.profile import NEVER, CameBack, Enrollment
 from schemas.steps import Send
 from streams import asks
 from streams.interest import Interest, interests
@@ -53,7 +53,8 @@ class Program:
     watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
     calendar: tuple[Flow, ...]  # those that begin by the clock
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
-    over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments from before are over
+    over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments by a trigger before are over
+    stopped_once: Mapping[str, str] = field(default_factory=dict)  # by name: when a flow that was stopped came back
     held: frozenset[str] = frozenset()  # names of flows whose timers are kept and do not fire
     number: int = -1  # of the activation; -1: none, these flows were given
     policy: Policy = NO_POLICY
@@ -66,7 +67,26 @@ class Program:
 
     def is_over(self, enrollment: Enrollment) -> bool:
         """Whether its flow has been stopped since it was entered."""
-        return bool(self.over_before) and enrollment.entered_at < self.over_before.get(enrollment.flow, 0)
+        return bool(self.over_before) and enrollment.trigger_offset < self.over_before.get(enrollment.flow, 0)
+
+    def placed(self, known: Mapping[str, CameBack], *, offset: int) -> Program:
+        """The same where it comes into force, at this offset: who is in a flow there that was stopped is over.
+
+        `known` are those flows whose place was an earlier one. A clock does not say who was in before.
+        """
+        if not self.stopped_once:
+            return self
+        came_back = {name: known.get(name) for name in self.stopped_once}
+        places = {
+            name: one[1] if one is not None and one[0] == self.stopped_once[name] else offset
+            for name, one in came_back.items()
+        }
+        return dataclasses.replace(self, over_before={**self.over_before, **places})
+
+    @property
+    def came_back(self) -> dict[str, CameBack]:
+        """For the partition record."""
+        return {name: (at, self.over_before.get(name, 0)) for name, at in self.stopped_once.items()}
 
 
 def build(
@@ -101,13 +121,17 @@ def activate(
     """The program of an activation; `definition` gives a flow by name and version, and raises what it raises."""
     versions: list[Flow] = []
     over_before: dict[str, int] = {}
+    stopped_once: dict[str, str] = {}
     for name, active in sorted(activation.flows.items()):
         versions += [replace(definition(name, version), status=active.status) for version in active.versions]
         if active.status == "stopped":
             over_before[name] = NEVER
         elif active.over_before is not None:
-            over_before[name] = from_wire(active.over_before)
-    return _program(versions, over_before, policy=policy, declared=declared, plugins=plugins, number=activation.number)
+            stopped_once[name] = active.over_before
+    program = _program(
+        versions, over_before, policy=policy, declared=declared, plugins=plugins, number=activation.number
+    )
+    return dataclasses.replace(program, stopped_once=stopped_once)
 
 
 def none_activated(activation: Activation) -> Program:

@@ -4,6 +4,7 @@ A new command has a new id, because its visit is a new one. For example:
 
     10:15  ordered; the mail server is down   10:31  receipt `expired`   -> judged again at the next tick: sent, visit 2
     10:15  ordered                            10:20  order   -> recalled;   10:31  receipt `expired` -> nothing more
+    10:15  ordered                            10:20  the flow is stopped;   10:31  receipt `expired` -> `stopped`
 """
 
 from __future__ import annotations
@@ -56,6 +57,10 @@ def _judge(program: Program, profile: Profile, message: Message, *, gates: Gates
     step = None if flow is None else next((one for one in flow.steps if one.label == run.step), None)
     if flow is None or not isinstance(step, Send):
         message.again_at = 0  # of a flow or a step that is gone
+        return
+    if program.is_over(run):
+        message.again_at, message.waiting, message.context = 0, "", messages.trimmed(flow, message.context)
+        out.note(flow, profile, run, Note(outcome="skipped", reason="stopped", step=step.label), now=now)
         return
     for seen in profile.history:
         run.exits_held |= exits.held_by(flow, run, seen)

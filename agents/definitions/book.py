@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from agents.errors import Misconfigured
 from agents.topic_reader import read_to_end
 from schemas import codec
-from schemas.activation import Activation, Definition, Order, definition_key
+from schemas.activation import Activation, Beginning, Definition, Order, definition_key
 from schemas.flow import Flow
 from schemas.policy import Policy
 from schemas.topics import Topics
@@ -17,6 +18,7 @@ from streams.predicates.plugin import UnknownPlugin
 from streams.program import Program, activate, build
 
 ORDER_KEY = b"activation/"  # each with a word of its own behind it
+BEGINNING_KEY = b"beginning/"  # likewise, or compaction would keep the last one
 NOTHING = -1
 PROGRAMS_KEPT = 8  # of several at a time only while partitions switch
 PATIENCE_SECONDS = 30.0
@@ -36,6 +38,7 @@ class Book:
         self._definitions: dict[bytes, bytes] = {}
         self._flows: dict[tuple[str, str], Flow] = {}
         self._programs: dict[int, Program] = {NOTHING: build([])}
+        self._began: dict[tuple[str, int], int] = {}
         self._moved = asyncio.Event()
 
     def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
@@ -55,16 +58,37 @@ class Book:
                 self.newest = offset
         elif key.startswith(definition_key(flow="", version="")[:-1]):
             self._definitions.setdefault(key, value)  # the first one stands: a version never changes
+        elif key.startswith(BEGINNING_KEY):
+            try:
+                said = codec.decode(value, Beginning)
+            except codec.Undecodable as error:
+                log.error("the beginning at offset %s of the definitions cannot be read: %s", offset, error)
+                return
+            self._began.setdefault((said.incarnation, said.partition), said.activation)
 
     async def reach(self, number: int, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Return when everything through this offset has been read. Raises Misconfigured when that takes too long."""
         try:
-            async with asyncio.timeout(seconds):
-                while self.next_offset <= number:
-                    self._moved.clear()
-                    await self._moved.wait()
+            await self._until(lambda: self.next_offset > number, seconds=seconds)
         except TimeoutError:
             raise _missing(f"the definitions end at offset {self.next_offset}, before activation {number}") from None
+
+    def began(self, incarnation: str, partition: int) -> int | None:
+        """The number of the activation that a partition of a log begins with, None if nobody has said so."""
+        return self._began.get((incarnation, partition))
+
+    async def begun(self, incarnation: str, partition: int, *, seconds: float = PATIENCE_SECONDS) -> None:
+        """Return when that has been read. Raises Misconfigured when it takes too long."""
+        try:
+            await self._until(lambda: self.began(incarnation, partition) is not None, seconds=seconds)
+        except TimeoutError:
+            raise _missing(f"what partition {partition} begins with was written, and is not to be read") from None
+
+    async def _until(self, true: Callable[[], bool], *, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while not true():
+                self._moved.clear()
+                await self._moved.wait()
 
     def is_valid(self, number: int) -> bool:
         """Whether there is an activation of this number."""

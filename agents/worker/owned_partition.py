@@ -85,7 +85,7 @@ class OwnedPartition:
         self._unsettled: list[Delivery] = []
         self._saying: deque[asyncio.Task[None]] = deque()
         self._in_order = asyncio.Lock()
-        self._changed, self._flush_due = asyncio.Event(), asyncio.Event()
+        self._changed, self._flush_due, self._closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._window: asyncio.TimerHandle | None = None
         self._next_offset = core.position
         self._closed = self._flushing = False
@@ -135,7 +135,7 @@ class OwnedPartition:
         """Drop what waits, and write what has been worked off. Raises Halted if that does not come to an end."""
         self._closed = True
         self._waiting.clear()
-        for event in (self._changed, self._flush_due):
+        for event in (self._changed, self._flush_due, self._closing):
             event.set()
         _, late = await asyncio.wait([self._work, self._flush], timeout=FINISH_SECONDS)
         if late:
@@ -167,10 +167,19 @@ class OwnedPartition:
             delivery = self._waiting[0]
             for record in delivery.records:
                 if record.key == ACTIVATION_KEY:
-                    await self._book.reach(_number_of(record.value))
+                    await self._reach(_number_of(record.value))
             if self._waiting:  # or we were told to close meanwhile
                 self._work_off(self._waiting.popleft())
             await asyncio.sleep(0)  # other partitions have their turn
+
+    async def _reach(self, number: int) -> None:
+        """Return when the definitions have been read so far, or when it does not matter any more."""
+        reading, closing = asyncio.create_task(self._book.reach(number)), asyncio.create_task(self._closing.wait())
+        await asyncio.wait([reading, closing], return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        if reading.done():
+            reading.result()
+        reading.cancel()
 
     def _may_work(self) -> bool:
         return bool(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
-from agents.definitions.book import NOTHING, Book
+from agents.definitions.book import BEGINNING_KEY, NOTHING, Book
 from agents.errors import Misconfigured
 from agents.faust_engine import Delivery, Duties, Engine
 from agents.version import program_version
@@ -19,6 +20,7 @@ from agents.worker.owned_partition import OwnedPartition, stop_of
 from agents.worker.population import Population
 from agents.worker.unit_of_work import Destinations, Effects, UnitOfWork
 from schemas import codec
+from schemas.activation import Beginning
 from schemas.codec import PARTITION_KEY
 from schemas.command import Clock
 from schemas.instants import to_wire
@@ -115,7 +117,10 @@ class Partitions:
         for number in numbers:
             self._engine.store.settle(number, wait=False)  # or the first who writes would have to wait for it
         for number in sorted(numbers):
-            await self._work.book.reach(self._activation(self._record(number)))
+            await self._settle_beginning(number)
+            if not wanted():
+                return
+            await self._work.book.reach(self._activation(number))
             core, population = self._new_core(number, assigned=len(numbers)), Population()
             for scanned, (key, state) in enumerate(self._engine.store.scan(number), start=1):
                 core.restore(key, state)
@@ -154,7 +159,7 @@ class Partitions:
         if record is not None:
             self._check(number, record)
             self._resume(number, record)
-        activation = self._activation(record)
+        activation = self._activation(number)
         if activation != book.newest and self._work.clock == "carried":
             log.warning("partition %s keeps the flows that it began with, of activation %s", number, activation)
         return Partition(
@@ -175,9 +180,31 @@ class Partitions:
         packed = self._engine.store.load(number, PARTITION_KEY)
         return None if packed is None else codec.unpack_partition(packed)
 
-    def _activation(self, record: PartitionRecord | None) -> int:
-        """The number of the one in force; of a partition that begins, the newest that we know."""
-        return self._work.book.newest if record is None or self._begins(record) else record.activation or 0
+    async def _settle_beginning(self, number: int) -> None:
+        """Write down with which activation a partition begins, and read what the first has written who did.
+
+        So a second owner begins with the same, and so does one who makes state anew from the log.
+        """
+        work, book, among = self._work, self._work.book, self._beginning_with(number)
+        if not self._begins(self._record(number)) or (work.clock == "carried" and book.newest == NOTHING):
+            return
+        if book.began(work.incarnation, among) is None:
+            said = Beginning(incarnation=work.incarnation, partition=among, activation=book.newest)
+            (batch,) = self._effects.pack([(BEGINNING_KEY + uuid.uuid4().hex.encode(), codec.encode(said))])
+            await (await self._effects.send(self._destinations.definitions, 0, batch))
+            await book.begun(work.incarnation, among)
+
+    def _beginning_with(self, number: int) -> int:
+        """On a carried clock, where flows do not change, all partitions begin as the first one does."""
+        return 0 if self._work.clock == "carried" else number
+
+    def _activation(self, number: int) -> int:
+        """The number of the one in force; of a partition that begins, the one that it is to begin with."""
+        record, work = self._record(number), self._work
+        if record is not None and not self._begins(record):
+            return record.activation or 0
+        began = work.book.began(work.incarnation, self._beginning_with(number))
+        return work.book.newest if began is None else began
 
     def _begins(self, record: PartitionRecord | None) -> bool:
         """Nobody has decided yet which flows a partition runs; on a carried clock, there were none to decide for."""

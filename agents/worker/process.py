@@ -169,12 +169,14 @@ def _observing(
 def _timekeeping(
     options: WorkerOptions, engine: Engine, partitions: Partitions, marks: Marks
 ) -> Iterator[Coroutine[Any, Any, None]]:
-    """Following intake's marks and the definitions, and appending ticks and activations. Nothing on a carried clock,
-    whose time is in the records.
+    """Following intake's marks and the definitions, and appending ticks and activations. On a carried clock, whose time
+    is in the records, only the definitions.
     """
+    topics, book = options.topics, options.work.book
+    yield follow(options.kafka, topics.definitions.name, book)
     if options.work.clock == "carried":
         return
-    topics, append = options.topics, _appender(engine, options.topics.profile_log.name)
+    append = _appender(engine, topics.profile_log.name)
     follower = ProgressFollower(kafka=options.kafka, topic=topics.progress, marks=marks)
     ticker = Ticker(
         owned=partitions.started,
@@ -191,10 +193,8 @@ def _timekeeping(
         await follower.caught_up.wait()
         await ticker.run()
 
-    book = options.work.book
     yield follower.run()
     yield tick()
-    yield follow(options.kafka, topics.definitions.name, book)
     yield Activator(owned=partitions.started, book=book, append=append, fail=end_process).run()
 
 

@@ -104,6 +104,7 @@ class Destinations:
     dead_letter_partitions: int
     raw: str
     state: str
+    definitions: str
 
     @classmethod
     def of(cls, topics: Topics) -> Destinations:
@@ -115,6 +116,7 @@ class Destinations:
             dead_letter_partitions=topics.dead_letters.partitions,
             raw=topics.raw.name,
             state=topics.profile_state.name,
+            definitions=topics.definitions.name,
         )
 
 

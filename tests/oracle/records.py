@@ -73,7 +73,7 @@ def event(envelope: dict[str, Any], *, appended_at: int, position: int) -> Event
         anonymous=identity.strongest(who) in ("device_id", "anonymous_id"),
         name=short_name(envelope["type"]),
         source=envelope["source"],
-        dedupe=envelope.get("dedupe_key") or envelope["id"],
+        dedupe=envelope.get("dedupe_key") or f"{envelope['source']}\x1f{envelope['id']}",
         occurred_at=appended_at if occurred_at > appended_at + CLOCK_ERROR_MS else occurred_at,
         appended_at=appended_at,
         position=position,

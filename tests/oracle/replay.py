@@ -196,6 +196,18 @@ def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
     ``watermarks``, ``gates_through`` and ``gates_key``; ``poison`` with a ``profile``; and ``resolution`` with a
     ``profile`` and ``offsets``. What no tick released is left pending.
     """
+    result = Result(flows)
+    own_of, ticks = read_live(log)
+    for key, own in own_of.items():
+        replay = Replay(flows, key)
+        for record in sorted([*own, *ticks], key=lambda record: record.position):
+            apply(replay, record)
+        result.add(replay)
+    return result
+
+
+def read_live(log: Iterable[LogRecord]) -> tuple[dict[str, list[Event | Poison | Resolution]], list[Tick]]:
+    """By profile key what concerns it alone, and what concerns everybody."""
     own_of: dict[str, list[Event | Poison | Resolution]] = defaultdict(list)
     ticks: list[Tick] = []
     now, furthest = 0, _bound(0, "")
@@ -214,14 +226,7 @@ def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
         else:
             taken = event(raw, appended_at=now, position=offset)
             own_of[taken.key].append(taken)
-    result = Result(flows)
-    for key, own in own_of.items():
-        replay = Replay(flows, key)
-        records: list[Event | Poison | Resolution | Tick] = [*own, *ticks]
-        for record in sorted(records, key=lambda record: record.position):
-            _apply(replay, record)
-        result.add(replay)
-    return result
+    return own_of, ticks
 
 
 def _bound(through: int, key: str | None) -> tuple[int, bool, str]:
@@ -234,7 +239,7 @@ def _said(bound: tuple[int, bool, str]) -> tuple[int, str | None]:
     return through, None if is_every_key else key
 
 
-def _apply(replay: Replay, record: Event | Poison | Resolution | Tick) -> None:
+def apply(replay: Replay, record: Event | Poison | Resolution | Tick) -> None:
     if isinstance(record, Tick):
         replay.tick(record)
     elif isinstance(record, Poison):

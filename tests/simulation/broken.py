@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
+from agents.definitions.book import ORDER_KEY, Book
 from agents.faust_engine import Written
 from agents.worker.marks import Marks
 from agents.worker.owned_partition import OwnedPartition
@@ -13,6 +17,7 @@ from agents.worker.partitions import Partitions
 from agents.worker.population import Population
 from agents.worker.unit_of_work import UnitOfWork
 from schemas import codec
+from schemas.activation import Order
 from streams.partition import Partition
 from tests.simulation.disk import OFFSET_KEY, Batch, Store
 from tests.simulation.faust_side import SimulatedConsumer
@@ -129,6 +134,70 @@ class _AppliesAgain(Partition):
 class _HoldsNobody(Partition):
     def _hold(self, key: bytes, profile: Any, offset: int, what: Any) -> None:
         """Whoever has a record that could not be taken gets messages all the same."""
+
+
+class _PinsNobody(Partition):
+    """Whoever is in a flow goes on in the version that an activation has made the newest."""
+
+    def _process_activation(self, activation: Any, *, offset: int) -> None:
+        super()._process_activation(activation, offset=offset)
+        newest = {(name, flow.version): flow for name, flow in self.program.flows.items()}
+        self.program = replace(self.program, versions=newest)
+
+
+class _HearsNoReceipts(Partition):
+    """Room that a message has taken is never given back."""
+
+    def _process_event(self, record: Any) -> None:
+        if b'"message.reported.v1"' not in record.value:
+            super()._process_event(record)
+
+
+class _LetsPeopleBack(Partition):
+    """A flow that is resumed goes on with those who were in it when it was stopped."""
+
+    def _process_activation(self, activation: Any, *, offset: int) -> None:
+        super()._process_activation(activation, offset=offset)
+        self.program = replace(self.program, over_before={}, stopped_once={})
+
+
+class _WakesTheHeld(Partition):
+    """Timers of held flows fire."""
+
+    def _process_activation(self, activation: Any, *, offset: int) -> None:
+        super()._process_activation(activation, offset=offset)
+        versions = {
+            version: structs.replace(flow, status="live") if flow.status == "held" else flow
+            for version, flow in self.program.versions.items()
+        }
+        self.program = replace(self.program, versions=versions, held=frozenset())
+        self._schedule.switch(self.program)
+
+
+class BeginsWithTheNewest(Partitions):
+    """Whoever takes a partition over goes on with the newest activation that is known, be it in the log or not."""
+
+    def _activation(self, number: int) -> int:
+        return self._work.book.newest
+
+
+class BeginsAnewWithTheNewest(Partitions):
+    """Who makes state anew from the log does not ask what the partition began with."""
+
+    async def _settle_beginning(self, number: int) -> None:
+        await super()._settle_beginning(number)
+        self._work.book._began[self._work.incarnation, number] = self._work.book.newest
+
+
+class TakesEveryOrder(Book):
+    """Also one that was made from an activation which is not the newest any more."""
+
+    def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
+        """As if it followed."""
+        if key is not None and key.startswith(ORDER_KEY):
+            order = structs.replace(codec.decode(value or b"", Order), follows=self.newest)
+            value = codec.encode(order)
+        super().take(offset, key, value)
 
 
 class KeepsTheStop(Partitions):
@@ -270,6 +339,22 @@ CURES: dict[str, tuple[Parts, str]] = {
     "records are applied again to who has seen them (G)": (Parts(partitions=_with_core(_AppliesAgain)), " in "),
     "nobody is held by a record that could not be taken": (Parts(partitions=_with_core(_HoldsNobody)), " in "),
     "a stop is over and its strikes are not": (Parts(partitions=KeepsTheStop), "partition record"),
+    "an activation is applied to people who are in a flow": (
+        Parts(partitions=_with_core(_PinsNobody)),
+        "by the oracle",
+    ),
+    "receipts are not heard": (Parts(partitions=_with_core(_HearsNoReceipts)), "by the oracle"),
+    "a flow comes back with those whom a stop has ended": (
+        Parts(partitions=_with_core(_LetsPeopleBack)),
+        "by the oracle",
+    ),
+    "a held flow is woken": (Parts(partitions=_with_core(_WakesTheHeld)), "by the oracle"),
+    "an activation holds before its place after a recovery": (Parts(partitions=BeginsWithTheNewest), "by the oracle"),
+    "state is made anew with other flows than those of the beginning": (
+        Parts(partitions=BeginsAnewWithTheNewest),
+        "by the oracle",
+    ),
+    "an order that came too late is followed": (Parts(book=TakesEveryOrder), "void activation"),
     "what was fetched too early is not given back (I)": (
         Parts(consumer=GivesNothingBack, partitions=_with_owned(_TakesWhatComes)),
         "missing",

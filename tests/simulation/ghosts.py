@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from schemas import codec
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
 from tests.simulation.broker import Item, Record
-from tests.simulation.verdict import replayed
+from tests.simulation.verdict import replayed_from
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -46,7 +46,9 @@ def states_ahead(world: World, dice: Random, number: int, behind: Sequence[Item]
     log, name = broker.log(topics.profile_log.name, number), topics.profile_log.name
     if len(claims) < 2 or log.end <= position or {key for key, _ in behind} & {PARTITION_KEY, CLAIM_KEY}:
         return False
-    replay = replayed(world.flows.program, log.records, topic=name, number=number, incarnation=world.incarnation)
+    replay = replayed_from(
+        world.publisher.book(), log.records, topic=name, number=number, incarnation=world.incarnation
+    )
     ahead = [
         (key, state) for key, state in replay.states.items() if _is_profile(key) and codec.peek(state)[0] >= position
     ]
@@ -55,6 +57,18 @@ def states_ahead(world: World, dice: Random, number: int, behind: Sequence[Item]
             broker.append(topic.name, number, [(None, value) for value in values])
         broker.append(topics.profile_state.name, number, dice.sample(ahead, min(len(ahead), AHEAD_MAX)))
     return bool(ahead)
+
+
+def stand_last(changelog: Sequence[Record]) -> bool:
+    """Whether there is a state behind a newer one of the same key."""
+    newest: dict[bytes, tuple[int, int]] = {}
+    last: dict[bytes, tuple[int, int]] = {}
+    for record in changelog:
+        key = record.key or b""
+        if key != CLAIM_KEY:
+            last[key] = codec.rank(key, record.value)
+            newest[key] = max(newest.get(key, last[key]), last[key])
+    return last != newest
 
 
 def _old(world: World, number: int) -> list[Record]:

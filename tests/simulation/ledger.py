@@ -6,6 +6,7 @@ It reads the commands, and dies now and then between the ledger and its committe
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from random import Random
 
 import orjson
@@ -23,6 +24,8 @@ class Ledger:
         self._logs = [broker.log(topics.commands.name, number) for number in range(topics.commands.partitions)]
         self._committed = [0] * len(self._logs)
         self._rows: set[object] = set()
+        self.hears: Callable[[bytes], None] | None = None
+        """Told of every command that is carried out."""
         self.carried_out: dict[str, list[bytes]] = defaultdict(list)
 
     async def run(self) -> None:
@@ -47,6 +50,8 @@ class Ledger:
         if (known := self.identity(partition, record)) not in self._rows:
             self._rows.add(known)
             self.carried_out[order_id(record.value)].append(record.value)
+            if self.hears is not None and "recall_id" not in orjson.loads(record.value):
+                self.hears(record.value)
 
 
 def order_id(value: bytes) -> str:

@@ -8,16 +8,18 @@ from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
+import orjson
+
+from agents.flow_files import FlowFile
 from schemas.edge import Accepted, accept_event
 from streams.flowfile import load
 from streams.program import Program
-from tests.definitions import book_of
-from tests.oracle.flowfile import Flow as NaiveFlow
-from tests.oracle.flowfile import load_flow, milliseconds
+from tests.definitions import book_of, flow_file
+from tests.oracle.flowfile import milliseconds
 from tests.oracle.identity import profile_id
 from tests.oracle.records import wire
 from tests.oracle.scenario import TENANT, as_yaml
-from tests.oracle.scenario_flows import random_flow
+from tests.oracle.scenario_flows import DURATIONS, random_flow
 from tests.oracle.scenario_words import AMOUNTS, CHANNELS, CHECKOUTS, PRODUCTS
 
 Raw = dict[str, Any]
@@ -25,6 +27,7 @@ Raw = dict[str, Any]
 #: Flows of minutes and hours are played in seconds: five minutes in half of one.
 FASTER = 600
 PROGRAMS = 64
+CHANGING_PROGRAMS = 24
 SOURCES = ("shop.orders", "shop.site")
 TYPES = {
     "commerce.product.viewed.v1": 3,
@@ -32,15 +35,43 @@ TYPES = {
     "commerce.checkout.started.v1": 6,
     "commerce.order.placed.v1": 4,
 }
+GROUPS = ("reminders", "news")
+#: It takes nobody in, and asks of the past what any edition of any flow may ask.
+MEMORY = (
+    """\
+flow: memory
+entry:
+  trigger: { event: product_viewed }
+  where: { product_id: { eq: nothing } }
+  reentry: never
+exit:
+"""
+    + "".join(
+        f"  - {{ when: {{ event: {event}, where: {{ any: [{words}] }} }}, reason: seen }}\n"
+        for event, words in (
+            ("order_placed", "{ checkout_id: { is_set: true } }, { channel_id: { is_set: true } }"),
+            ("cart_item_added", "{ checkout_id: { is_set: true } }, { channel_id: { is_set: true } }"),
+            ("checkout_started", "{ checkout_id: { is_set: true } }, { channel_id: { is_set: true } }"),
+            ("product_viewed", "{ channel_id: { is_set: true } }"),
+        )
+    )
+    + """\
+steps:
+  - wait: { for: 1s }
+  - stop: done
+"""
+)
 LATE_MS = (0, 0, 0, 0, 0, 1, 400, 2_000, 9_000)
 _DURATION = re.compile(r"[0-9]+[smhd]")
 
 
 class Flows(NamedTuple):
-    """The same flow files, as the product and as the oracle read them."""
+    """`program` is that of their first editions. The others may be published instead, one after the other; the second
+    of each has the steps of the first, and other waits.
+    """
 
     program: Program
-    naive: list[NaiveFlow]
+    editions: list[list[FlowFile]]
 
 
 @lru_cache(maxsize=PROGRAMS)
@@ -50,11 +81,69 @@ def flows(number: int) -> Flows:
     return read([as_yaml(_faster(_flow(dice, f"flow_{n}"))) for n in range(1, dice.randint(1, 3) + 1)])
 
 
+@lru_cache(maxsize=CHANGING_PROGRAMS)
+def changing_flows(number: int) -> Flows:
+    """The same of flows that change, with caps; and one that only has the past remembered for all that may come."""
+    dice = Random(f"changing flows {number}")
+    raw = [_editions(dice, f"flow_{n}") for n in range(1, dice.randint(1, 3) + 1)]
+    return _flows([[_file(MEMORY)], *([_file(as_yaml(_faster(one))) for one in some] for some in raw)])
+
+
 def read(texts: Sequence[str]) -> Flows:
     """Flow files."""
-    parsed = [load(text, name=f"flow_{n}.yaml") for n, text in enumerate(texts)]
-    book = book_of(parsed)
-    return Flows(book.program_of(book.newest), [load_flow(text) for text in texts])
+    return _flows([[_file(text)] for text in texts])
+
+
+def _flows(editions: list[list[FlowFile]]) -> Flows:
+    book = book_of([some[0].flow for some in editions if some[0].flow is not None])
+    return Flows(book.program_of(book.newest), editions)
+
+
+def _file(text: str) -> FlowFile:
+    return flow_file(load(text, name="flow.yaml"), text.encode())
+
+
+def _editions(dice: Random, name: str) -> list[Raw]:
+    """The second may be moved to from the first; the others are as different as they can be."""
+    first = _soon(dice, _flow(dice, name))
+    made = [first, _with_other_waits(dice, first)]
+    while len(made) < 4:
+        other = _soon(dice, _flow(dice, name))
+        if other["entry"]["trigger"] == first["entry"]["trigger"]:
+            kept = {word: first["entry"][word] for word in ("key", "reentry") if word in first["entry"]}
+            entry = {word: part for word, part in other["entry"].items() if word not in ("key", "reentry")} | kept
+            if "key" not in entry and entry.get("retrigger") == "parallel":
+                entry["retrigger"] = "replace_context"
+            made.append(other | {"entry": entry})
+    return [_capped(dice, one) for one in made]
+
+
+def _soon(dice: Random, flow: Raw) -> Raw:
+    """With hardly a wait that is longer than the world."""
+    steps = [
+        step | {"wait": {"for": dice.choice(DURATIONS)}}
+        if "wait" in step and step["wait"].get("for") not in DURATIONS and dice.random() < 0.8
+        else step
+        for step in flow["steps"]
+    ]
+    return flow | {"steps": steps}
+
+
+def _with_other_waits(dice: Random, flow: Raw) -> Raw:
+    steps = [
+        step | {"wait": {"for": dice.choice(DURATIONS)}} if step.get("wait", {}).get("for") in DURATIONS else step
+        for step in flow["steps"]
+    ]
+    return flow | {"steps": steps}
+
+
+def _capped(dice: Random, flow: Raw) -> Raw:
+    cap = {"group": dice.choice(GROUPS), "max": dice.randint(1, 2), "per": dice.choice(("30m", "3h"))}
+    steps = [
+        step | {"send": step["send"] | {"cap": cap}} if "send" in step and dice.random() < 0.5 else step
+        for step in flow["steps"]
+    ]
+    return flow | {"steps": steps}
 
 
 def _flow(dice: Random, name: str) -> Raw:
@@ -101,9 +190,28 @@ class Traffic:
             self._sent.append(record)
         return accept_event(record, received_at=None)
 
+    def receipt(self, command: bytes, *, outcome: str, at_ms: int) -> Accepted:
+        """What a sender says has become of a command."""
+        body = orjson.loads(command)
+        record: Raw = {
+            "specversion": "1.0",
+            "id": f"{body['command_id']}:{outcome}",
+            "source": "sender",
+            "type": "message.reported.v1",
+            "time": wire(at_ms),
+            "tenant": body["tenant"],
+            "identity": {"profile_id": body["profile_id"]},
+            "properties": {"command_id": body["command_id"], "outcome": outcome},
+        }
+        return accept_event(record, received_at=None)
+
+    def everybody(self) -> list[bytes]:
+        """The keys of all of them."""
+        return [f"{TENANT}/{profile_id(TENANT, identity)}".encode() for identity in self._identities]
+
     def somebody(self, dice: Random) -> bytes:
         """The key of one of these people on the profile log."""
-        return f"{TENANT}/{profile_id(TENANT, dice.choice(self._identities))}".encode()
+        return dice.choice(self.everybody())
 
     def _identity(self, number: int) -> dict[str, str]:
         if number % 9 == 8:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
+from agents.definitions.book import NOTHING, Book
 from agents.worker.arrivals import arrivals
 from schemas import codec
+from schemas.activation import Activation
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
-from schemas.control import RESOLUTION_KEY, TICK_KEY
+from schemas.control import ACTIVATION_KEY, MIGRATION_KEY, RESOLUTION_KEY, TICK_KEY
 from schemas.instants import from_wire
 from schemas.topics import Topics
 from streams.partition import Partition
-from streams.program import Program
-from tests.oracle.replay import LogRecord, run_live
+from streams.program import Program, none_activated
+from tests.oracle.activations import Definitions, run_active
+from tests.oracle.replay import LogRecord
 from tests.simulation.broker import Broker
 from tests.simulation.broker import Record as Stored
 from tests.simulation.disk import OFFSET_KEY
 from tests.simulation.intake import Intake
 from tests.simulation.ledger import Ledger, order_id
-from tests.simulation.traffic import Flows
 
 #: Partition records of the last owner by which it has written again what an older one wrote over.
 REPAIRED_WITHIN = 3
 TICKS_APART_SECONDS = 0.05
+#: Records beside events, ticks and resolutions, and what the oracle calls them.
+OPERATORS = {ACTIVATION_KEY: "activation", MIGRATION_KEY: "migration"}
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ def judge(
     *,
     broker: Broker,
     topics: Topics,
-    flows: Flows,
+    book: Book,
     intake: Intake,
     ledger: Ledger,
     incarnation: str,
@@ -58,11 +62,16 @@ def judge(
 ) -> Verdict:
     """Read all topics, and compare. `stores` are those of the owners of partitions whose changelog was cut."""
     verdict = Verdict()
+    said = broker.log(topics.definitions.name, 0).records
+    definitions = Definitions((record.offset, record.key, record.value) for record in said)
     for number in range(topics.profile_log.partitions):
         log = broker.log(topics.profile_log.name, number).records
-        replay = replayed(flows.program, log, topic=topics.profile_log.name, number=number, incarnation=incarnation)
+        if void := _void(definitions, log):
+            verdict.fault(f"void activation in {number}", void)
+            continue
+        replay = replayed_from(book, log, topic=topics.profile_log.name, number=number, incarnation=incarnation)
         _judge_outputs(verdict, broker, topics, number, replay)
-        _judge_commands(verdict, flows, log, number)
+        _judge_commands(verdict, definitions, log, number)
         changelog = [*stores.get(number, ()), *broker.log(topics.profile_state.name, number).records]
         _judge_states(verdict, changelog, replay, number)
         _judge_ticks(verdict, log, intake, number)
@@ -82,13 +91,31 @@ class Replay:
     next_wakeup_at: int
 
 
+def replayed_from(
+    book: Book, log: Sequence[Stored], *, topic: str, number: int, incarnation: str, batch: int = 1
+) -> Replay:
+    """The core over a recorded partition, with the flows that it began with, and those that came after."""
+    began = book.began(incarnation, number)
+    program = book.program_of(NOTHING if began is None else began)
+    return replayed(
+        program, log, topic=topic, number=number, incarnation=incarnation, batch=batch, programs=book.program
+    )
+
+
 def replayed(
-    program: Program, log: Sequence[Stored], *, topic: str, number: int, incarnation: str, batch: int = 1
+    program: Program,
+    log: Sequence[Stored],
+    *,
+    topic: str,
+    number: int,
+    incarnation: str,
+    batch: int = 1,
+    programs: Callable[[Activation], Program] = none_activated,
 ) -> Replay:
     """The core over a recorded partition, so many records at a time, in one life, told to go on at each stop."""
     core = Partition(
         program=program, topic=topic, number=number, clock="live", incarnation=incarnation,
-        load=lambda key: None, record=None,
+        load=lambda key: None, record=None, programs=programs,
     )  # fmt: skip
     commands: list[bytes] = []
     decisions: list[bytes] = []
@@ -106,6 +133,12 @@ def replayed(
     snapshot = core.snapshot()
     states = dict(snapshot.states) | {PARTITION_KEY: snapshot.partition_record}
     return Replay(commands, decisions, letters, states, core.next_wakeup_at)
+
+
+def _void(definitions: Definitions, log: Sequence[Stored]) -> set[int]:
+    """Numbers of activations in a log that were never valid."""
+    numbers = {orjson.loads(record.value)["number"] for record in log if record.key == ACTIVATION_KEY}
+    return numbers - definitions.activations.keys()
 
 
 def _judge_outputs(verdict: Verdict, broker: Broker, topics: Topics, number: int, replay: Replay) -> None:
@@ -149,6 +182,8 @@ def told(log: Sequence[Stored]) -> list[LogRecord]:
             records.append((one.offset, now, "tick", one.value))
         elif one.key == RESOLUTION_KEY:
             records.append((one.offset, now, "resolution", one.value))
+        elif one.key in OPERATORS:
+            records.append((one.offset, now, OPERATORS[one.key], one.value))
         elif is_event(one):
             records.append((one.offset, now, "event", one.value))
         elif b"/" in (one.key or b""):
@@ -156,12 +191,12 @@ def told(log: Sequence[Stored]) -> list[LogRecord]:
     return records
 
 
-def _judge_commands(verdict: Verdict, flows: Flows, log: Sequence[Stored], number: int) -> None:
+def _judge_commands(verdict: Verdict, definitions: Definitions, log: Sequence[Stored], number: int) -> None:
     """The naive oracle agrees on which commands there are."""
     records = told(log)
     expected = {
         one.command_id: (one.enrollment_id, one.profile_id, one.flow, one.step, one.visit, one.decided_at)
-        for one in run_live(flows.naive, records).commands
+        for one in run_active(definitions, records, begins=definitions.begins.get(number, NOTHING))
     }
     found = {}
     for value in verdict.commands[number]:
@@ -248,7 +283,7 @@ def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
         (number, record.offset)
         for number in range(topics.profile_log.partitions)
         for record in broker.log(topics.profile_log.name, number).records
-        if record.key not in (TICK_KEY, RESOLUTION_KEY) and not is_event(record)
+        if record.key not in (TICK_KEY, RESOLUTION_KEY, *OPERATORS) and not is_event(record)
     }
     verdict.counts["dead letters"] += len(letters)
     verdict.fault("poison without a dead letter", poison - letters)

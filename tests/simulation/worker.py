@@ -14,7 +14,9 @@ from typing import Any, NoReturn
 
 from prometheus_client import CollectorRegistry
 
+from agents.definitions.book import Book
 from agents.faust_engine import Engine, EngineOptions
+from agents.worker.activating import Activator
 from agents.worker.marks import Marks
 from agents.worker.metrics import Metrics
 from agents.worker.owned_partition import OwnedPartition
@@ -47,6 +49,7 @@ class Parts:
     marks: type[Marks] = Marks
     producer: type[Producer] = Producer
     ledger: type[Ledger] = Ledger
+    book: type[Book] = Book
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +72,8 @@ class Surroundings:
     network: Network
     deaths: Deaths
     parts: Parts
+    definitions_seconds: float = 0.05
+    """So far behind the definitions topic a worker may be."""
     fetch_max: int | None = None
     """Records in a fetched batch, if that is not left to the seed."""
 
@@ -87,7 +92,8 @@ class Worker:
         dies_at: int | None,
     ) -> None:
         self._around, self._dice, self._disk = around, dice, disk
-        self._work = replace(around.work, resumed=frozenset(resumed))
+        self._definitions = Definitions(around)
+        self._work = replace(around.work, book=self._definitions.book, resumed=frozenset(resumed))
         self.life = Life(around.loop, name, dies_at=dies_at)
         disk.reopen()
         self.skew_ms = 0
@@ -158,6 +164,8 @@ class Worker:
             consumer._drain_messages(SimpleNamespace(_stopped=consumer._stopped)),
             consumer.belong(),
             follower.run(),
+            self._definitions.follow(),
+            self._activate(producer),
             self._tick(follower, marks, producer),
         ):
             life.run(self._guarded(work))
@@ -176,6 +184,15 @@ class Worker:
             ready=self._ready,
             fail=self.ends,
         )
+
+    async def _activate(self, producer: Producer) -> None:
+        topic = self._around.topics.profile_log.name
+
+        async def append(partition: int, key: bytes, value: bytes) -> Any:
+            return await producer.send(topic, partition, [(key, value)])
+
+        book = self._definitions.book
+        await Activator(owned=self.partitions.started, book=book, append=append, fail=self.ends).run()
 
     async def _tick(self, follower: Follower, marks: Marks, producer: Producer) -> None:
         topic = self._around.topics.profile_log.name
@@ -266,6 +283,25 @@ class Follower(ProgressFollower):
                 self._take(records)
                 position = records[-1].offset + 1
             await pause(0.05)
+
+
+class Definitions:
+    """The definitions as one process has read them: at its start all of them, from then on a while behind."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self.book = around.parts.book()
+        self._log, self._seconds = around.broker.log(around.topics.definitions.name, 0), around.definitions_seconds
+        self._read()
+
+    async def follow(self) -> None:
+        """On and on."""
+        while True:
+            await pause(self._seconds)
+            self._read()
+
+    def _read(self) -> None:
+        for record in self._log.read(self.book.next_offset):
+            self.book.take(record.offset, record.key, record.value)
 
 
 @contextmanager

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
+import orjson
+
 from agents.errors import CartwheelError
 from agents.worker.partitions import Work
 from schemas.control import Watermark
 from schemas.instants import to_wire
 from schemas.topics import topics
-from tests.definitions import book_of
 from tests.oracle.scenario import TENANT
 from tests.simulation.broker import Broker, Record
 from tests.simulation.clockwork import VirtualLoop, pause
@@ -21,13 +22,17 @@ from tests.simulation.coordinator import Coordinator
 from tests.simulation.intake import Intake
 from tests.simulation.misfortune import Misfortunes, Slot, running
 from tests.simulation.on_call import OnCall
-from tests.simulation.traffic import PROGRAMS, SOURCES, Flows, Traffic, flows
+from tests.simulation.publishing import Publisher
+from tests.simulation.traffic import CHANGING_PROGRAMS, PROGRAMS, SOURCES, Flows, Traffic, changing_flows, flows
 from tests.simulation.verdict import TICKS_APART_SECONDS, Verdict, judge
 from tests.simulation.worker import Parts, Surroundings, Worker, one_loop_for_all
 
 INCARNATION = "simulated"
 #: After the misfortunes end, everything must be worked off within so many virtual seconds.
 DRAIN_SECONDS = 240.0
+#: Worlds in which something is published while people are in a flow.
+CHANGING = 0.5
+OUTCOMES = ("accepted", "accepted", "unknown", "rejected", "failed")
 #: Events that are reported when nothing goes wrong any more, so that state is written a few times.
 AFTERMATH = 8
 #: More processes than misfortune can have ended: they end by themselves, again and again.
@@ -55,6 +60,7 @@ class World:
         self.topics = topics("sim", partitions=dice.choice((1, 2, 2, 3)))
         self.loop = VirtualLoop()
         self.broker = Broker(self.loop)
+        self.publisher = Publisher(self, Random(f"publisher {seed}"), changes=len(self.flows.editions[-1]) > 1)
         self.coordinator = Coordinator(
             loop=self.loop,
             broker=self.broker,
@@ -65,7 +71,10 @@ class World:
         )
         self.intake = Intake(loop=self.loop, broker=self.broker, dice=Random(f"intake {seed}"), topics=self.topics)
         self.ledger = (parts or Parts()).ledger(self.broker, self.topics, Random(f"ledger {seed}"))
-        self.traffic = Traffic(Random(f"traffic {seed}"), people=dice.randint(5, 40), hot=dice.random() < 0.2)
+        people, hot = dice.randint(5, 40), dice.random() < 0.2
+        if self.publisher.changes:  # then all that happens is remembered, and nobody may have too much of it
+            people, hot = max(people, 10), False
+        self.traffic = Traffic(Random(f"traffic {seed}"), people=people, hot=hot)
         self.misfortunes = Misfortunes(Random(f"misfortune {seed}"), seed=seed)
         self._seconds = dice.uniform(5, 16)
         self._events = dice.randint(40, 200)
@@ -79,7 +88,7 @@ class World:
         self.on_call = OnCall(self, Random(f"on call {seed}"))
 
     def _flows(self) -> Flows:
-        return flows(self.seed % PROGRAMS)
+        return changing_flows(self.seed % CHANGING_PROGRAMS) if changes(self.seed) else flows(self.seed % PROGRAMS)
 
     def _begins(self) -> float:
         """When workers are started first."""
@@ -87,7 +96,7 @@ class World:
 
     def _surroundings(self, parts: Parts) -> Surroundings:
         work = Work(
-            book=book_of(self.flows.program.flows.values()),
+            book=self.publisher.book(),
             topic=self.topics.profile_log.name,
             clock="live",
             incarnation=INCARNATION,
@@ -101,6 +110,7 @@ class World:
             network=self.misfortunes.network,
             deaths=self.misfortunes.deaths,
             parts=parts,
+            definitions_seconds=Random(f"definitions {self.seed}").choice((0.05, 0.3, 3.0)),
             fetch_max=self._fetch_max,
         )
 
@@ -118,7 +128,7 @@ class World:
                     worker.life.end("over")
                 self.loop.close()
         verdict = judge(
-            broker=self.broker, topics=self.topics, flows=self.flows, intake=self.intake, ledger=self.ledger,
+            broker=self.broker, topics=self.topics, book=self.publisher.book(), intake=self.intake, ledger=self.ledger,
             incarnation=INCARNATION, stores=stores,
         )  # fmt: skip
         verdict.fault("a process failed", self.defects)
@@ -129,6 +139,9 @@ class World:
         return verdict
 
     async def _story(self) -> None:
+        if self.recorded is None:
+            self.publisher.open(seconds=self._seconds)
+            self.ledger.hears = self._receipt if self.publisher.changes else None
         self.intake.start()
         self._expire_sessions()
         for slot in self.slots:
@@ -163,9 +176,9 @@ class World:
 
     def _lay_out(self, recorded: Broker) -> None:
         self.intake.marking = False
-        for number in range(self.topics.profile_log.partitions):
-            log = self.broker.log(self.topics.profile_log.name, number)
-            before = recorded.log(self.topics.profile_log.name, number)
+        whole = [(self.topics.profile_log.name, number) for number in range(self.topics.profile_log.partitions)]
+        for topic, number in [*whole, (self.topics.definitions.name, 0)]:
+            log, before = self.broker.log(topic, number), recorded.log(topic, number)
             log.records, log.end = list(before.records), before.end
 
     def _shop(self) -> None:
@@ -180,6 +193,20 @@ class World:
 
     def _report(self) -> None:
         self.intake.report(self.traffic.event(at_ms=int(self.loop.time() * 1000)))
+
+    def _receipt(self, command: bytes) -> None:
+        """A sender says what has become of a command, or says nothing; a few take back what they have said."""
+        dice = Random(f"receipt {self.seed} {orjson.loads(command)['command_id']}")
+        said = [dice.choice(OUTCOMES)] if dice.random() < 0.8 else []
+        if said == ["accepted"] and dice.random() < 0.2:
+            said.append("rejected")
+        at = 0.0
+        for outcome in said:
+            at += dice.choice((0.01, 0.5, 6)) * dice.random()
+            self.loop.later(at, self._hear, command, outcome)
+
+    def _hear(self, command: bytes, outcome: str) -> None:
+        self.intake.report(self.traffic.receipt(command, outcome=outcome, at_ms=int(self.loop.time() * 1000)))
 
     def _promise(self, dice: Random, source: str) -> None:
         through = to_wire(int((self.loop.time() - dice.choice((0, 0, 0.5, 3))) * 1000))
@@ -228,10 +255,16 @@ class World:
         positions = sorted((one.number, one.core.position) for one in owned if one.core.stopped is None)
         return positions == list(enumerate(ends)) and len(self.intake.forwarded) == len(self.intake.reported)
 
+    def _is_activated(self) -> bool:
+        """Everywhere the newest activation is in force, but where nothing is taken any more."""
+        newest = self.publisher.book().newest
+        owned = [one for _, worker in running(self.slots) for one in worker.owned()]
+        return all(one.core.program.number == newest for one in owned if one.core.stopped is None)
+
     def _is_quiet(self) -> bool:
         wakeups = [one.core.next_wakeup_at for _, worker in running(self.slots) for one in worker.owned()]
         overdue = self.recorded is None and min(wakeups, default=0) <= self.broker.now_at - OVERDUE_MS
-        return self._is_drained() and not overdue
+        return self._is_drained() and self._is_activated() and not overdue
 
     def _is_settled(self) -> bool:
         """Nothing is on its way any more, and the state says so."""
@@ -257,7 +290,7 @@ class World:
     def _standing(self) -> str:
         said = [
             f"{worker.life.name} frozen={worker.life.frozen} ready={worker.ready} "
-            + ", ".join(f"{one.number}: {one.core.position}" for one in worker.owned())
+            + ", ".join(f"{one.number}: {one.core.position} of {one.core.program.number}" for one in worker.owned())
             for _, worker in running(self.slots)
         ]
         ends = [self.broker.log(self.topics.profile_log.name, n).end for n in range(self.topics.profile_log.partitions)]
@@ -274,6 +307,11 @@ class World:
                     if after - before < TICKS_APART_SECONDS - 1e-6
                 ]
         return found
+
+
+def changes(seed: int) -> bool:
+    """Whether flows change in this world."""
+    return Random(f"changes {seed}").random() < CHANGING
 
 
 def play(seed: int, *, parts: Parts | None = None) -> tuple[Verdict, World]:

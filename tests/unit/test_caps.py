@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.conditions import Compare
+from schemas.conditions import Compare, EventMatch
 from schemas.identity import Identity
 from schemas.instants import from_wire
 from schemas.limits import MESSAGES_MAX
 from schemas.policy import CapRule, Policy
-from schemas.steps import Cap, Send, Value
+from schemas.span import Span
+from schemas.steps import Arm, Branch, Cap, Send, Split, Value, WaitEvent
 from tests.oracle import caps as naive
 from tests.unit.stage import HOUR, MINUTE, Stage, at, checkout, event, flow, order, receipt, send, wait
 
@@ -134,6 +135,20 @@ class TestPriority:
             first, second = capped(cap, name=low, priority=2), capped(cap, name=high, priority=8)
             stage = at_carts(Stage(first, second), "10:00").finish()
             assert [command.flow for command in stage.commands] == [high]
+
+    @pytest.mark.parametrize("way", ["split", "wait_event"])
+    def test_whatever_step_leads_to_it(self, way: str) -> None:
+        cap = replace(TWO_A_DAY, max=1)
+        first, second = capped(cap, name="a", priority=2), capped(cap, name="b", priority=8)
+        steps = list(second.steps)
+        if way == "split":
+            split = Split(label="ab", salt="s", arms=(Arm(name="only", weight=1, next=2),))
+            steps[1:] = [split, *(replace(step, next=3) if isinstance(step, Send) else step for step in steps[1:])]
+        else:
+            never = Branch(when=EventMatch(event="product_viewed"), next=2)
+            steps[0] = WaitEvent(label="wait", branches=(never,), timeout=Span(ms=15 * MINUTE), on_timeout=1)
+        stage = at_carts(Stage(first, replace(second, steps=tuple(steps))), "10:00").finish()
+        assert [command.flow for command in stage.commands] == ["b"]
 
     def test_of_equals_who_has_waited_gives_way(self) -> None:
         cap = replace(TWO_A_DAY, max=1, when_capped="defer", expires_ms=72 * HOUR)

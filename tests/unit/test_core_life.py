@@ -24,6 +24,7 @@ from tests.unit.stage import (
     flow,
     mark,
     order,
+    receipt,
     send,
     settle,
     stop,
@@ -97,6 +98,14 @@ class TestPinning:
         stage = live(old).event(checkout("10:00")).activate("10:05", 7, new, old).event(checkout("10:06"))
         assert stage.profile().enrollments[0].version == version
         assert stage.tick("11:00").commands[0].flow_version == version
+
+    @pytest.mark.parametrize(("before", "after", "version"), [("ignore", "restart", "1"), ("restart", "ignore", "2")])
+    def test_whether_they_begin_anew_is_said_by_the_version_they_are_in(
+        self, before: str, after: str, version: str
+    ) -> None:
+        old, new = msgspec.structs.replace(OLD, retrigger=before), msgspec.structs.replace(NEW, retrigger=after)
+        stage = live(old).event(checkout("10:00")).activate("10:05", 7, new, old).event(checkout("10:06"))
+        assert stage.profile().enrollments[0].version == version
 
     def test_who_is_pinned_to_a_version_that_is_gone_goes_on_in_the_newest(self) -> None:
         """Semantics 12.2."""
@@ -194,6 +203,14 @@ class TestStatuses:
         assert stage.story[-1] == "10:06 ended stopped"
         assert stage.partition.pending == 0
 
+    def test_what_has_expired_is_not_ordered_again_by_a_stopped_flow(self) -> None:
+        """Semantics 9.6, 12.4."""
+        stage = live().event(checkout("10:00")).tick("10:16").activate("10:20", 7, with_status("stopped"))
+        stage.event(receipt("10:31", stage.commands[0], "expired")).tick("10:32")
+        stage.activate("10:40", 8, OLD, over_before="10:39").tick("10:50")
+        assert stage.sent == ["10:16 remind"]
+        assert stage.story[-1] == "10:32 skipped stopped"
+
     def test_a_stopped_flow_takes_nobody_in(self) -> None:
         stage = live(with_status("stopped")).event(checkout("10:00"))
         assert (stage.story, stage.partition.pending) == ([], 0)
@@ -208,6 +225,16 @@ class TestStatuses:
         stage.activate("10:10", 8, OLD, over_before="10:09").event(checkout("10:11", who="bob")).tick("10:40")
         assert [one.profile_id for one in stage.commands] == [stage.profile("bob").profile_id]
         assert "10:40 ended stopped" in stage.story
+
+    @pytest.mark.parametrize("resumed", ["09:00", "23:00"])
+    def test_who_was_in_before_is_told_by_the_place_and_not_by_the_clock_of_who_resumed_it(self, resumed: str) -> None:
+        """Nor by whether this partition has seen the stop itself."""
+        stage = live().event(checkout("10:00")).activate("10:10", 8, OLD, over_before=resumed)
+        stage.event(checkout("10:10", who="bob")).activate("10:11", 9, OLD, over_before=resumed).restart()
+        stage.event(checkout("10:12", who="cat")).tick("10:40")
+        assert sorted(one.profile_id for one in stage.commands) == sorted(
+            stage.profile(who).profile_id for who in ("bob", "cat")
+        )
 
     def test_who_leaves_a_stopped_flow_leaves_what_depends_on_being_in_it(self) -> None:
         """Semantics 4: rules on other flows are asked whenever an enrollment ends, whatever has ended it."""

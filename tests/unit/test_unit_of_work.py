@@ -16,7 +16,13 @@ from schemas.codec import CLAIM_KEY, PARTITION_KEY
 from schemas.profile import Profile
 
 TO = Destinations(
-    commands="commands", decisions="decisions", dead_letters="dead", dead_letter_partitions=3, raw="raw", state="state"
+    commands="commands",
+    decisions="decisions",
+    dead_letters="dead",
+    dead_letter_partitions=3,
+    raw="raw",
+    state="state",
+    definitions="definitions",
 )
 CLAIM = b'{"instance":"one"}'
 #: Of states in these tests: the unit that wrote them.
