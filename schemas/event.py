@@ -94,7 +94,5 @@ class LoggedEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 def dedupe_identity(event: Event | LoggedEvent) -> str:
-    """What makes two deliveries the same business event: the dedupe key, else the event id, which is one of its source:
-    two shops may each have an order 7 (CloudEvents 1.0, `source`).
-    """
-    return event.dedupe_key or f"{event.source}\x1f{event.id}"
+    """What names a business event: the dedupe key, else the event id."""
+    return event.dedupe_key or event.id
