@@ -65,6 +65,7 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     due_at: int = 0  # as of an enrollment, while it is judged again; so are the next two
     waiting: str = ""
     room_until: int = 0
+    turned: bool = False  # delivered, and since then a condition has shut what an event could be late for
 
 
 class Appointment(msgspec.Struct, array_like=True, gc=False):

@@ -10,7 +10,7 @@ import msgspec
 from schemas import codec
 from schemas.event import Event, LoggedEvent
 from schemas.flow import Flow
-from schemas.identity import Identity, profile_key
+from schemas.identity import Identity, profile_key, strongest
 from schemas.instants import to_datetime
 from schemas.profile import Enrollment, Profile
 from streams.conditions import judge_words
@@ -29,11 +29,18 @@ def report(flow: Flow, profile: Profile, one: Report, *, now: int, out: Recorder
         type="custom." + one.event.removeprefix("custom_"),
         time=to_datetime(now),
         tenant=profile.tenant,
-        identity=Identity(**{kind: fact.value for kind, fact in profile.identifiers.items()}),
+        identity=_itself(profile),
         dedupe_key=one.id,
         properties=msgspec.Raw(codec.encode(one.properties)),
     )
     out.events.append((profile_key(tenant=profile.tenant, profile_id=profile.profile_id), codec.encode(event)))
+
+
+def _itself(profile: Profile) -> Identity:
+    """By what makes the profile, alone: an address that is said anew at *now* would beat one that comes late."""
+    known = Identity(**{kind: fact.value for kind, fact in profile.identifiers.items()})
+    who = strongest(known)
+    return known if who is None else Identity(**{who[0]: who[1]})
 
 
 def depth_of(source: str) -> int:

@@ -149,6 +149,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         enrollment.anchor_at = trigger.occurred_at
         enrollment.trigger_offset = trigger.offset
         enrollment.unsettled, enrollment.gate, enrollment.waited = "", "", False
+        enrollment.depth = trigger.depth
         armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
     elif place is not None and waits:
         armed = arm(flow, enrollment, profile, step=place, base_at=trigger.occurred_at, now=now)

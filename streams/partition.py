@@ -278,11 +278,11 @@ class Partition:
         while (entry := sweep.next()) is not None:
             wakeup_at, key = entry
             now = max(self.now_at, wakeup_at) if self._clock == "carried" else self.now_at
-            if not self._wake(key, record, through_at=wakeup_at, now=now):
+            if not self._wake(key, record, through_at=wakeup_at, calendar_through_at=calendar_through_at, now=now):
                 sweep.keep(entry)
         sweep.close()
 
-    def _wake(self, key: bytes, record: Record, *, through_at: int, now: int) -> bool:
+    def _wake(self, key: bytes, record: Record, *, through_at: int, now: int, calendar_through_at: int = NEVER) -> bool:
         """False when the profile is ahead of this record: then it keeps its timer."""
         profile = self._profiles.of(key)
         if self._is_ahead(key, profile, record.offset):
@@ -294,8 +294,8 @@ class Partition:
         gates, gates_through_at = Gates(self._schedule.watermarks, profile.tenant), self._schedule.gates_through_at(key)
         try:
             if waking.wake(
-                self.program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now,
-                out=self._out,
+                self.program, profile, through_at=through_at, calendar_through_at=calendar_through_at, gates=gates,
+                gates_through_at=gates_through_at, now=now, out=self._out,
             ):  # fmt: skip
                 self._released.add(key)
                 self._touch(key, profile, record.offset)

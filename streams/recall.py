@@ -54,12 +54,16 @@ def _judge(
     passage = _passage(program, profile, message, seen, now=now if open_ else message.decided_at)
     found = None if passage is None else _refusal(passage, message, open_=open_)
     if passage is None or found is None:
+        message.turned = False
         return
     gate, answer = found
-    late = trigger.occurred_at <= message.decided_at
-    message.judged = open_ or late or not isinstance(answer, Over)  # what has changed in its own time is no mistake
-    if not (open_ or late):
-        return
+    if not open_:
+        counted = exits.first_of(passage.flow, passage.enrollment.exits_held)
+        had_turned, message.turned = message.turned, message.turned or counted is None
+        if trigger.occurred_at > message.decided_at or (had_turned and counted is None):
+            return  # what has changed in its own time is no mistake
+        gate, answer = (gate, answer) if counted is None else ("exits", Over(counted.reason))
+    message.judged = True
     values = {"decided_at": to_wire(message.decided_at), "occurred_at": to_wire(trigger.occurred_at)}
     if message.again_at:
         message.again_at, message.waiting = 0, ""

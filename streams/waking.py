@@ -21,7 +21,15 @@ from streams.watermarks import Gates
 
 
 def wake(
-    program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int, now: int, out: Recorder
+    program: Program,
+    profile: Profile,
+    *,
+    through_at: int,
+    calendar_through_at: int,
+    gates: Gates,
+    gates_through_at: int,
+    now: int,
+    out: Recorder,
 ) -> bool:
     """Run every enrollment whose moment is not after `through_at`, or whose gate is open. False: there was none.
 
@@ -54,7 +62,8 @@ def wake(
                 messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
         if verdict.effects is not None and verdict.about is not None:
             person.take_effect(program, flow, profile, verdict.about, verdict.effects, now=now, out=out)
-    begun = appointments.due(program, profile, through_at=through_at, now=now, offset=out.offset - 1)
+    met_through_at = min(through_at, calendar_through_at)
+    begun = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
     for flow, trigger in begun:
         person.judge_entry(program, flow, profile, trigger, now=now, out=out)
     again = resend.wake(

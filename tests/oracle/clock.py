@@ -43,6 +43,7 @@ class Hours(NamedTuple):
     except_days: Collection[str] = ()
 
 
+@lru_cache(maxsize=1)
 def names() -> list[str]:
     """Every zone but the one that stands for none."""
     return sorted(set((_DATABASE / "zones").read_text().split()) - {"Factory"})

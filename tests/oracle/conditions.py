@@ -6,22 +6,17 @@ so does money in another currency. Only ``is_set`` and ``is_not_set`` always kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-Words = dict[str, Any]
+from tests.oracle import clock
+from tests.oracle.agreement import acts, agreed
+from tests.oracle.policy import NOTHING, hours
+from tests.oracle.words import Words
 
 MONEY_WORDS = ("total", "price")
 NUMBER_WORDS = ("quantity",)
-
-
-def words_of(envelope: dict[str, Any]) -> Words:
-    """What bare words of a flow file stand for: the properties, the context's channel, the value as ``total``."""
-    words: Words = dict(envelope.get("properties") or {})
-    channel_id = (envelope.get("context") or {}).get("channel_id")
-    said = {"channel_id": channel_id, "total": envelope.get("value"), "subject": envelope.get("subject")}
-    return words | {name: value for name, value in said.items() if value is not None or name != "subject"}
 
 
 def judge(condition: Words, words: Words) -> bool | None:
@@ -36,6 +31,8 @@ def _judge_entry(name: str, body: Any, words: Words) -> bool | None:
         return _negated(_all_of(_negated(judge(part, words)) for part in body))
     if name == "not":
         return _negated(judge(body, words))
+    if name == "items":
+        return judge_items(body, words)
     word = name.removeprefix("trigger.")
     return _all_of(_compare(word, words.get(word), comparator, wanted) for comparator, wanted in body.items())
 
@@ -98,18 +95,27 @@ class Past(NamedTuple):
     name: str
     source: str
     occurred_at: int
-    position: int
+    position: float
     id: str
     words: Words
+
+
+class Stated(NamedTuple):
+    """A fact that a flow has set."""
+
+    at: int
+    name: str
+    value: Any
 
 
 class Began(NamedTuple):
     """What began the enrollment in which a condition is asked."""
 
     occurred_at: int
-    position: int
+    position: float
     words: Words
     skew_ms: int
+    newest: float = -1  # position of the trigger whose words these are
 
 
 class Person(NamedTuple):
@@ -120,11 +126,14 @@ class Person(NamedTuple):
     began: Began | None = None
     flows: frozenset[str] = frozenset()
     flows_ever: frozenset[str] = frozenset()
+    stated: tuple[Stated, ...] = ()
+    zone: str = "UTC"
+    kinds: Mapping[str, str] = NOTHING
 
 
 FACTS = {
     "country": "text", "first_name": "text", "birthday": "date", "accepts_marketing": "boolean", "channels": "list",
-    "original_channel_id": "text",
+    "original_channel_id": "text", "timezone": "text",
 }  # fmt: skip
 ITEM_NUMBERS = ("quantity", "unit_price", "price")
 UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -157,8 +166,13 @@ def _about(name: str, body: Any, person: Person) -> bool | None:
     if name == "in_flow":
         ever = isinstance(body, dict) and body.get("ever", False)
         return (body["flow"] if isinstance(body, dict) else body) in (person.flows_ever if ever else person.flows)
+    if name == "consent":
+        wanted = {"channel": body} if isinstance(body, str) else body
+        return agreed(acts(person.past), wanted["channel"], wanted.get("storefront"))
+    if name == "now_between":
+        return clock.is_open(hours(body), person.now, person.zone)
     words = person.began.words if person.began else {}
-    return judge_items(body, words) if name == "items" else _judge_entry(name, body, words)
+    return _judge_entry(name, body, words)
 
 
 def judge_items(body: Words, words: Words) -> bool | None:
@@ -213,7 +227,7 @@ def _is_meant(one: Past, body: Words) -> bool:
 
 
 def _counts(one: Past, body: Words, person: Person) -> bool:
-    if not _is_meant(one, body) or _where(body.get("where", {}), one.words) is not True:
+    if not _is_meant(one, body) or judge(body.get("where", {}), one.words) is not True:
         return False
     if "in_last" in body and one.occurred_at < person.now - _milliseconds(body["in_last"]):
         return False
@@ -221,7 +235,7 @@ def _counts(one: Past, body: Words, person: Person) -> bool:
         return True
     began = person.began
     assert began is not None
-    if one.position == began.position:
+    if one.position in (began.position, began.newest):
         return False
     if "match" in body:
         pairs = [
@@ -234,13 +248,6 @@ def _counts(one: Past, body: Words, person: Person) -> bool:
     return one.occurred_at > began.occurred_at - began.skew_ms and one.position > began.position
 
 
-def _where(condition: Words, words: Words) -> bool | None:
-    return _all_of(
-        judge_items(body, words) if name == "items" else _judge_entry(name, body, words)
-        for name, body in condition.items()
-    )
-
-
 def _last(body: Words, person: Person) -> bool | None:
     meant = [one for one in person.past if _is_meant(one, body)]
     if not meant:
@@ -248,14 +255,14 @@ def _last(body: Words, person: Person) -> bool | None:
     newest = max(meant, key=lambda one: (one.occurred_at, one.position))
     age = Decimal(person.now - newest.occurred_at)
     aged = (_ordered(test, age, Decimal(_milliseconds(wanted))) for test, wanted in body.get("ago", {}).items())
-    return _all_of([_where(body.get("where", {}), newest.words), *aged])
+    return _all_of([judge(body.get("where", {}), newest.words), *aged])
 
 
 def _fact(name: str, comparator: str, wanted: Any, person: Person) -> bool | None:
-    return _compare_kind(_known(name, person.past), FACTS[name], comparator, wanted)
+    return _compare_kind(known(name, person.past, person.stated), {**FACTS, **person.kinds}[name], comparator, wanted)
 
 
-def _known(name: str, past: list[Past]) -> Any:
+def known(name: str, past: list[Past], stated: Iterable[Stated] = ()) -> Any:
     """What a fact is by now, from everything that was ever said."""
     channels = [(one.occurred_at, one.id, one.words["channel_id"]) for one in past if one.words.get("channel_id")]
     if name == "channels":
@@ -267,4 +274,5 @@ def _known(name: str, past: list[Past]) -> Any:
         for one in past
         if one.name in ("profile_updated", "profile_identified") and name in one.words
     ]
+    said += [(one.at, "", one.value) for one in stated if one.name == name]
     return max(said, key=lambda one: one[:2])[2] if said else None

@@ -7,6 +7,7 @@ here an unexpected word is an ordinary ``KeyError`` or ``ValueError``.
 from __future__ import annotations
 
 import io
+import json
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -14,17 +15,21 @@ from ruamel.yaml import YAML
 from tests.oracle.waits import Timezone, timezone
 
 UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-STEP_KINDS = ("wait", "wait_event", "settle", "if", "route", "split", "send", "stop")
+STEP_KINDS = ("wait", "wait_event", "settle", "if", "route", "split", "send", "set", "emit", "enter_flow", "stop")
 
 
 class Exit(NamedTuple):
-    """One exit rule. ``match`` maps a word of the event to the word of the trigger that it must equal."""
+    """One exit rule. ``match`` maps a word of the event to the word of the trigger that it must equal.
+
+    A rule with a ``person`` has no event.
+    """
 
     event: str
     sources: list[str]
     where: dict[str, Any]
     match: dict[str, str]
     reason: str
+    person: dict[str, Any] | None = None
 
 
 class Gate(NamedTuple):
@@ -65,12 +70,14 @@ class Step(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """One flow, durations in milliseconds."""
+    """One flow, durations in milliseconds. ``calendar``: by a date that a fact names, or by a schedule; else None."""
 
     name: str
     event: str
     sources: list[str]
     where: dict[str, Any]
+    filter: dict[str, Any]
+    calendar: dict[str, Any] | None
     key_words: list[str]
     retrigger: str
     reentry: Reentry
@@ -79,6 +86,7 @@ class Flow(NamedTuple):
     exit_check: str
     skew_ms: int
     timezone: Timezone
+    storefront: str | None
     steps: list[Step]
 
     def step_at(self, label: str) -> int:
@@ -88,13 +96,16 @@ class Flow(NamedTuple):
 
 def load_flow(text: str) -> Flow:
     """Read one flow file."""
-    raw = YAML(typ="safe", pure=True).load(io.StringIO(text))
+    raw = json.loads(text) if text.startswith("{") else YAML(typ="safe", pure=True).load(io.StringIO(text))
     entry = raw["entry"]
+    event, where, calendar, first = _trigger(entry["trigger"])
     return Flow(
         name=raw["flow"],
-        event=entry["trigger"]["event"],
-        sources=_sources(entry["trigger"]),
-        where=entry.get("where", {}),
+        event=event,
+        sources=_sources(entry["trigger"].get("date", entry["trigger"])),
+        where={"all": [where, entry.get("where", {})]},
+        filter=entry.get("filter", {}),
+        calendar=calendar,
         key_words=[_trigger_word(one) for one in _listed(entry.get("key", []))],
         retrigger=entry.get("retrigger", "ignore"),
         reentry=_reentry(entry.get("reentry", "always")),
@@ -103,8 +114,24 @@ def load_flow(text: str) -> Flow:
         exit_check=raw.get("exit_check", "continuous"),
         skew_ms=milliseconds(raw.get("skew", "5m")),
         timezone=timezone(raw.get("timezone")),
-        steps=[_step(step) for step in raw["steps"]],
+        storefront=raw.get("storefront"),
+        steps=[_step(step, None) for step in first] + _labeled(raw["steps"]),
     )
+
+
+def _trigger(raw: Any) -> tuple[str, dict[str, Any], dict[str, Any] | None, list[Any]]:
+    """Semantics 3.7 and 3.8: the event, what it must say, the calendar if it begins by that, and a wait before all."""
+    if "list.join" in raw:
+        return "list_subscribed", {"list_id": {"eq": raw["list.join"]}}, None, []
+    if "api" in raw:
+        return "api_call", {"name": {"eq": raw["api"]}}, None, []
+    if "schedule" in raw or "fact" in raw.get("date", {}):
+        return ("schedule_reached" if "schedule" in raw else "date_reached"), {}, raw, []
+    if "date" in raw:
+        sides = {name: raw["date"][name] for name in ("before", "after", "at") if name in raw["date"]}
+        wait = {"until_date": raw["date"]["word"], "when_past": "stop"} | sides
+        return raw["date"]["event"], {}, None, [{"wait": wait}]
+    return raw["event"], {}, None, []
 
 
 def milliseconds(duration: str) -> int:
@@ -142,15 +169,24 @@ def _reentry(raw: Any) -> Reentry:
 
 def _exit(raw: Any) -> Exit:
     when = raw["when"]
+    if "person" in when:
+        return Exit("", [], {}, {}, raw["reason"], when["person"])
     match = {word: _trigger_word(reference) for word, reference in when.get("match", {}).items()}
     return Exit(when["event"], _sources(when), when.get("where", {}), match, raw["reason"])
 
 
-def _step(raw: Any) -> Step:
+def _labeled(raw: list[Any]) -> list[Step]:
+    """Without a label a step is called by its kind and its number among those of its kind."""
+    kinds = [next(kind for kind in STEP_KINDS if kind in step) for step in raw]
+    names = [f"{kind}_{kinds[: at + 1].count(kind)}" for at, kind in enumerate(kinds)]
+    return [_step(step, name) for step, name in zip(raw, names, strict=True)]
+
+
+def _step(raw: Any, name: str | None) -> Step:
     kind = next(kind for kind in STEP_KINDS if kind in raw)
     body = raw[kind]
     settle = body if kind == "settle" else body.get("settle") if kind == "send" else None
-    return Step(raw.get("label"), kind, body, None if settle is None else _gate(settle))
+    return Step(raw.get("label", name), kind, body, None if settle is None else _gate(settle))
 
 
 def _gate(raw: Any) -> Gate:

@@ -11,55 +11,50 @@ is open then and at its time limit if it is not, everything else at once.
 
 from __future__ import annotations
 
-from collections import Counter
+import copy
 from typing import Any
 
 from tests.oracle import waits
-from tests.oracle.conditions import Words, judge
-from tests.oracle.flowfile import Exit, Flow, Gate, Step, milliseconds
+from tests.oracle.conditions import judge
+from tests.oracle.flowfile import Gate, Step
 from tests.oracle.identity import hashed
-from tests.oracle.people import NEVER, Command, Enrollment, Marks, Profile
+from tests.oracle.people import NEVER, Enrollment
 from tests.oracle.records import Event
+from tests.oracle.sending import Sending
+from tests.oracle.standing import fits
 from tests.oracle.waits import WAITS
 
 
-class Run:
+class Run(Sending):
     """One flow for one profile."""
-
-    def __init__(self, flow: Flow, profile: Profile, marks: Marks) -> None:
-        self.flow = flow
-        self.profile = profile
-        self.marks = marks
-        self.enrollments: list[Enrollment] = []
-        self.commands: list[Command] = []
-        self.ended: Counter[str] = Counter()
-        self.skipped: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-
-    def live(self) -> list[Enrollment]:
-        """Enrollments that have not ended, oldest first."""
-        return [enrollment for enrollment in self.enrollments if enrollment.ended_at is None]
 
     # -- an event
 
     def on_event(self, event: Event, *, now: int) -> None:
-        """The event was just taken into the history: first it may end enrollments, then it may begin one."""
-        if self.flow.exit_check == "continuous":
-            for enrollment in self.live():
-                self._end_if_an_exit_holds(enrollment, now=now)
+        """The event was just taken into the history, and has ended whom it ends: now it may begin an enrollment."""
         for enrollment in self.live():
             if enrollment.chosen is None and self._way_of(enrollment, event, is_new=True) is not None:
                 enrollment.chosen = self._way_of(enrollment, event, is_new=True)
                 enrollment.wake_at = now
-        if not event.backfill and _fits(event, self.flow.event, self.flow.sources, self.flow.where):
-            self._on_trigger(event, now=now)
-        for enrollment in self.live():
+        if not event.backfill and fits(event, self.flow.event, self.flow.sources, self.flow.where):
+            self.on_trigger(event, now=now, depth=event.depth)
+
+    def exits(self, *, now: int) -> bool:
+        """After a record: whoever has an exit rule that holds ends, unless rules are judged at messages only."""
+        if self.flow.exit_check != "continuous":
+            return False
+        return sum(self._end_if_an_exit_holds(enrollment, now=now) for enrollment in self.live()) > 0
+
+    def rezone(self, *, now: int) -> None:
+        """After a record: people may be elsewhere."""
+        for enrollment in self.pending():
             self._rezone(enrollment, now=now)
 
-    def _on_trigger(self, event: Event, *, now: int) -> None:
+    def on_trigger(self, event: Event, *, now: int, depth: int = 0) -> None:
+        """A trigger whose `where` holds."""
         parts = [part for word in self.flow.key_words if isinstance(part := event.words.get(word), str)]
         key = "\x1f".join(parts) if len(parts) == len(self.flow.key_words) else None
-        refusal, running = self._refusal(event, key)
+        refusal, running = self._refusal(event, key, now=now)
         if refusal is not None:
             self.refused[refusal] += 1
         elif running is None or self.flow.retrigger == "end_and_restart":
@@ -68,23 +63,32 @@ class Run:
                 self._end(running, "superseded", now=now)
             enrollment_id = hashed(event.tenant, event.profile_id, self.flow.name, key, event.name, event.dedupe)
             enrollment = Enrollment(enrollment_id=enrollment_id, key=key, trigger=event)
+            self.profile.entered += 1
+            enrollment.number = self.profile.entered
             self.enrollments.append(enrollment)
+            enrollment.depth = depth
             if not self.flow.reentry.only_if_sent:
                 enrollment.counts_from = event.occurred_at
+            self._say("entered", "", now=now)
             self._start(enrollment, now=now)
         elif self.flow.retrigger == "restart":
             running.visit += 1
             running.begin(event)
+            running.depth = depth
+            self._say("restarted", "restart", now=now)
             self._start(running, now=now)
         else:
             self._replace_context(running, event, now=now)
 
-    def _refusal(self, event: Event, key: Any) -> tuple[str | None, Enrollment | None]:
+    def _refusal(self, event: Event, key: Any, *, now: int) -> tuple[str | None, Enrollment | None]:
         """Why this trigger is refused, if it is, and the enrollment that is live under its key, if there is one."""
         if not isinstance(key, str):
             return "no_key", None
         if event.anonymous and any(step.kind == "send" and step.body["channel"] != "log" for step in self.flow.steps):
             return "anonymous", None
+        asking = Enrollment(enrollment_id="", key=key, trigger=event)
+        if self.flow.filter and self._holds(self.flow.filter, asking, now=now) is not True:
+            return "filter_false", None
         running = next((enrollment for enrollment in self.live() if enrollment.key == key), None)
         if running is not None and self.flow.retrigger in ("ignore", "parallel"):
             return "live", running
@@ -94,7 +98,7 @@ class Run:
             return "live", running  # it happened before the newest one that was taken: there is nothing new in it
         if running is None and not self._may_enter_again(event, key):
             return "reentry", None
-        if event.appended_at - event.occurred_at > self.flow.max_trigger_age_ms:
+        if now - event.occurred_at > self.flow.max_trigger_age_ms:
             return "trigger_too_old", running
         return None, running
 
@@ -128,10 +132,24 @@ class Run:
             enrollment.visit += 1
             enrollment.trigger = event
         enrollment.newest = event
+        self._say("restarted", self.flow.retrigger, now=now)
         if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):
             return
         if self._waits(enrollment):
             self._wait(enrollment, begun=event.occurred_at, now=now)
+
+    def hand_on(self, runs: dict[str, Run], *, now: int) -> bool:
+        """Offer the person to the flows that steps have named; false when there was none."""
+        offers, self.offers = self.offers, []
+        for step, event, depth in offers:
+            other = runs.get(event.name)
+            if other is None:
+                self._say("refused", "no_such_flow", step, now=now)
+            elif judge(other.flow.where, event.words) is not True:
+                self._say("refused", "where_false", step, now=now)
+            else:
+                other.on_trigger(event._replace(name=other.flow.event), now=now, depth=depth)
+        return bool(offers)
 
     # -- waits
 
@@ -144,13 +162,14 @@ class Run:
         """Wait at the current step, from then on; what is awaited may have come."""
         body = self.flow.steps[enrollment.step].body
         words = enrollment.trigger.words
-        zone = waits.zone(self.flow.timezone, self.profile.phone)
-        ends = waits.ends_at(body, begun=begun, words=words, zone=zone)
+        zone = self._zone(enrollment)
+        ends = waits.ends_at(self._dated(body, enrollment), begun=begun, words=words, zone=zone)
         if isinstance(ends, str):
             self._end(enrollment, ends, now=now)
             return
         enrollment.begun, enrollment.ends, enrollment.zone = begun, ends, zone
         enrollment.known = len(self.profile.history)
+        enrollment.date = self._dated(body, enrollment)
         enrollment.wake_at = max(ends, now)
         for event in self.profile.history:
             if enrollment.chosen is None and (way := self._way_of(enrollment, event, is_new=False)) is not None:
@@ -159,7 +178,9 @@ class Run:
     def _rezone(self, enrollment: Enrollment, *, now: int) -> None:
         """A wait by the calendar or the wall clock that is not over, and the person is elsewhere."""
         body = self.flow.steps[enrollment.step].body
-        zone = waits.zone(self.flow.timezone, self.profile.phone)
+        zone = self._zone(enrollment, body if enrollment.waiting else None)
+        if enrollment.waiting in ("window", "quiet_hours") and zone != enrollment.zone:
+            enrollment.wake_at = now
         if (
             not self._waits(enrollment)
             or not waits.by_calendar(body)
@@ -167,9 +188,16 @@ class Run:
             or enrollment.ends <= now
         ):
             return
+        body = enrollment.date
         ends = waits.ends_at(body, begun=enrollment.begun, words=enrollment.trigger.words, zone=zone)
         if isinstance(ends, int):
             enrollment.zone, enrollment.ends, enrollment.wake_at = zone, ends, max(ends, now)
+
+    def _dated(self, body: Any, enrollment: Enrollment) -> Any:
+        """Semantics 5.9: which date it is, is asked once, when the step is entered."""
+        if "until_date" not in body:
+            return body
+        return body | {"said": self._value(enrollment, body["until_date"])}
 
     def _way_of(self, enrollment: Enrollment, event: Event, *, is_new: bool) -> int | None:
         """The branch that an event opens for who waits for one."""
@@ -178,7 +206,7 @@ class Run:
             return None
         since = enrollment.begun - (self.flow.skew_ms if is_new else 0)
         for number, branch in enumerate(step.body.get("branches", [step.body])):
-            if not _fits(event, branch["event"], [], branch.get("where", {})):
+            if not fits(event, branch["event"], [], branch.get("where", {})):
                 continue
             if "match" in branch:
                 wanted = enrollment.trigger.words
@@ -193,43 +221,19 @@ class Run:
                 return number
         return None
 
-    # -- exits
-
-    def _end_if_an_exit_holds(self, enrollment: Enrollment, *, now: int) -> bool:
-        for rule in self.flow.exits:
-            if any(self._counts(rule, enrollment, event) for event in self.profile.history):
-                self._end(enrollment, rule.reason, now=now)
-                return True
-        return False
-
-    def _counts(self, rule: Exit, enrollment: Enrollment, event: Event) -> bool:
-        """Does this event count for this exit since the enrollment began?"""
-        if event.position in (enrollment.anchored_by.position, enrollment.trigger.position):
-            return False
-        if not _fits(event, rule.event, rule.sources, rule.where):
-            return False
-        if rule.match:
-            wanted = enrollment.trigger.words
-            return all(
-                event.words.get(word) is not None and event.words.get(word) == wanted.get(other)
-                for word, other in rule.match.items()
-            )
-        if event.occurred_at > enrollment.anchor:
-            return True
-        within_skew = event.occurred_at > enrollment.anchor - self.flow.skew_ms
-        return within_skew and event.position > enrollment.anchored_by.position
-
-    def _end(self, enrollment: Enrollment, reason: str, *, now: int) -> None:
-        enrollment.ended_at = now
-        self.ended[reason] += 1
-
     # -- time
+
+    def _gate(self, enrollment: Enrollment) -> Gate | None:
+        """Where it stands; and for a message that is judged again, the step in front of it, too: semantics 8.8."""
+        step = self.flow.steps[enrollment.step]
+        behind = None if enrollment.gate_at is None else self.flow.steps[enrollment.gate_at].gate
+        return behind if step.gate is None and enrollment.once_more else step.gate
 
     def gate_open(self, enrollment: Enrollment) -> bool:
         """Is this enrollment held at a gate that has opened?"""
         if enrollment.held_through is None:
             return False
-        gate = self.flow.steps[enrollment.step].gate
+        gate = self._gate(enrollment)
         assert gate is not None
         return self.marks.complete(gate, tenant=enrollment.trigger.tenant, through=enrollment.held_through)
 
@@ -244,14 +248,17 @@ class Run:
         if enrollment.stuck:
             enrollment.stuck = False
             enrollment.gate_passed = True
+        elif enrollment.waiting:
+            enrollment.waiting, enrollment.once_more = None, True
         elif enrollment.held_through is None and step.kind in WAITS:
-            enrollment.waited = True
+            enrollment.waited, enrollment.depth = True, 0
             chosen, enrollment.chosen = enrollment.chosen, None
             if not self._follow(enrollment, _way_out(step, chosen), now=now):
                 return
         elif enrollment.held_through is not None:
-            assert step.gate is not None
-            enrollment.unsettled = not is_open and step.gate.on_timeout == "skip"
+            gate = self._gate(enrollment)
+            assert gate is not None
+            enrollment.unsettled = not is_open and gate.on_timeout == "skip"
             enrollment.held_through, enrollment.opened_at = None, None
             enrollment.gate_passed = True
         self._go(enrollment, moment=moment, now=now, visit=visit)
@@ -270,20 +277,27 @@ class Run:
         """Take steps until one waits, is held, or ends the enrollment."""
         while enrollment.step < len(self.flow.steps):
             step = self.flow.steps[enrollment.step]
-            if self._held(enrollment, step.gate, moment=moment, now=now):
+            if self._held(enrollment, self._gate(enrollment), moment=moment, now=now):
                 return
             enrollment.gate_passed = False
+            if step.kind == "settle":
+                enrollment.gate_at = enrollment.step
             if step.kind in WAITS:
+                enrollment.gate_at = None
                 begun = moment if enrollment.waited else enrollment.anchor
                 came_back = enrollment.visit > visit and "until" in step.body
                 enrollment.unsettled = False
                 self._wait(enrollment, begun=begun + came_back, now=now)
                 return
-            if step.kind == "send" and (self._stuck(enrollment, now=now) or self._send(enrollment, step, now=now)):
-                return
             if step.kind == "send":
-                enrollment.due = moment
-            if not self._follow(enrollment, self._target(enrollment, step), now=now):
+                if self._send(enrollment, step, now=now):
+                    return
+                enrollment.due, enrollment.patience, enrollment.once_more = moment, None, False
+                if enrollment.again:
+                    enrollment.ended_at = now
+                    return
+            self._beside_messages(enrollment, step, moment=moment, now=now)
+            if not self._follow(enrollment, self._target(enrollment, step, now=now), now=now):
                 return
         self._end(enrollment, "done", now=now)
 
@@ -292,15 +306,6 @@ class Run:
         for enrollment in self.live():
             if enrollment.stuck and enrollment.wake_at == NEVER:
                 enrollment.wake_at = now
-
-    def _stuck(self, enrollment: Enrollment, *, now: int) -> bool:
-        """Must this message wait for an operator? It neither does when it is skipped, nor when an exit ends it."""
-        if enrollment.unsettled or not self.profile.poison:
-            return False
-        if self.flow.exit_check == "at_send" and self._end_if_an_exit_holds(enrollment, now=now):
-            return True
-        enrollment.stuck, enrollment.wake_at = True, NEVER
-        return True
 
     def _held(self, enrollment: Enrollment, gate: Gate | None, *, moment: int, now: int) -> bool:
         if gate is None or enrollment.gate_passed:
@@ -313,51 +318,58 @@ class Run:
             enrollment.wake_at = max(moment + gate.max_hold_ms, now)
         return enrollment.held_through is not None
 
-    def _target(self, enrollment: Enrollment, step: Step) -> Any:
+    def _target(self, enrollment: Enrollment, step: Step, *, now: int) -> Any:
         """Where a step leads: a label, an end such as ``{"stop": "done"}``, or ``None`` for the step below."""
         if step.kind == "stop":
             return {"stop": step.body}
         if step.kind == "route":
-            value = enrollment.trigger.words.get(step.body["by"].removeprefix("trigger."))
+            value = self._value(enrollment, step.body["by"])
             cases = {str(case): target for case, target in step.body["cases"].items()}
             return step.body["otherwise"] if value is None else cases.get(value, step.body["otherwise"])
         if step.kind == "if":
-            holds = judge(_bare(step.body["condition"]), enrollment.trigger.words) is True
+            holds = self._holds(step.body["condition"], enrollment, now=now) is True
             return step.body.get("then") if holds else step.body.get("otherwise")
         if step.kind == "split":
-            return self._arm(enrollment, step)
+            return self._arm(enrollment, step, now=now)
         return None
 
-    def _arm(self, enrollment: Enrollment, step: Step) -> Any:
+    def _arm(self, enrollment: Enrollment, step: Step, *, now: int) -> Any:
         event, body = enrollment.trigger, step.body
         who = f"{event.tenant}/{event.profile_id if body.get('by', 'profile') == 'profile' else enrollment.key}"
         salt = body.get("salt", f"{self.flow.name}/{step.label}")
         if waits.held_out(salt, who, body.get("holdout", 0)):
             return {"stop": "holdout"}
         weights = {name: arm["weight"] for name, arm in body["arms"].items()}
-        return body["arms"][waits.arm(salt, who, weights)].get("then")
+        arm = waits.arm(salt, who, weights)
+        if step.label not in enrollment.exposed:
+            enrollment.exposed.add(step.label)
+            self._say("exposed", arm, now=now)
+        return body["arms"][arm].get("then")
 
-    def _send(self, enrollment: Enrollment, step: Step, *, now: int) -> bool:
-        """Send, or skip, or end by an exit; true when the enrollment has ended."""
-        assert step.label is not None
-        if enrollment.unsettled:
-            self.skipped["settle_timeout"] += 1
-            enrollment.unsettled = step.gate is None
-            return False
-        if self.flow.exit_check == "at_send" and self._end_if_an_exit_holds(enrollment, now=now):
-            return True
-        most = milliseconds(step.body.get("max_lateness", "24h"))
-        if step.body.get("when_late") == "skip" and now - enrollment.due > most:
-            self.skipped["too_late"] += 1
-            return False
-        command_id = hashed(enrollment.enrollment_id, step.label, str(enrollment.visit))
-        who = enrollment.trigger.profile_id
-        if enrollment.counts_from is None:
-            enrollment.counts_from = enrollment.anchor
-        self.commands.append(
-            Command(command_id, enrollment.enrollment_id, who, self.flow.name, step.label, enrollment.visit, now)
-        )
-        return False
+    # -- which comes first
+
+    def urgency(self, enrollment: Enrollment) -> int:
+        """The priority of the message that this one comes to next; 0 without any."""
+        step = self.flow.steps[enrollment.step]
+        if step.kind in WAITS:
+            way = _way_out(step, enrollment.chosen)
+            return self._urgency_behind(enrollment, way)
+        return self._urgency_from(enrollment, enrollment.step)
+
+    def _urgency_behind(self, enrollment: Enrollment, way: Any) -> int:
+        if isinstance(way, dict):
+            return -1
+        return self._urgency_from(enrollment, enrollment.step + 1 if way is None else self.flow.step_at(way))
+
+    def _urgency_from(self, enrollment: Enrollment, index: int) -> int:
+        if index >= len(self.flow.steps) or self.flow.steps[index].kind in (*WAITS, "stop"):
+            return -1
+        step = self.flow.steps[index]
+        if step.kind == "send":
+            return int(step.body.get("priority", 5))
+        probe = copy.copy(enrollment)
+        probe.step, probe.exposed = index, {one.label for one in self.flow.steps}
+        return self._urgency_behind(probe, self._target(probe, step, now=0))
 
 
 def _way_out(step: Step, chosen: int | None) -> Any:
@@ -365,18 +377,3 @@ def _way_out(step: Step, chosen: int | None) -> Any:
     if step.kind == "wait":
         return None
     return step.body.get("on_timeout") if chosen is None else step.body.get("branches", [step.body])[chosen].get("then")
-
-
-def _bare(condition: Any) -> Any:
-    """A condition on `trigger.total` as one on `total`."""
-    if isinstance(condition, dict):
-        return {name.removeprefix("trigger."): _bare(part) for name, part in condition.items()}
-    return [_bare(part) for part in condition] if isinstance(condition, list) else condition
-
-
-def _fits(event: Event, name: str, sources: list[str], where: Words) -> bool:
-    """Is this the event meant? A source's name also covers what stands below it."""
-    covered = not sources or any(
-        event.source == source or event.source.startswith((source + "/", source + ".")) for source in sources
-    )
-    return event.name == name and covered and judge(where, event.words) is True

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import copy
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from tests.oracle.flowfile import Gate
+from tests.oracle.agreement import SUPPRESSING
+from tests.oracle.conditions import Past, Stated, known
+from tests.oracle.flowfile import Flow, Gate
 from tests.oracle.records import Event, Watermark
+from tests.oracle.waits import zone
 
 DEDUPE_HORIZON_MS = 14 * 86_400_000
 NEVER = 1 << 62
+OUTCOMES = ("accepted", "unknown", "rejected", "failed", "expired", "recalled")
+REMEMBERED_MS = 48 * 3_600_000  # at least: semantics 8.14; nothing is reported later here
+NOT_GONE = ("rejected", "failed", "expired", "recalled")
 
 
 class Command(NamedTuple):
@@ -21,6 +29,50 @@ class Command(NamedTuple):
     step: str
     visit: int
     decided_at: int
+
+
+class Decision(NamedTuple):
+    """What became of somebody in a flow at an instant, and why."""
+
+    profile_id: str
+    flow: str
+    outcome: str
+    reason: str
+    step: str
+    at: int
+
+
+class Report(NamedTuple):
+    """An event of its own that a flow has reported."""
+
+    profile_id: str
+    event: str
+    properties: tuple[tuple[str, Any], ...]
+    at: int
+    id: str
+    depth: int
+
+
+class Message:
+    """A message that was ordered. ``run`` is its enrollment as it was then; ``outcome`` what its receipt says."""
+
+    def __init__(self, command: Command, run: Enrollment, *, not_after: int, wish: Any) -> None:
+        self.command, self.run, self.not_after = command, copy.copy(run), not_after
+        self.group, self.channel, self.storefront = wish.group, wish.channel, wish.storefront
+        self.message_class, self.wish = wish.message_class, wish
+        self.outcome: str | None = None
+        self.taken_back = False
+        self.regretted = False
+
+    @property
+    def decided_at(self) -> int:
+        """When it was."""
+        return self.command.decided_at
+
+    @property
+    def takes_room(self) -> bool:
+        """Semantics 8.9, 8.12: unless it is transactional, or did not go after all."""
+        return self.message_class != "transactional" and self.outcome not in NOT_GONE
 
 
 class Marks:
@@ -48,17 +100,73 @@ class Marks:
 class Profile:
     """What is known of one profile: the events taken, in the order of the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, id: str = "") -> None:  # noqa: A002 - as everywhere
+        self.id = id
+        self.position = 0.0  # of the record that is being processed
         self.history: list[Event] = []
         self.duplicates = 0
         self.too_old = 0
         self.poison: set[int] = set()  # where its unreadable records stand that nobody has dealt with
+        self.messages: list[Message] = []
+        self.entered = 0
+        self.stated: list[Stated] = []
 
     @property
     def phone(self) -> str | None:
         """Of all numbers the one that was said last."""
-        said = [(event.occurred_at, event.phone) for event in self.history if event.phone]
+        return self.address("phone")
+
+    def address(self, kind: str) -> str | None:
+        """Of all that were said the last, of one instant the greater: semantics 7.1."""
+        said = [(event.occurred_at, getattr(event, kind)) for event in self.history if getattr(event, kind)]
         return max(said)[1] if said else None
+
+    def past(self) -> list[Past]:
+        """As conditions see it."""
+        return [Past(one.name, one.source, one.occurred_at, one.position, one.id, one.words) for one in self.history]
+
+    def fact(self, name: str) -> Any:
+        """What it is by now."""
+        return known(name, self.past(), self.stated)
+
+    def stated_at(self, name: str) -> int | None:
+        """When the statement was made that counts."""
+        said = [
+            (one.occurred_at, one.id, one.words[name]) for one in self.history
+            if one.name in ("profile_updated", "profile_identified") and name in one.words
+        ]  # fmt: skip
+        said += [(one.at, "", one.value) for one in self.stated if one.name == name]
+        newest = max(said, key=lambda one: one[:2]) if said else None
+        return newest[0] if newest is not None and newest[2] is not None else None
+
+    def zone(self, flow: Flow, storefront: str | None, zones: Mapping[str, str]) -> str:
+        """Where this person is, as far as the flow asks."""
+        stated, country = self.fact("timezone"), self.fact("country")
+        return zone(flow.timezone, self.phone, stated=stated, country=country, storefront=storefront, zones=zones)
+
+    def bounced(self, channel: str) -> list[int]:
+        """When receipts have said that this channel leads nowhere."""
+        of = {one.command.command_id: one for one in self.messages if one.channel == channel}
+        rejected = [
+            (one, of[one.words["command_id"]]) for one in self.history
+            if one.name == "message_reported" and one.words.get("reason") in SUPPRESSING
+            and one.words.get("command_id") in of and one.words.get("outcome") == "rejected"
+        ]  # fmt: skip
+        return [
+            one.occurred_at for one, message in rejected
+            if 0 < one.appended_at - message.decided_at <= REMEMBERED_MS
+        ]  # fmt: skip
+
+    def report(self, event: Event) -> Message | None:
+        """A receipt: the first counts, and after `accepted` only `rejected`. The message, if this one counts."""
+        said = event.words.get("outcome")
+        message = next((one for one in self.messages if one.command.command_id == event.words.get("command_id")), None)
+        if message is None or said not in OUTCOMES or event.appended_at - message.decided_at > REMEMBERED_MS:
+            return None
+        if message.outcome is None or (message.outcome == "accepted" and said == "rejected"):
+            message.outcome = said
+            return message
+        return None
 
     def take(self, event: Event) -> bool:
         """Take an event unless it was taken before, or is so old that nobody could know."""
@@ -91,11 +199,16 @@ class Enrollment:
         self.started_at = trigger.occurred_at
         self.ended_at: int | None = None
         self.visit = 1
+        self.number = 0  # of all that this person has entered
+        self.again = False  # only a message that has expired, to be judged once more
+        self.depth = 0  # how many flows have handed the person on to this one without a wait between
         self.counts_from: int | None = None
+        self.exposed: set[str | None] = set()
         self.begin(trigger)
 
     def begin(self, trigger: Event) -> None:
         """Stand before the first step, anchored at this trigger."""
+        self.date: Any = None  # what its wait is, and which date it was told
         self.anchor = trigger.occurred_at
         self.anchored_by = trigger
         self.trigger = trigger
@@ -107,6 +220,10 @@ class Enrollment:
         self.held_through: int | None = None
         self.opened_at: int | None = None
         self.stuck = False
+        self.waiting: str | None = None  # for hours or room, at a message
+        self.gate_at: int | None = None  # the step that was the last gate, since the last wait
+        self.once_more = False  # is this message judged again?
+        self.patience: int | None = None  # until when for room
         self.chosen: int | None = None
         self.begun, self.ends, self.zone, self.known = 0, 0, "", 0  # of the current wait
         self.due = trigger.appended_at

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tests.oracle import identity
-from tests.oracle.conditions import Words, words_of
+from tests.oracle.words import Words, words_of
 
 CLOCK_ERROR_MS = 5 * 60_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Event(NamedTuple):
-    """One event as a profile sees it. ``position`` is its place in the log."""
+    """One event as a profile sees it. ``position`` is its place in the log; what is none lies between two."""
 
     tenant: str
     profile_id: str
@@ -24,10 +24,13 @@ class Event(NamedTuple):
     dedupe: str
     occurred_at: int
     appended_at: int
-    position: int
+    position: float
     backfill: bool
     words: Words
     phone: str | None = None
+    email: str | None = None
+    id: str = ""
+    depth: int = 0  # so many flows in a row have handed the person on to it
 
     @property
     def key(self) -> str:
@@ -80,11 +83,15 @@ def event(envelope: dict[str, Any], *, appended_at: int, position: int) -> Event
         backfill=envelope.get("backfill", False),
         words=words_of(envelope),
         phone=who.get("phone"),
+        email=who.get("email"),
+        id=envelope["id"],
     )
 
 
 def short_name(canonical: str) -> str:
     """``commerce.checkout.started.v1`` is ``checkout_started`` in a flow file."""
+    if canonical.startswith("custom."):
+        return canonical.replace(".", "_")
     stem, _, _version = canonical.rpartition(".v")
     return stem.removeprefix("commerce.").replace(".", "_")
 

@@ -7,13 +7,17 @@ watermarks on a carried clock, ticks on a live one.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from tests.oracle.appointments import Calendar
 from tests.oracle.flowfile import Flow
 from tests.oracle.interpreter import Run
-from tests.oracle.people import NEVER, Command, Marks, Profile
+from tests.oracle.people import NEVER, NOT_GONE, Command, Decision, Enrollment, Marks, Message, Profile, Report
+from tests.oracle.policy import NO_POLICY, Policy
 from tests.oracle.records import Event, Watermark, as_mapping, event, instant, watermark
+
+REGRET_MS = 48 * 3_600_000
 
 Line = str | bytes | dict[str, Any]
 LogRecord = tuple[int, int, str, Line]
@@ -70,17 +74,81 @@ class Resolution(NamedTuple):
 class Replay:
     """All flows for one profile. ``key`` is its key on the profile log."""
 
-    def __init__(self, flows: Sequence[Flow], key: str) -> None:
+    def __init__(self, flows: Sequence[Flow], key: str, policy: Policy = NO_POLICY) -> None:
         self.key = key
-        self.profile = Profile()
+        self.profile = Profile(key.partition("/")[2])
         self.marks = Marks()
-        self.runs = [Run(flow, self.profile, self.marks) for flow in flows]
+        self.policy = policy
+        self.runs = [Run(flow, self.profile, self.marks, policy) for flow in sorted(flows, key=lambda one: one.name)]
+        self.by_name = {run.flow.name: run for run in self.runs}
+        for run in self.runs:
+            run.beside |= self.by_name
+        self.calendars = [Calendar(run) for run in self.runs if run.flow.calendar is not None]
+        self.reported = 0  # so many events of flows have arrived
+        self.returns = False  # do events that flows report come back?
 
     def take(self, event: Event) -> None:
         """An event of this profile."""
-        if self.profile.take(event):
+        now = event.appended_at
+        shut_before = {id(one): self._shut(one, now=one.decided_at) for one in self._recent(now)}
+        if not self.profile.take(event):
+            self._keep_appointments(now=now)
+            return
+        if event.name == "message_reported":
+            self._receipt(event, now=now)
+        self._exits(now=now)
+        for run in self.runs:
+            run.on_event(event, now=now)
+        self._exits(now=now)
+        for run in self.runs:
+            run.rezone(now=now)
+        self._keep_appointments(now=now)
+        self._reconsider(event, shut_before, now=now)
+
+    def _receipt(self, event: Event, *, now: int) -> None:
+        message = self.profile.report(event)
+        if message is None:
+            return
+        if message.outcome == "expired":
+            self._run_of(message).expired(message, now=now)
+        if message.outcome in NOT_GONE:
             for run in self.runs:
-                run.on_event(event, now=event.appended_at)
+                for one in run.pending():
+                    if one.waiting == "cap":
+                        one.wake_at = now
+
+    def _exits(self, *, now: int) -> None:
+        """Until none holds: that somebody leaves a flow may end them in another."""
+        while sum(run.exits(now=now) for run in self.runs):
+            pass
+
+    # -- after the command
+
+    def _run_of(self, message: Message) -> Run:
+        return next(run for run in self.runs if run.flow.name == message.command.flow)
+
+    def _recent(self, now: int) -> list[Message]:
+        return [one for one in self.profile.messages if not one.taken_back and now - one.decided_at <= REGRET_MS]
+
+    def _shut(self, message: Message, *, now: int) -> str | None:
+        return self._run_of(message).shut(message, now=now)
+
+    def _reconsider(self, event: Event | None, before: dict[int, str | None], *, now: int) -> None:
+        """Semantics 7.3 and 7.4."""
+        for message in self._recent(now):
+            is_open = message.outcome is None and now <= message.not_after
+            reason = self._shut(message, now=now if is_open else message.decided_at)
+            if is_open and reason is not None:
+                self._run_of(message).take_back(message, reason, regret=False, now=now)
+            if is_open or reason is None or message.outcome in NOT_GONE:
+                continue
+            if event is None or event.occurred_at > message.decided_at:
+                continue
+            wrong = self._run_of(message).was_wrong(message, event)
+            if wrong is not None or before.get(id(message), reason) is None:
+                self._run_of(message).take_back(message, wrong or reason, regret=True, now=now)
+
+    # -- poison
 
     def spoil(self, poison: Poison) -> None:
         """An unreadable record of this profile."""
@@ -94,31 +162,100 @@ class Replay:
             for run in self.runs:
                 run.free(now=resolution.appended_at)
 
-    def release(self, *, before: int | None) -> None:
-        """On a carried clock: wake what has its moment before an instant, or at last everything, in order."""
-        for run in self.runs:
-            while due := [one for one in run.live() if one.moment < (NEVER if before is None else before)]:
-                first = min(due, key=lambda one: (one.moment, one.enrollment_id))
-                run.wake(first, moment=first.moment, now=first.moment)
+    # -- time
+
+    def _wake(self, run: Run, one: Enrollment, *, moment: int, now: int) -> None:
+        stated = len(self.profile.stated)
+        run.wake(one, moment=moment, now=now)
+        self._after_a_step(stated, now=now)
+
+    def _after_a_step(self, stated: int, *, now: int) -> None:
+        while sum(run.hand_on(self.by_name, now=now) for run in self.runs):
+            pass
+        self._exits(now=now)
+        if len(self.profile.stated) > stated:
+            for run in self.runs:
+                run.rezone(now=now)
+            self._keep_appointments(now=now)
+        self._reconsider(None, {}, now=now)
+
+    def _keep_appointments(self, *, now: int) -> None:
+        for calendar in self.calendars:
+            calendar.keep(now=now)
+
+    def _meet(self, calendar: Calendar, *, now: int) -> None:
+        calendar.meet(now=now)
+        self._after_a_step(len(self.profile.stated), now=now)
+
+    def _due(self, until: Callable[[int], bool]) -> tuple[Run, Enrollment] | None:
+        """Of whoever is due, who comes first: semantics 1.5 and 8.13."""
+        due = [(run, one) for run in self.runs for one in run.pending() if until(one.moment)]
+        return min(due, key=lambda pair: (pair[1].moment, *_order(*pair)), default=None)
+
+    def release(self, *, before: int, appointments_before: int) -> None:
+        """On a carried clock: wake what has its moment before an instant, in order; at last everything."""
+        while True:
+            first = self._due(lambda moment: moment < before)
+            met = min(self.calendars, key=lambda one: one.at, default=None)
+            meets = met is not None and met.at < appointments_before
+            moments = ([first[1].moment] if first else []) + ([met.at] if met is not None and meets else [])
+            come = [self._returned(at) for at in (self.reported < len(self._reports()),) if at]
+            if come and self.returns and (not moments or min(moments) > come[0].occurred_at):
+                self.reported += 1
+                self.take(come[0])
+            elif not moments:
+                return
+            elif first is not None and first[1].moment == min(moments):
+                self._wake(*first, moment=first[1].moment, now=first[1].moment)
+            elif met is not None:
+                self._meet(met, now=met.at)
+
+    def _reports(self) -> list[Report]:
+        return sorted((one for run in self.runs for one in run.reports), key=lambda one: one.at)
+
+    def _returned(self, _: bool) -> Event:
+        """Semantics 14.2: in a rehearsal what a flow reports arrives a millisecond later."""
+        one = self._reports()[self.reported]
+        latest = self.profile.history[-1]
+        return latest._replace(
+            name=one.event, source="cartwheel", dedupe=one.id, id=one.id, occurred_at=one.at, appended_at=one.at + 1,
+            position=self.profile.position, backfill=False, words=dict(one.properties), depth=one.depth,
+            phone=None, email=None,
+        )  # fmt: skip
 
     def hear(self, mark: Mark) -> None:
         """On a carried clock: a gate that this one opens lets go at its time, if no other of that time shuts it."""
         self.marks.hear(mark.watermark)
         for run in self.runs:
-            for enrollment in run.live():
+            for enrollment in run.pending():
                 enrollment.opened_at = mark.appended_at if run.gate_open(enrollment) else None
 
     def tick(self, tick: Tick) -> None:
         """On a live clock: open gates first, then release timers, as far as a chain of them reaches."""
         for mark in tick.watermarks:
             self.marks.hear(mark)
-        for run in self.runs:
-            for enrollment in run.live():
-                if run.gate_open(enrollment) and tick.opens(enrollment.held_through, self.key):
-                    run.wake(enrollment, moment=tick.appended_at, now=tick.appended_at)
-            while due := [one for one in run.live() if tick.releases(one.wake_at, self.key)]:
-                first = min(due, key=lambda one: (one.wake_at, one.enrollment_id))
-                run.wake(first, moment=first.wake_at, now=tick.appended_at)
+        now = tick.appended_at
+        opened = [
+            (run, one) for run in self.runs for one in run.pending()
+            if run.gate_open(one) and tick.opens(one.held_through, self.key)
+        ]  # fmt: skip
+        for run, one in sorted(opened, key=lambda pair: _order(*pair)):
+            if one.ended_at is None:
+                self._wake(run, one, moment=now, now=now)
+        while True:
+            first = self._due(lambda moment: tick.releases(moment, self.key))
+            met = min(self.calendars, key=lambda one: one.at, default=None)
+            if met is not None and tick.releases(met.at, self.key) and (first is None or met.at < first[1].moment):
+                self._meet(met, now=now)
+            elif first is not None:
+                self._wake(*first, moment=first[1].moment, now=now)
+            else:
+                return
+
+
+def _order(run: Run, one: Enrollment) -> tuple[Any, ...]:
+    """Of one moment, by 8.13: the most urgent message first; of equals, who has waited for room gives way."""
+    return one.again, -run.urgency(one), one.waiting == "cap", one.number
 
 
 class Result:
@@ -126,6 +263,8 @@ class Result:
 
     def __init__(self, flows: Sequence[Flow]) -> None:
         self._commands: list[Command] = []
+        self.decisions: list[Decision] = []
+        self.reports: list[Report] = []
         self.duplicates = 0
         self.refused: dict[str, Counter[str]] = {flow.name: Counter() for flow in flows}
         self._entered: Counter[str] = Counter()
@@ -137,6 +276,8 @@ class Result:
         self.duplicates += replay.profile.duplicates
         for run in replay.runs:
             self._commands += run.commands
+            self.decisions += run.decisions
+            self.reports += run.reports
             self.refused[run.flow.name] += run.refused
             self._entered[run.flow.name] += len(run.enrollments)
             self._ended[run.flow.name] += run.ended
@@ -161,7 +302,7 @@ class Result:
         }
 
 
-def run_carried(flows: Sequence[Flow], lines: Iterable[Line]) -> Result:
+def run_carried(flows: Sequence[Flow], lines: Iterable[Line], policy: Policy = NO_POLICY) -> Result:
     """Replay lines in order of arrival; they carry their own time, and afterwards it runs until nothing is pending."""
     events: dict[str, list[Event]] = defaultdict(list)
     marks: list[Mark] = []
@@ -176,20 +317,23 @@ def run_carried(flows: Sequence[Flow], lines: Iterable[Line]) -> Result:
             events[taken.key].append(taken)
     result = Result(flows)
     for key, own in events.items():
-        replay = Replay(flows, key)
+        replay = Replay(flows, key, policy)
+        replay.returns = True
         records: list[Event | Mark] = [*own, *marks]
         for record in sorted(records, key=lambda record: record.position):
-            replay.release(before=record.appended_at)
+            replay.release(before=record.appended_at, appointments_before=record.appended_at)
+            replay.profile.position = record.position + 0.5
             if isinstance(record, Mark):
                 replay.hear(record)
             else:
                 replay.take(record)
-        replay.release(before=None)
+        replay.release(before=now, appointments_before=now)
+        replay.release(before=NEVER, appointments_before=now + 1)
         result.add(replay)
     return result
 
 
-def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
+def run_live(flows: Sequence[Flow], log: Iterable[LogRecord], policy: Policy = NO_POLICY) -> Result:
     """Replay one partition's recorded log: (offset, append time in ms, kind, payload), by offset.
 
     Kinds are ``event``; ``tick``, whose payload has ``through`` (ms or RFC 3339), and optionally ``through_key``,
@@ -199,7 +343,7 @@ def run_live(flows: Sequence[Flow], log: Iterable[LogRecord]) -> Result:
     result = Result(flows)
     own_of, ticks = read_live(log)
     for key, own in own_of.items():
-        replay = Replay(flows, key)
+        replay = Replay(flows, key, policy)
         for record in sorted([*own, *ticks], key=lambda record: record.position):
             apply(replay, record)
         result.add(replay)
@@ -240,6 +384,7 @@ def _said(bound: tuple[int, bool, str]) -> tuple[int, str | None]:
 
 
 def apply(replay: Replay, record: Event | Poison | Resolution | Tick) -> None:
+    replay.profile.position = record.position
     if isinstance(record, Tick):
         replay.tick(record)
     elif isinstance(record, Poison):

@@ -14,9 +14,13 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from tests.oracle import scenario_sends
+from tests.oracle.flowfile import Flow, load_flow
 from tests.oracle.identity import profile_id
+from tests.oracle.people import REMEMBERED_MS, Command
+from tests.oracle.policy import NO_POLICY, Policy, load_policy
 from tests.oracle.records import as_mapping, instant, wire
-from tests.oracle.replay import LogRecord
+from tests.oracle.replay import LogRecord, run_carried, run_live
 from tests.oracle.scenario_flows import random_flow
 from tests.oracle.scenario_words import AMOUNTS, CHANNELS, CHECKOUTS, PRODUCTS
 
@@ -25,6 +29,7 @@ BEGINNINGS = tuple(
     map(instant, ("2025-06-02T08:00:00Z", "2025-06-02T08:00:00Z", "2025-03-29T08:00:00Z", "2025-10-25T08:00:00Z"))
 )
 GRID_MS = 5 * 60_000
+ROUNDS = 3  # of receipts: what follows from some has receipts of its own
 POISON_MAX = 50  # with more the partition would stop
 TENANT = "shop"
 TYPES = {
@@ -39,6 +44,7 @@ IDENTITIES = (
     {"email": "p3@example.com", "anonymous_id": "browser-3"},
     {"anonymous_id": "browser-4"},
 )
+REACHED = {"email": "p@example.com", "phone": "+4930765432"}
 #: Some events of a person tell of another phone, and so of another zone.
 PHONES = ("+49301234567", "+81312345678", "+15551234567")
 DATES = ("{day}", "{day}T12:00:00+02:00", "{day}T09:00:00.001Z", "soon")
@@ -46,10 +52,11 @@ Raw = dict[str, Any]
 
 
 class Scenario(NamedTuple):
-    """Flow files as YAML, and lines of NDJSON in order of arrival."""
+    """Flow files as YAML that is JSON, lines of NDJSON in order of arrival, and a policy file, or nothing."""
 
     flows: list[str]
     lines: list[str]
+    policy: str | None = None
 
 
 class _Arrival(NamedTuple):
@@ -58,11 +65,118 @@ class _Arrival(NamedTuple):
 
 
 def scenario(seed: int) -> Scenario:
-    """The scenario of this seed."""
+    """The scenario of this seed. Of each four, one is of waits and branches alone."""
     dice = Random(seed)
-    flows = [random_flow(dice, f"flow_{number}") for number in range(1, dice.randint(1, 3) + 1)]
-    lines = [json.dumps(record) for record in _timeline(dice, dice.choice(BEGINNINGS))]
-    return Scenario([as_yaml(flow) for flow in flows], lines)
+    rich = seed % 4 != 0
+    names = [f"flow_{number}" for number in range(1, dice.randint(2 if rich else 1, 4 if rich else 3) + 1)]
+    flows = [
+        scenario_sends.other_flow(dice, name, names) if rich and dice.random() < 0.4 else random_flow(dice, name)
+        for name in names
+    ]
+    for flow in flows if rich else ():
+        scenario_sends.enrich(dice, flow, names)
+    if any({"date", "schedule"} & flow["entry"]["trigger"].keys() for flow in flows):
+        _report_nothing(flows)
+    policy = json.dumps(scenario_sends.random_policy(dice), indent=1) if rich else None
+    lines = [json.dumps(record) for record in _timeline(dice, dice.choice(BEGINNINGS), rich=rich)]
+    return Scenario([json.dumps(flow, indent=1) for flow in flows], lines, policy)
+
+
+def _report_nothing(flows: list[Raw]) -> None:
+    """Where flows report events, a rehearsal goes through what is left moment by moment, and meets appointments."""
+    for flow in flows:
+        for step in flow["steps"]:
+            if step.pop("emit", None) is not None:
+                step["set"] = {"tier": "gold"}
+
+
+def naive(made: Scenario) -> tuple[list[Flow], Policy]:
+    """As the oracle reads it."""
+    flows = [load_flow(text) for text in made.flows]
+    return flows, NO_POLICY if made.policy is None else load_policy(made.policy)
+
+
+def with_receipts(seed: int, made: Scenario) -> list[str]:
+    """The lines, and what senders say of the commands that follow from them: now and then nothing, or twice."""
+    flows, policy = naive(made)
+    lines, told = made.lines, set[str]()
+    if made.policy is None:
+        return lines
+    for _ in range(ROUNDS):
+        commands = [one for one in run_carried(flows, lines, policy).commands if one.command_id not in told]
+        told |= {one.command_id for one in commands}
+        lines = _merged(lines, [receipt for one in commands for receipt in _receipts(seed, one)])
+    ordered = {one.command_id: one.decided_at for one in run_carried(flows, lines, policy).commands}
+    return [line for line in lines if _is_in_time(json.loads(line), ordered)]
+
+
+def _is_in_time(record: Raw, ordered: dict[str, int]) -> bool:
+    """Is it no receipt, or of a command that is remembered then?"""
+    if record.get("type") != "message.reported.v1":
+        return True
+    ordered_at = ordered.get(record["properties"]["command_id"])
+    at = instant(record.get("arrived_at") or record["time"])
+    return ordered_at is not None and ordered_at < at <= ordered_at + REMEMBERED_MS
+
+
+def receipts_in_log(seed: int, log: list[LogRecord], flows: list[Flow], policy: Policy) -> list[LogRecord]:
+    """The same for a live log. Offsets are given anew."""
+    told: set[str] = set()
+    for _ in range(ROUNDS):
+        commands = [one for one in run_live(flows, log, policy).commands if one.command_id not in told]
+        told |= {one.command_id for one in commands}
+        for arrival in [receipt for one in commands for receipt in _receipts(seed, one)]:
+            behind = next((at for at, record in enumerate(log) if record[1] > arrival.at), len(log))
+            told_of = {name: said for name, said in arrival.record.items() if name != "arrived_at"}
+            log = [*log[:behind], (len(log), arrival.at, "event", told_of), *log[behind:]]
+    ordered = {one.command_id: one.decided_at for one in run_live(flows, log, policy).commands}
+    log = [
+        record for record in log
+        if record[2] != "event" or _is_in_time(as_mapping(record[3]) | {"arrived_at": record[1]}, ordered)
+    ]  # fmt: skip
+    offsets = {old[0]: new for new, old in enumerate(log) if old[2] == "poison"}
+    return [_moved(record, at, offsets) for at, record in enumerate(log)]
+
+
+def _moved(record: LogRecord, at: int, offsets: dict[int, int]) -> LogRecord:
+    _, appended_at, kind, body = record
+    if kind == "resolution":
+        said = as_mapping(body)
+        body = said | {"offsets": [offsets[offset] for offset in said["offsets"]]}
+    return at, appended_at, kind, body
+
+
+def _merged(lines: list[str], arrivals: list[_Arrival]) -> list[str]:
+    found, now = [], 0
+    for line in lines:
+        record = json.loads(line)
+        now = max(now, instant(record.get("arrived_at") or record["time"]))
+        found.append((now, line))
+    for arrival in arrivals:
+        behind = next((at for at, (at_ms, _) in enumerate(found) if at_ms > arrival.at), len(found))
+        found.insert(behind, (arrival.at, json.dumps(arrival.record)))
+    return [line for _, line in found]
+
+
+def _receipts(seed: int, command: Command) -> list[_Arrival]:
+    dice = Random(f"receipt {seed} {command.command_id}")
+    who = next(one for one in IDENTITIES if profile_id(TENANT, one) == command.profile_id)
+    told, at = [], command.decided_at
+    for number in range(dice.choice((0, 1, 1, 1, 2, 3))):
+        at += dice.choice((0, 1, 1_000, GRID_MS, 3 * GRID_MS, 15 * 60_000 + 1, 20 * GRID_MS))
+        outcome = dice.choice(
+            ("accepted", "accepted", "unknown", "rejected", "failed", "expired", "expired", "recalled")
+        )
+        said = {"command_id": command.command_id, "outcome": outcome}
+        if outcome == "rejected" and dice.random() < 0.6:
+            said["reason"] = dice.choice(("hard_bounce", "complaint", "invalid_address", "full"))
+        record = {
+            "specversion": "1.0", "id": f"r{number}-{command.command_id}", "source": "sender",
+            "type": "message.reported.v1", "time": wire(at), "tenant": TENANT, "identity": who, "properties": said,
+        }  # fmt: skip
+        late_by = dice.choice((0, 0, 0, 1_000, 2 * GRID_MS))
+        told.append(_arriving(record, late_by=late_by))
+    return told
 
 
 def live_log(seed: int, lines: list[str]) -> list[LogRecord]:
@@ -144,10 +258,11 @@ def as_yaml(flow: Raw) -> str:
     return text.getvalue()
 
 
-def _timeline(dice: Random, begins: int) -> list[Raw]:
+def _timeline(dice: Random, begins: int, *, rich: bool) -> list[Raw]:
     identities = IDENTITIES[: dice.randint(1, len(IDENTITIES))]
     span = dice.choice((24, 48, 96, 320))
-    arrivals = [_event(dice, number, identities, span, begins) for number in range(dice.randint(4, 40))]
+    numbers = range(dice.randint(8 if rich else 4, 48 if rich else 40))
+    arrivals = [_event(dice, number, identities, span, begins, rich=rich) for number in numbers]
     arrivals += [_copy(dice, original, number) for number, original in enumerate(arrivals) if dice.random() < 0.15]
     arrivals += _watermarks(dice, span, begins)
     dice.shuffle(arrivals)
@@ -167,8 +282,11 @@ def _late_by(dice: Random, span: int) -> int:
     return dice.choice((0, 0, 0, 0, 0, 1, GRID_MS, 3 * GRID_MS, 12 * GRID_MS, dice.randrange(span) * GRID_MS))
 
 
-def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], span: int, begins: int) -> _Arrival:
-    kind = dice.choices(list(TYPES), weights=list(TYPES.values()))[0]
+def _event(
+    dice: Random, number: int, identities: tuple[dict[str, str], ...], span: int, begins: int, *, rich: bool
+) -> _Arrival:
+    types = TYPES | (scenario_sends.TYPES if rich else {})
+    kind = dice.choices(list(types), weights=list(types.values()))[0]
     who = dice.choice(identities)
     is_order = kind == "commerce.order.placed.v1"
     at = _moment(dice, span, begins)
@@ -182,6 +300,8 @@ def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], sp
         "identity": who | ({"phone": dice.choice(PHONES)} if "email" in who and dice.random() < 0.1 else {}),
         "properties": _properties(dice, kind),
     }
+    if rich and "anonymous_id" not in who and dice.random() < 0.3:
+        record["identity"] = REACHED | record["identity"]
     if dice.random() < 0.7:
         record["dedupe_key"] = f"order:{number}" if is_order else f"hit:{number}"
     if dice.random() < 0.7:
@@ -197,6 +317,8 @@ def _event(dice: Random, number: int, identities: tuple[dict[str, str], ...], sp
 
 
 def _properties(dice: Random, kind: str) -> Raw:
+    if kind in scenario_sends.TYPES:
+        return scenario_sends.properties(dice, kind)
     if kind == "commerce.checkout.started.v1":
         return {"checkout_id": dice.choice(CHECKOUTS)}
     if kind == "commerce.order.placed.v1":

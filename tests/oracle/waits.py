@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ WAITS = ("wait", "wait_event")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: Countries with one time for all; the other numbers of these scenarios have none.
 ZONE_OF_CODE = {"+49": "Europe/Berlin", "+81": "Asia/Tokyo"}
+ZONE_OF_COUNTRY = {"AT": "Europe/Vienna", "DE": "Europe/Berlin", "JP": "Asia/Tokyo"}
 MINUTE_MS = 60_000
 MS_OF = {"d": 0, "mo": 0, "h": 60 * MINUTE_MS, "m": MINUTE_MS, "s": 1_000, "ms": 1}
 
@@ -34,10 +35,23 @@ def timezone(raw: Any) -> Timezone:
     return Timezone((), raw) if raw else Timezone(("profile", "phone", "storefront"), "UTC")
 
 
-def zone(timezone: Timezone, phone: str | None) -> str:
-    """Here nobody states a zone, and no storefront has one: it is that of the phone, or the flow's."""
-    known = ZONE_OF_CODE.get((phone or "")[:3])
-    return known if known and "phone" in timezone.sources else timezone.default
+def zone(
+    timezone: Timezone,
+    phone: str | None,
+    *,
+    stated: Any = None,
+    country: Any = None,
+    storefront: str | None = None,
+    zones: Mapping[str, str] | None = None,
+) -> str:
+    """Semantics 5.5: of those who are asked, the first who knows a zone that there is; else the flow's."""
+    by_phone = ZONE_OF_CODE.get((phone or "")[:3]) or ZONE_OF_COUNTRY.get(country)
+    known = {
+        "profile": stated if stated and stated in clock.names() else None,
+        "phone": by_phone,
+        "storefront": (zones or {}).get(storefront or ""),
+    }
+    return str(next((known[one] for one in timezone.sources if known[one]), timezone.default))
 
 
 def after(at: int, span: str, zone: str, *, back: bool = False) -> int:
@@ -60,18 +74,31 @@ def ends_at(body: dict[str, Any], *, begun: int, words: dict[str, Any], zone: st
         return after(begun, body.get("for") or body["timeout"], zone)
     if "until" in body:
         return _next(begun, body["until"], body.get("on", DAYS), zone)
-    said = words.get(body["until_date"].removeprefix("trigger."))
-    moment = None if said is None else _date(said, zone)
+    moment = moment_of(body.get("said", words.get(body["until_date"].removeprefix("trigger."))), body, zone)
     if moment is None:
         return "date_missing"
+    if moment >= begun:
+        return moment
+    return "date_past" if body.get("when_past") == "stop" else begun
+
+
+def moment_of(said: Any, body: dict[str, Any], zone: str) -> int | None:
+    """Of a date that somebody says: so long before or after it, at that time of that day."""
+    moment = _date(said, zone) if isinstance(said, str) else None
+    if moment is None:
+        return None
     for side in ("before", "after"):
         if side in body:
             moment = after(moment, body[side], zone, back=side == "before")
     if "at" in body:
-        moment = clock.instant_of(clock.local(moment, zone)[0], _ms_of_day(body["at"]), zone)
-    if moment >= begun:
-        return moment
-    return "date_past" if body.get("when_past") == "stop" else begun
+        moment = clock.instant_of(clock.local(moment, zone)[0], ms_of_day(body["at"]), zone)
+    return moment
+
+
+def span_ms(duration: str) -> int:
+    """Of a duration, whose days are 24 hours."""
+    exact = MS_OF | {"d": 24 * 60 * MINUTE_MS, "w": 7 * 24 * 60 * MINUTE_MS}
+    return sum(int(count) * exact[unit] for count, unit in re.findall(r"(\d+)(ms|w|d|h|m|s)", duration))
 
 
 def _date(said: str, zone: str) -> int | None:
@@ -83,18 +110,18 @@ def _date(said: str, zone: str) -> int | None:
 def _next(at: int, clock_time: str, days: Sequence[str], zone: str) -> int:
     today = clock.local(at, zone)[0]
     allowed = [today + timedelta(days=number) for number in range(-1, 10)]
-    named = {DAYS[number] for word in days for number in _days(word)}
-    moments = [clock.instant_of(day, _ms_of_day(clock_time), zone) for day in allowed if DAYS[day.weekday()] in named]
+    named = {DAYS[number] for word in days for number in weekdays_of(word)}
+    moments = [clock.instant_of(day, ms_of_day(clock_time), zone) for day in allowed if DAYS[day.weekday()] in named]
     return next(moment for moment in moments if moment >= at)
 
 
-def _days(word: str) -> range:
+def weekdays_of(word: str) -> range:
     """Of `mon-fri`, or of `tue`."""
     first, _, last = word.partition("-")
     return range(DAYS.index(first), DAYS.index(last or first) + 1)
 
 
-def _ms_of_day(clock_time: str) -> int:
+def ms_of_day(clock_time: str) -> int:
     hours, minutes = clock_time.split(":")
     return (int(hours) * 60 + int(minutes)) * MINUTE_MS
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from schemas import codec
 from schemas.event import Event
+from schemas.identity import Identity
 from schemas.instants import from_wire
 from streams.decide import decide
 from streams.rehearsal import Rehearsal
@@ -89,6 +90,16 @@ class TestEmit:
         assert event.time.isoformat() == "2026-11-20T11:00:00+00:00"
         (decision,) = (one for one in stage.decisions if one.outcome == "emitted")
         assert decision.values["event_id"] == event.id
+
+    def test_it_says_no_address_anew(self) -> None:
+        """Semantics 7.1: the number of 10:30 that comes late is newer than that of 10:00, also after a report at 11."""
+        rehearsal = Rehearsal([written({"wait": {"for": "1h"}}, VIP)])
+        old, new = (Identity(external_id="ann", phone=f"+120255501{number}") for number in ("00", "01"))
+        rehearsal.event(checkout("10:00", identity=old), at=at("10:00"))
+        rehearsal.event(order("10:30", identity=new), at=at("12:00"))
+        [profile] = rehearsal.profiles()
+        assert profile.identifiers["phone"].value == new.phone
+        assert len(rehearsal.events) == 1
 
     def test_two_people_at_one_moment_have_an_event_each(self) -> None:
         stage = Stage(written(VIP)).event(checkout("10:00")).event(checkout("10:00", who="bob")).finish()
@@ -253,6 +264,13 @@ class TestEnterFlow:
         stage.event(checkout("10:00")).finish()
         assert [one.flow for one in stage.decisions if one.outcome == "entered"] == ["a", "b", "a", "b", "a", "b"]
         assert [one.reason for one in stage.decisions if one.outcome == "refused"] == ["enter_flow_depth"]
+
+    def test_who_enters_the_same_flow_again_and_again_by_restart_stops_after_five(self) -> None:
+        """Semantics 14.4."""
+        stage = Stage(written(enter("f"), {"wait": {"for": "1h"}}, REMIND, entry={"retrigger": "restart"}))
+        stage.event(checkout("10:00")).finish()
+        assert [one.outcome for one in stage.decisions].count("restarted") == 5
+        assert stage.sent == ["11:00 remind"]
 
     def test_a_wait_begins_the_chain_anew(self) -> None:
         month = {"wait": {"for": "1mo"}}

@@ -173,6 +173,14 @@ class TestSchedule:
             "2026-11-30T08", "2026-12-31T08", "2027-01-31T08", "2027-02-28T08", "2027-03-31T07",
         ]  # fmt: skip
 
+    def test_the_end_of_a_log_meets_no_more_of_them_though_somebody_is_woken_by_then(self) -> None:
+        """Semantics 3.8."""
+        daily = {"schedule": {"at": "09:00"}}
+        stage = Stage(written({"wait": {"for": "1w"}}, REMIND, trigger=daily), clock="carried").event(checkout("10:00"))
+        entered = [one for one in stage.pass_time("+1 10:00").finish().story if "entered" in one]
+        assert (entered, stage.sent) == (["+1 09:00 entered triggered"], ["+8 09:00 remind"])
+        assert stage.tallies["ignored", "f"] == 0
+
     def test_daily_and_a_day_that_is_too_short_has_it_a_little_later(self) -> None:
         schedule = {"at": "02:30"}
         found = Stage(written(REMIND, trigger={"schedule": schedule}, **BERLIN)).event(checkout(on("2027-03-27")))

@@ -271,7 +271,8 @@ def test_the_gap_is_kept_by_profile_or_by_key(scope: str, entered: int) -> None:
 def test_a_browser_is_refused_where_a_message_needs_an_address() -> None:
     browser = checkout("10:00", identity={"anonymous_id": "b1"})
     addressed = flow({"label": "remind", "send": SEND | {"channel": "email"}})
-    result = run_carried([addressed], [browser, checkout("10:00")])
+    known = checkout("10:00", identity={"external_id": "p1", "email": "p1@example.com"})
+    result = run_carried([addressed], [browser, known])
     assert (counts(result), result.refused["reminder"]) == (sent(), {"anonymous": 1})
     assert counts(run_carried([flow()], [browser])) == sent()
 

@@ -129,7 +129,8 @@ def test_the_oracle_gives_the_same_answers(seed: int) -> None:
     began = dice.choice(triggers) if triggers else Past("", "", at("09:00"), 1_000, "", {})
     enrollment = Enrollment(
         enrollment_id="e", flow="x", key="", visit=1, anchor_at=began.occurred_at, triggered_at=began.occurred_at,
-        trigger_offset=began.position, entered_at=0, context={k: v for k, v in began.words.items() if v is not None},
+        trigger_offset=int(began.position), entered_at=0,
+        context={word: value for word, value in began.words.items() if value is not None},
     )  # fmt: skip
     live = frozenset(one.flow for one in profile.enrollments)
     ever = frozenset(profile.past)

@@ -11,9 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from schemas import codec
-from schemas.conditions import Compare
+from schemas.conditions import Compare, FactIs
 from schemas.dossier import Stated
-from schemas.flow import Flow
+from schemas.flow import ExitRule, Flow
 from schemas.identity import Identity
 from schemas.policy import Policy, QuietHours, Storefront
 from schemas.steps import Value
@@ -157,6 +157,18 @@ class TestRegret:
         stage = self.delivered().event(consent("10:40", "email", "withdrawn", identity=PERSON))
         stage.event(consent("10:10", "sms", "withdrawn", identity=PERSON), "10:50")
         assert "regretted" not in [one.outcome for one in stage.decisions]
+
+    def test_a_rule_on_the_person_that_became_true_in_its_own_time_is_not_blamed_on_a_late_event(self) -> None:
+        swiss = FactIs(compare=Compare(word="country", kind="text", operator="eq", operand="CH"))
+        gone = ExitRule(person=swiss, reason="not_sold_there")
+        stage = sent(reminder(exits=(gone,)))
+        stage.event(event("profile_updated", "10:40", identity=PERSON, country="CH"))
+        stage.event(order("10:10", identity=PERSON), "10:50")
+        assert "regretted" not in [one.outcome for one in stage.decisions]
+
+    def test_a_late_order_is_regretted_whatever_has_changed_in_its_own_time(self) -> None:
+        stage = self.delivered().event(consent("10:40", "email", "withdrawn", identity=PERSON))
+        assert stage.event(order("10:10", identity=PERSON), "10:50").story[-1] == "10:50 regretted bought"
 
 
 class TestExpired:

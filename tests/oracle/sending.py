@@ -1,0 +1,133 @@
+"""Messages, and what else a flow does at a step: semantics 8, 9 and 14."""
+
+from __future__ import annotations
+
+import copy
+
+from tests.oracle import gates
+from tests.oracle.conditions import Stated
+from tests.oracle.flowfile import Step, milliseconds
+from tests.oracle.identity import hashed
+from tests.oracle.people import NEVER, Command, Enrollment, Message, Report
+from tests.oracle.records import Event
+from tests.oracle.standing import Standing
+
+DEPTH_MAX = 5
+
+
+class Sending(Standing):
+    """What comes of a flow."""
+
+    # -- messages
+
+    def _send(self, enrollment: Enrollment, step: Step, *, now: int) -> bool:
+        """Send, or skip, or wait, or end by an exit; true when it goes no further. Semantics 8.1."""
+        assert step.label is not None
+        if enrollment.unsettled:
+            enrollment.unsettled = step.gate is None
+            return self._skip("settle_timeout", step, now=now)
+        if self._end_if_an_exit_holds(enrollment, now=now):
+            return True
+        if self.profile.poison:
+            enrollment.stuck, enrollment.wake_at = True, NEVER
+            return True
+        is_late = now - enrollment.due > milliseconds(step.body.get("max_lateness", "24h"))
+        when_late = step.body.get("when_late", "reevaluate")
+        passes = is_late and when_late == "send"
+        if self.flow.filter and not passes and self._holds(self.flow.filter, enrollment, now=now) is not True:
+            return self._skip("filter_false", step, now=now)
+        if is_late and when_late == "skip":
+            return self._skip("too_late", step, now=now)
+        zone, storefront = self._zone(enrollment, step.body), self._storefront(enrollment, step.body)
+        wish = gates.Wish(step.body, storefront, zone, passes)
+        answer = gates.ask(wish, self.profile, self.policy, now=now, patience=enrollment.patience)
+        if isinstance(answer, gates.Skip):
+            return self._skip(answer.reason, step, now=now)
+        if isinstance(answer, gates.Hold):
+            enrollment.waiting, enrollment.wake_at, enrollment.zone = answer.reason, answer.until, zone
+            enrollment.patience = enrollment.patience if answer.patience is None else answer.patience
+            enrollment.gate_passed = False
+            return True
+        self._order(enrollment, step.label, wish, now=now)
+        return False
+
+    def _skip(self, reason: str, step: Step, *, now: int) -> bool:
+        self.skipped[reason] += 1
+        self._say("skipped", reason, step.label or "", now=now)
+        return False
+
+    def _order(self, enrollment: Enrollment, label: str, wish: gates.Wish, *, now: int) -> None:
+        if enrollment.again:
+            enrollment.visit = self._next_visit(enrollment)
+        command_id = hashed(enrollment.enrollment_id, label, str(enrollment.visit))
+        who = enrollment.trigger.profile_id
+        if enrollment.counts_from is None:
+            enrollment.counts_from = enrollment.anchor
+        command = Command(command_id, enrollment.enrollment_id, who, self.flow.name, label, enrollment.visit, now)
+        self.commands.append(command)
+        self._say("sent", "", label, now=now)
+        last = gates.not_after(wish, self.policy, now=now)
+        self.profile.messages.append(Message(command, enrollment, not_after=last, wish=wish))
+
+    def _next_visit(self, enrollment: Enrollment) -> int:
+        """Of a message that is ordered anew: none that this enrollment has had, and its run goes on behind it."""
+        of = enrollment.enrollment_id
+        runs = [one for one in self.live() if one.enrollment_id == of]
+        had = [one.command.visit for one in self.profile.messages if one.command.enrollment_id == of]
+        visit = 1 + max(had + [one.visit for one in runs])
+        for one in runs:
+            one.visit = visit + 1
+        return visit
+
+    def expired(self, message: Message, *, now: int) -> None:
+        """Semantics 9.6: it is judged again by all gates, whatever has become of its run."""
+        if message.taken_back:
+            return
+        again = copy.copy(message.run)
+        again.again, again.ended_at, again.wake_at, again.waiting = True, None, now, "expired"
+        again.held_through, again.stuck, again.unsettled, again.patience = None, False, False, None
+        again.gate_passed = False
+        self.again.append(again)
+
+    def was_wrong(self, message: Message, event: Event) -> str | None:
+        """Semantics 7.4: an exit rule that counts this event, whatever others it counts."""
+        return next((one.reason for one in self.flow.exits if self._counts(one, message.run, event)), None)
+
+    def shut(self, message: Message, *, now: int) -> str | None:
+        """Semantics 7.3: why a message that was ordered should not go now."""
+        reason = self.exit_that_holds(message.run, now=now)
+        if reason is None and self.flow.filter and self._holds(self.flow.filter, message.run, now=now) is not True:
+            return "filter_false"
+        return reason or gates.no_say(message.wish, self.profile, self.policy)
+
+    def take_back(self, message: Message, reason: str, *, regret: bool, now: int) -> None:
+        """It is recalled, or it is regretted."""
+        message.taken_back = True
+        self._say("regretted" if regret else "recalled", reason, message.command.step, now=now)
+
+    # -- what a flow does beside messages
+
+    def _beside_messages(self, enrollment: Enrollment, step: Step, *, moment: int, now: int) -> None:
+        if step.kind == "set":
+            found = {name: self._value(enrollment, said) for name, said in step.body.items()}
+            for name, value in found.items():
+                if value is not None:
+                    self.profile.stated.append(Stated(now, name, value))
+            self._say("stated", "", now=now)
+            return
+        if step.kind not in ("emit", "enter_flow"):
+            return
+        if enrollment.depth + 1 > DEPTH_MAX:
+            self._say("refused", "enter_flow_depth", step.label or "", now=now)
+        elif step.kind == "emit":
+            said = {name: self._value(enrollment, one) for name, one in step.body.get("properties", {}).items()}
+            words = tuple(sorted((name, value) for name, value in said.items() if value is not None))
+            own = hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit))
+            self.reports.append(Report(self.profile.id, step.body["event"], words, now, own, enrollment.depth + 1))
+            self._say("emitted", step.body["event"], now=now)
+        else:
+            begins = enrollment.trigger._replace(
+                name=step.body["flow"], occurred_at=moment, appended_at=now, position=self.profile.position,
+                dedupe=hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit)), backfill=False,
+            )  # fmt: skip
+            self.offers.append((step.label or "", begins, enrollment.depth + 1))
