@@ -75,6 +75,7 @@ def scenario(seed: int) -> Scenario:
     ]
     for flow in flows if rich else ():
         scenario_sends.enrich(dice, flow, names)
+    scenario_sends.bound(flows)
     if any({"date", "schedule"} & flow["entry"]["trigger"].keys() for flow in flows):
         _report_nothing(flows)
     policy = json.dumps(scenario_sends.random_policy(dice), indent=1) if rich else None

@@ -88,7 +88,27 @@ def enrich(dice: Random, flow: Raw, names: list[str]) -> None:
     for step in flow["steps"]:
         if "send" in step:
             step["send"] = step["send"] | _send(dice)
+            if "window" in step["send"] and any(
+                "settle" in one or "settle" in one.get("send", {}) for one in flow["steps"]
+            ):
+                step["send"]["window"]["local"] = "08:00-21:00"  # what is held for longer than it is open never goes
     _insert(dice, flow, names)
+
+
+def bound(flows: list[Raw]) -> None:
+    """Whoever may be entered from a flow that it leads to, or by an event of our own, takes nobody in for ever."""
+    for number, flow in enumerate(flows):
+        for step in flow["steps"]:
+            back = [one for one in flows[: number + 1] if one["flow"] == step.get("enter_flow", {}).get("flow")]
+            for one in back:
+                _admit_once(one["entry"])
+        if flow["entry"]["trigger"].get("event") == "custom_vip":
+            _admit_once(flow["entry"])
+
+
+def _admit_once(entry: Raw) -> None:
+    entry["reentry"] = "never"
+    entry.pop("retrigger", None)
 
 
 def _send(dice: Random) -> Raw:
