@@ -176,10 +176,10 @@ class TestSchedule:
     def test_the_end_of_a_log_meets_no_more_of_them_though_somebody_is_woken_by_then(self) -> None:
         """Semantics 3.8."""
         daily = {"schedule": {"at": "09:00"}}
-        stage = Stage(written({"wait": {"for": "1w"}}, REMIND, trigger=daily), clock="carried").event(checkout("10:00"))
-        entered = [one for one in stage.pass_time("+1 10:00").finish().story if "entered" in one]
-        assert (entered, stage.sent) == (["+1 09:00 entered triggered"], ["+8 09:00 remind"])
-        assert stage.tallies["ignored", "f"] == 0
+        flow = written({"wait": {"for": "24h"}}, REMIND, trigger=daily, entry={"reentry": {"max": 2, "per": "30d"}})
+        stage = Stage(flow).event(checkout("10:00")).pass_time("+1 10:00").finish()
+        assert [one for one in stage.story if "entered" in one] == ["+1 09:00 entered triggered"]
+        assert stage.sent == ["+2 09:00 remind"]
 
     def test_daily_and_a_day_that_is_too_short_has_it_a_little_later(self) -> None:
         schedule = {"at": "02:30"}
