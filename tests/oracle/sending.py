@@ -126,8 +126,9 @@ class Sending(Standing):
             self.reports.append(Report(self.profile.id, step.body["event"], words, now, own, enrollment.depth + 1))
             self._say("emitted", step.body["event"], now=now)
         else:
+            own = hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit))
             begins = enrollment.trigger._replace(
                 name=step.body["flow"], occurred_at=moment, appended_at=now, position=self.profile.position,
-                dedupe=hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit)), backfill=False,
+                dedupe=f"cartwheel/{self.flow.name}/{enrollment.depth + 1}\x1f{own}", backfill=False,
             )  # fmt: skip
             self.offers.append((step.label or "", begins, enrollment.depth + 1))
