@@ -36,7 +36,7 @@ Code = Literal[
     "no_reentry_chosen",
     # the linter
     "delay_below_source_lag", "missing_exit", "always_true_negation", "never_true", "field_not_sent",
-    "unknown_template",
+    "unknown_template", "unknown_plugin",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.flowfile.lint import exits, fields, joints, lags, templates
+from streams.flowfile.lint import exits, fields, joints, lags, plugins, templates
 from streams.flowfile.lint.subject import Note, Subject
 
 __all__ = ["RULES", "Subject", "lint"]
@@ -19,6 +19,7 @@ RULES: tuple[Callable[[Subject, Note], None], ...] = (
     joints.never_true,
     fields.field_not_sent,
     templates.unknown_template,
+    plugins.unknown_plugin,
 )
 
 
