@@ -6,7 +6,7 @@ It is product code: `cartwheel replay`, flow tests and people who try a flow use
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -22,6 +22,7 @@ from schemas.policy import NO_POLICY, Policy
 from schemas.profile import NEVER, Profile
 from schemas.steps import Emit
 from streams.partition import Partition, Record
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.program import build
 from streams.retained import NO_NEWS
 
@@ -37,9 +38,11 @@ class Nobody(ValueError):
 class Rehearsal:
     """Feed events and watermarks in order of arrival; read what was decided."""
 
-    def __init__(self, flows: Iterable[Flow], *, policy: Policy = NO_POLICY) -> None:
-        """Raises DuplicateFlow when two flows have one name."""
-        program = build(flows, policy=policy)
+    def __init__(
+        self, flows: Iterable[Flow], *, policy: Policy = NO_POLICY, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+    ) -> None:
+        """Raises DuplicateFlow when two flows have one name, and UnknownPlugin."""
+        program = build(flows, policy=policy, plugins=plugins)
         self._reports = any(isinstance(step, Emit) for flow in program.flows.values() for step in flow.steps)
         self._store: dict[bytes, bytes] = {}
         self._partition = Partition(

@@ -19,6 +19,8 @@ READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: t
 Verdict = Literal[
     "unknown_person", "never_triggered", "refused", "waiting", "sent", "shadow", "recalled", "skipped", "ended"
 ]  # fmt: skip
+#: Outcomes that answer the question, those first that count most; of those beside each other the newest.
+VERDICTS: tuple[tuple[Verdict, ...], ...] = (("sent", "recalled"), ("skipped",), ("ended",))
 
 BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
 BY_ENROLLMENT = """
@@ -137,11 +139,11 @@ def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
     if newest.enrollment_id is None:
         return _with_times("refused", newest, [newest], decisions)._replace(inside=_entry_of_live(decisions))
     story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
-    for outcomes in (("sent", "recalled"), ("skipped",), ("ended",)):
-        found = [one for one in story if one.outcome in outcomes]
+    for verdicts in VERDICTS:
+        found = [(verdict, one) for one in story for verdict in verdicts if one.outcome == verdict]
         if found:
-            verdict: Any = "shadow" if found[-1].outcome == "sent" and found[-1].shadow else found[-1].outcome
-            return _with_times(verdict, found[-1], story, decisions)
+            verdict, newest = found[-1]
+            return _with_times("shadow" if verdict == "sent" and newest.shadow else verdict, newest, story, decisions)
     return _with_times("waiting", newest, story, decisions)
 
 

@@ -20,6 +20,7 @@ from agents.definitions.follower import follow
 from agents.faust_engine import Engine, EngineOptions, Written, end_process
 from agents.worker.activating import Activator
 from agents.worker.collector import ReportCollector
+from agents.worker.counted import plugin_labels
 from agents.worker.folder import store_folder
 from agents.worker.health import Health, Watch
 from agents.worker.log_ends import LogEnds
@@ -84,7 +85,8 @@ async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> 
     engine = Engine(_engine_options(options, folder))
     book = options.work.book
     sources = book.program_of(book.newest).policy.sources
-    metrics = Metrics(options.registry, flows=book.order(book.newest).flows, sources=sources)
+    flows = book.order(book.newest).flows
+    metrics = Metrics(options.registry, flows=flows, sources=sources, plugins=plugin_labels(book.plugins))
     topics = options.topics
     marks = Marks(raw_partitions=topics.raw.partitions)
     partitions = Partitions(

@@ -21,9 +21,9 @@ from schemas.flow import Flow
 from schemas.instants import from_wire, to_wire
 from schemas.steps import Settle
 from streams import timeline
+from streams.binding import UnknownPlugin
 from streams.flowfile import FlowFileError, check, check_policy, load, load_timelines
 from streams.flowfile.findings import Finding
-from streams.predicates.plugin import UnknownPlugin
 from streams.rehearsal import Rehearsal
 from tests.fuzz.inputs import Input, corpus, written
 
