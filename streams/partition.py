@@ -149,7 +149,8 @@ class Partition:
         if record.appended_at > self.now_at:
             if self._clock == "carried":
                 self._out.caused_by(record.offset)
-                self._release((record.appended_at - 1, LAST_KEY), record)
+                if self._timers.any_through(last := (record.appended_at - 1, LAST_KEY)):
+                    self._release(last, record)
             self.now_at = max(self.now_at, record.appended_at)
         elif record.appended_at < self.now_at:
             if record.appended_at == NO_TIME:

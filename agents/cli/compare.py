@@ -16,6 +16,7 @@ from agents.cli.options import takes_console
 from agents.comparing import KINDS, Comparison, Difference, compare
 from agents.console import Console
 from agents.flow_files import load_flows, load_policy
+from agents.garbage import seldom_collected
 from agents.replaying import Replayed
 from schemas.decision import Decision
 from schemas.flow import Flow
@@ -42,7 +43,7 @@ def command(*, a: Path, b: Path, events: Path, show: int, exit_code: bool, conso
     and shows the first cases with all decisions of both. Events are written as for `cartwheel replay`.
     """
     ours, theirs = load_flows(a), load_flows(b)
-    with console.working(f"replaying {events.name} twice"):
+    with console.working(f"replaying {events.name} twice"), seldom_collected():
         found = compare(ours, theirs, events, policies=(load_policy(a), load_policy(b)))
     for side, replayed in (("A", found.a), ("B", found.b)):
         if replayed.refused:
