@@ -383,9 +383,10 @@ def test_a_time_after_the_end_mark_is_the_same_after_a_crash() -> None:
 
 
 def test_a_rehearsal_numbers_its_records_itself_whatever_they_say() -> None:
-    log = [Record(0, at(when), one.key, one.value) for when, one in (
-        ("10:00", event_record(checkout("10:00"), at=at("10:00"))), ("10:20", event_record(order("10:20"), at=at("10:20"))),
-    )]  # fmt: skip
+    log = [
+        event_record(checkout("10:00"), at=at("10:00")),
+        event_record(order("10:20"), at=at("10:20")),
+    ]
     seen = []
     for offsets in ((0, 0), (0, 1), (7, 0)):
         rehearsal = Rehearsal(flows())
