@@ -68,8 +68,9 @@ def replay(
             done.refused.append(line)
             continue
         if isinstance(line, EventLine):
+            offset = done.events + done.watermarks
+            records.append(Record(offset, line.arrived_at, line.accepted.key, line.accepted.value))
             done.events += 1
-            records.append(Record(0, line.arrived_at, line.accepted.key, line.accepted.value))
         else:
             done.watermarks += 1
             records.append(watermark_record(line.watermark, at=line.arrived_at))

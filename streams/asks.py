@@ -35,17 +35,20 @@ CONSENTING = frozenset({"consent_changed", "list_unsubscribed"})
 READ_OFF = frozenset({"first_seen_at", *FROM_CONTEXT})
 
 
-def parts_of(thing: Any) -> Iterator[msgspec.Struct]:
-    """Every struct that a flow is made of, itself among them."""
-    if isinstance(thing, msgspec.Struct):
-        yield thing
-        for name in thing.__struct_fields__:
-            yield from parts_of(getattr(thing, name))
-    elif isinstance(thing, list | tuple):
-        for part in thing:
-            yield from parts_of(part)
-    elif isinstance(thing, dict):
-        yield from parts_of(list(thing.values()))
+def parts_of(thing: Any) -> list[msgspec.Struct]:
+    """Every struct that a flow is made of, itself first, and each before its own parts."""
+    found: list[msgspec.Struct] = []
+    waiting = [thing]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, msgspec.Struct):
+            found.append(one)
+            waiting += [getattr(one, name) for name in reversed(one.__struct_fields__)]
+        elif isinstance(one, list | tuple):
+            waiting += reversed(one)
+        elif isinstance(one, dict):
+            waiting += reversed(one.values())
+    return found
 
 
 def read_off(flow: Flow) -> frozenset[str]:

@@ -16,6 +16,7 @@ from agents.cli.options import takes_console, takes_plugins
 from agents.comparing import KINDS, Comparison, Difference, compare
 from agents.console import Console
 from agents.flow_files import load_flows, load_policy
+from agents.garbage import seldom_collected
 from agents.replaying import Replayed
 from schemas.decision import Decision
 from schemas.flow import Flow
@@ -46,7 +47,7 @@ def command(
     and shows the first cases with all decisions of both. Events are written as for `cartwheel replay`.
     """
     ours, theirs = load_flows(a, plugins), load_flows(b, plugins)
-    with console.working(f"replaying {events.name} twice"):
+    with console.working(f"replaying {events.name} twice"), seldom_collected():
         found = compare(ours, theirs, events, policies=(load_policy(a), load_policy(b)), plugins=plugins)
     for side, replayed in (("A", found.a), ("B", found.b)):
         if replayed.refused:

@@ -14,6 +14,7 @@ from agents.cli.options import takes_console, takes_plugins
 from agents.console import Console
 from agents.errors import InputRefused
 from agents.flow_files import load_flows, load_policy
+from agents.garbage import seldom_collected
 from agents.replaying import Replayed, replay
 from schemas import codec
 from schemas.decision import Decision
@@ -40,7 +41,7 @@ def command(
     """
     wanted, policy = load_flows(flows, plugins), load_policy(flows)
     size = events.stat().st_size if events.is_file() else None
-    with Progress(console=console.err, transient=True, disable=console.as_json) as progress:
+    with Progress(console=console.err, transient=True, disable=console.as_json) as progress, seldom_collected():
         task = progress.add_task(f"replaying {events.name}", total=size)
         done = replay(
             wanted,
