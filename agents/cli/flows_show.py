@@ -15,7 +15,7 @@ from rich.text import Text
 
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_settings
-from agents.console import Console
+from agents.console import Console, counted
 from agents.definitions.book import NOTHING, Book, read_book
 from agents.errors import InputRefused
 from agents.flow_diff import differences
@@ -33,14 +33,14 @@ def list_(*, settings: Settings, console: Console) -> None:
     """Show which flows are published, in which version, and whether they run."""
     book = asyncio.run(_book(settings, console))
     order = book.order(book.newest)
-    table = Table("flow", "status", "version", "published", "by", "older versions", box=None, pad_edge=False)
+    table = Table("flow", "status", "version", "published (UTC)", "by", "older", box=None, pad_edge=False)
     flows = []
     for name, active in sorted(order.flows.items()):
         newest, *older = active.versions
         definition = book.definition(name, newest)
         table.add_row(
             Text(name), Text(active.status, COLORS[active.status]), newest[:VERSION_SHOWN],
-            definition.at[:16].replace("T", " ") + " UTC", Text(definition.by), str(len(older)),
+            definition.at[:16].replace("T", " "), Text(definition.by), str(len(older)),
         )  # fmt: skip
         flows.append({"name": name, **msgspec.to_builtins(active), "published_at": definition.at, "by": definition.by})
     line = f"activation {book.newest}, ordered {order.at} by {order.by}"
@@ -91,7 +91,7 @@ def diff(*, settings: Settings, console: Console, before: str, after: str) -> in
         for mark, value, color in (("-", one.before, "red"), ("+", one.after, "green")):
             if value is not None:
                 shown.append(f"  {mark} {_said(value)}\n", color)
-    shown.append(f"{len(found)} differences" if found else "no difference", "bold")
+    shown.append(counted(len(found), "difference") if found else "no difference", "bold")
     versions = {"before": flows[0].version, "after": flows[1].version}
     console.result({**versions, "differences": [one._asdict() for one in found]}, shown)
     return 1 if found else 0

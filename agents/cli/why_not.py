@@ -72,6 +72,7 @@ def sentences(found: WhyNot, *, profile: str, flow: str) -> Iterator[str]:
         return
     if one is None:
         yield f"{flow} was never triggered by {profile}: no event of theirs began it, as far as decisions are kept."
+        yield "`cartwheel flows list` shows how flows are called."
         return
     begin = {
         "sent": f"{profile} did get a message of {flow}, ordered as {one.command_id}",
