@@ -63,7 +63,7 @@ COMMANDS = {
     "rehearse": Entry("agents.cli.rehearse", "Walk one person through a flow, line by line."),
     "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),
     "flows": Entry("agents.cli.flows", "Check and test flow files, publish them, hold, stop or change flows."),
-    "demo": Entry("agents.cli.demo", "Play a day of a sample shop through the real pipeline."),
+    "demo": Entry("agents.cli.demo", "Play a day of a sample shop, and a year, through the real pipeline."),
 }
 
 
