@@ -99,8 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     console = Console(as_json="--json" in words)
-    # The Kafka client warns of what it then tries again by itself; what it gives up becomes an error of ours.
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # The Kafka client logs what it then tries again by itself; what it gives up becomes an error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         check_ownership()
         # Not standalone: click would turn our errors into tracebacks.
