@@ -22,6 +22,7 @@ from agents.flow_diff import differences
 from agents.flow_files import load_flows
 from agents.settings import Settings
 from schemas.flow import Flow
+from streams.flowfile import durations
 
 COLORS = {"live": "green", "shadow": "cyan", "draining": "yellow", "held": "yellow", "stopped": "red"}
 
@@ -90,7 +91,7 @@ def diff(*, settings: Settings, console: Console, before: str, after: str) -> in
         shown.append(f"{one.path}\n", "bold")
         for mark, value, color in (("-", one.before, "red"), ("+", one.after, "green")):
             if value is not None:
-                shown.append(f"  {mark} {_said(value)}\n", color)
+                shown.append(f"  {mark} {_said(value, of=one.path)}\n", color)
     shown.append(counted(len(found), "difference") if found else "no difference", "bold")
     versions = {"before": flows[0].version, "after": flows[1].version}
     console.result({**versions, "differences": [one._asdict() for one in found]}, shown)
@@ -130,5 +131,7 @@ def _named(book: Book, word: str) -> tuple[str, str]:
     return name, found[0]
 
 
-def _said(value: Any) -> str:
+def _said(value: Any, *, of: str) -> str:
+    if of.endswith("ms") and isinstance(value, int):
+        return durations.written(value)  # `for: 2h` is what its author wrote
     return value if isinstance(value, str) else orjson.dumps(value).decode()
