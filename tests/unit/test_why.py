@@ -41,7 +41,7 @@ DONE = decision("ended", "done", minute=20)
         (SENT, "remind: a message was ordered"),
         (decision("ended", "bought", values={"order_id": "O1", "n": 3}), "left the flow: bought (order_id O1, n 3)"),
         (decision("refused", "no_such_word"), "did not enter: no_such_word"),
-        (decision("held", "quiet_hours"), "a message was held until the quiet hours of its channel are over"),
+        (decision("held", "quiet_hours"), "a message was held until quiet hours are over"),
         (decision("skipped", "no_consent:sms"), "a message was not sent: there is no consent to sms"),
         (decision("ended", "over:now"), "left the flow: over:now"),
     ],
