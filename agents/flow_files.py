@@ -17,7 +17,7 @@ from schemas.limits import FLOW_FILE_BYTES_MAX
 from schemas.policy import NO_POLICY, Policy
 from streams import policy_trial
 from streams.flowfile import Finding, FlowFileError, check, check_policy, load_timelines
-from streams.flowfile.surroundings import Surroundings, Template
+from streams.flowfile.surroundings import NOWHERE, Surroundings, Template
 from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.timeline import Timeline
 
@@ -119,7 +119,7 @@ def check_flows(path: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> list
     first: dict[str, Path] = {}
     files = []
     paths = _flow_paths(path)
-    beside = around(paths[0].parent, plugins)
+    beside = around(paths[0].parent, plugins) if paths else NOWHERE  # a policy by itself
     for found in paths:
         source = _read(found)
         flow, findings = check(source, name=str(found), around=beside)

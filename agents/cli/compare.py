@@ -14,7 +14,7 @@ from rich.table import Table
 
 from agents.cli.options import takes_console, takes_plugins
 from agents.comparing import KINDS, Comparison, Difference, compare
-from agents.console import Console
+from agents.console import Console, counted
 from agents.flow_files import load_flows, load_policy
 from agents.garbage import seldom_collected
 from agents.replaying import Replayed
@@ -93,9 +93,10 @@ def _as_shown(found: Comparison, show: int) -> RenderableType:
     kinds = Table(box=None, pad_edge=False, show_header=False)
     for kind in KINDS:
         kinds.add_row(_NAMES[kind], f"{found.counts[kind]:,}")
-    people, cases = f"{len(found.people):,}", f"{len(found.differences):,} of {found.cases:,}"
+    people = counted(len(found.people), "person", "people")
+    line = f"{people} would be treated differently, in {len(found.differences):,} of {counted(found.cases, 'case')}"
     shown = [_side_by_side(one) for one in found.differences[:show]]
-    return Group(counts, "", f"{people} people would be treated differently, in {cases} cases", kinds, *shown)
+    return Group(counts, "", line, kinds, *shown)
 
 
 def _side_by_side(one: Difference) -> RenderableType:

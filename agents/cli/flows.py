@@ -15,7 +15,7 @@ from agents.cli import explain, flow_coverage, flow_init, flows_backfill, flows_
 from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
 from agents.cli.options import takes_console, takes_plugins
-from agents.console import Console
+from agents.console import Console, counted
 from agents.flow_files import FlowFile, PolicyFile, TimelineFile
 from schemas.policy import NO_POLICY
 from streams import timeline
@@ -45,14 +45,15 @@ def check(*, path: Path, plugins: Mapping[Name, Plugin], console: Console) -> in
     findings = _findings([*policies, *flows, *timelines])
     errors = _errors(findings)
     shown = _shown_findings([*policies, *flows, *timelines])
-    for policy in (file.policy for file in policies if file.policy):
-        shown.append(f"{path}: policy {policy.name}, version {policy.version}\n")
+    for policy in policies:
+        if policy.policy is not None:
+            shown.append(f"{policy.path}: policy {policy.policy.name}, version {policy.policy.version}\n")
     for file in flows:
         if file.flow is not None:
-            steps = f"{_count(len(file.flow.steps), 'step')}, version {file.flow.version}"
+            steps = f"{counted(len(file.flow.steps), 'step')}, version {file.flow.version}"
             shown.append(f"{file.path}: {file.flow.name}, {file.flow.status}, {steps}\n")
     counts = (len(flows), "flow file"), (len(errors), "error"), (len(findings) - len(errors), "warning")
-    shown.append(", ".join(_count(number, what) for number, what in counts), _style(failed=bool(errors)))
+    shown.append(", ".join(counted(number, what) for number, what in counts), _style(failed=bool(errors)))
     compiled = [
         {"file": str(file.path), "name": file.flow.name, "status": file.flow.status, "version": file.flow.version}
         for file in flows
@@ -83,13 +84,13 @@ def test(
     failed = sum(bool(result.failures) for _, result in results)
     shown = _shown_findings([*policies, *flows, *timelines], errors_only=True)
     for file in timelines:
-        shown.append(f"{file.path}: {_count(len(file.timelines), 'timeline')}\n")
+        shown.append(f"{file.path}: {counted(len(file.timelines), 'timeline')}\n")
     for name in sorted({str(file.path) for file in flows if file.flow} - {str(file.beside) for file in timelines}):
         shown.append(f"{name}: no timelines beside it\n", "yellow")
     for file, result in results:
         if result.failures:
             _show_failures(shown, file, result)
-    summary = f"{_count(len(results), 'timeline')}, {failed} failed, {_count(len(errors), 'error')} in files"
+    summary = f"{counted(len(results), 'timeline')}, {failed} failed, {counted(len(errors), 'error')} in files"
     shown.append(summary, _style(failed=bool(failed or errors)))
     data = {
         "ok": not (failed or errors),
@@ -183,10 +184,6 @@ def _show_failures(shown: Text, file: TimelineFile, result: Result) -> None:
     shown.append("  what was decided\n", "dim")
     for line in result.story or ("nothing",):
         shown.append(f"    {line}\n", "dim")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _style(*, failed: bool) -> str:

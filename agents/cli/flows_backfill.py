@@ -18,7 +18,7 @@ from agents.backfilling import Candidate, Known, choose, known_of
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_plugins, takes_settings
 from agents.cluster_view import offsets_of
-from agents.console import Console
+from agents.console import Console, counted
 from agents.definitions.book import read_book
 from agents.definitions.desk import stamp
 from agents.errors import InputRefused
@@ -135,13 +135,14 @@ def run(*, settings: Settings, console: Console, per_second: float, **said: Any)
     async def work() -> tuple[Plan, int]:
         made = await _plan(settings, console, **said)
         orders, written = _orders(made), 0
-        with console.working(f"{len(orders):,} people") as working:
+        with console.working(counted(len(orders), "person", "people")) as working:
             async for written in write_all(made.kafka, made.topics.profile_log.name, orders, per_second=per_second):
                 working.update(f"{written:,} of {len(orders):,} people")
         return made, written
 
     made, ordered = asyncio.run(work())
-    line = Text(f"{ordered:,} people were told to enter; the flow's own rules of entry judge them", "bold green")
+    told = f"{counted(ordered, 'person', 'people')} {'was' if ordered == 1 else 'were'} told to enter"
+    line = Text(f"{told}; the flow's own rules of entry judge them", "bold green")
     console.result(_as_data(made) | {"ordered": ordered}, Group(_shown(made), line))
 
 

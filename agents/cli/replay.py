@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from agents.cli.options import takes_console, takes_plugins
-from agents.console import Console
+from agents.console import Console, counted
 from agents.errors import InputRefused
 from agents.flow_files import load_flows, load_policy
 from agents.garbage import seldom_collected
@@ -71,7 +71,8 @@ def _write(path: Path, decisions: list[Decision]) -> None:
 
 def _table(done: Replayed) -> Table:
     data = done.as_data()
-    table = Table(title=f"{data['events']:,} events, {data['duplicates']:,} of them copies", title_justify="left")
+    title = f"{counted(data['events'], 'event')}, {data['duplicates']:,} of them copies"
+    table = Table(title=title, title_justify="left")
     table.add_column("flow", overflow="fold")
     for heading in ("entered", "sent", "ignored"):
         table.add_column(heading, justify="right")

@@ -83,6 +83,8 @@ def command(
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
+    # Here what the client says tells an operator why partitions come and go; repeated lines are counted.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
     files = [] if flows_path is None else sound_flows(flows_path, plugins)

@@ -39,7 +39,10 @@ FROM decisions
 WHERE tenant = $1 AND decided_on >= $2 AND body ->> 'outcome' = 'credited'
 GROUP BY 1, 2 ORDER BY 1, 2
 """
-FATE = "SELECT state, reason, finished_at FROM commands WHERE command_id = $1::uuid"
+FATE = """
+SELECT state, reason, to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS finished_at
+FROM commands WHERE command_id = $1::uuid
+"""
 
 _Result = TypeVar("_Result")
 
@@ -80,8 +83,7 @@ async def why(database: Database, command_id: str) -> Why | None:
         whose = (decision.tenant, [decision.profile_id], decision.flow, READ_MAX)
         others = [_decision(row) for row in reversed(await connection.fetch(BY_PERSON, *whose))]
         fate = await connection.fetchrow(FATE, command_id)
-        ended = fate and fate["finished_at"] and fate["finished_at"].isoformat(timespec="seconds")
-        told = (fate["state"], fate["reason"], ended) if fate else None
+        told = (fate["state"], fate["reason"], fate["finished_at"]) if fate else None
         return Why(decision, story, told, [one for one in others if _comes_of(one, command_id)])
 
     return await _ask(database, work)
@@ -159,7 +161,8 @@ def _comes_of(one: Decision, command_id: str) -> bool:
 
 
 def _with_times(verdict: Verdict, decision: Decision, story: list[Decision], decisions: Sequence[Decision]) -> WhyNot:
-    alike = [one for one in decisions if (one.outcome, one.reason) == (decision.outcome, decision.reason)]
+    said = (decision.outcome, decision.reason, decision.step)
+    alike = [one for one in decisions if (one.outcome, one.reason, one.step) == said]
     return WhyNot(verdict, decision, len(alike), alike[0].decided_at, story)
 
 
