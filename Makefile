@@ -25,7 +25,7 @@ help: ## list these targets
 
 setup: $(STAMP) ## environment, locked packages, Kafka jars; every target that needs them does this first
 
-demo: setup ## a day of a sample shop through the real pipeline (KEEP=1 leaves it running)
+demo: setup ## a day of a sample shop, and the year after it, through the real pipeline (KEEP=1 leaves it running)
 	$(BIN)/cartwheel demo $(if $(KEEP),--keep)
 
 test: lint types ## everything: style, types, all tests, with real Kafka and PostgreSQL

@@ -7,7 +7,7 @@ they are judged on what the worker knows, not on what the file tells (`agents.fo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +26,7 @@ from schemas.span import Span
 from schemas.steps import Stop, Wait
 from schemas.topics import Topic
 from streams.partition import Partition, Record
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.program import build
 
 RECORDS_AT_ONCE = 500
@@ -54,7 +55,7 @@ class Known(NamedTuple):
     states: dict[bytes, bytes]
 
 
-def choose(flow: Flow, lines: Iterable[EventLine], *, now: int) -> Chosen:
+def choose(flow: Flow, lines: Iterable[EventLine], *, now: int, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> Chosen:
     """In the order of their events. `now` is when the backfill runs; events after it are passed over."""
     records = sorted(
         (
@@ -66,7 +67,7 @@ def choose(flow: Flow, lines: Iterable[EventLine], *, now: int) -> Chosen:
     )
     store: dict[bytes, bytes] = {}
     last: dict[tuple[bytes, str], Decision] = {}  # by person, and by enrollment if there is one
-    for key, decision in _played(flow, records, store):
+    for key, decision in _played(flow, records, store, plugins):
         last[key, decision.enrollment_id or ""] = decision
     found = [
         Candidate(key, records[one.trigger_offset].value, one.anchor_at)
@@ -95,15 +96,17 @@ async def known_of(kafka: str, topic: Topic, number: int, offsets: Offsets, want
     return Known(None if record is None else codec.unpack_partition(record), newest)
 
 
-def _played(flow: Flow, records: list[Record], store: dict[bytes, bytes]) -> Iterator[tuple[bytes, Decision]]:
+def _played(
+    flow: Flow, records: list[Record], store: dict[bytes, bytes], plugins: Mapping[Name, Plugin]
+) -> Iterator[tuple[bytes, Decision]]:
     """What is decided; `store` holds the states in the end."""
     endless = (Wait(label="wait", span=Span(ms=WITHOUT_END_MS), next=1), Stop(label="end", reason="done"))
     standing = replace(
         flow, status="live", steps=endless, retrigger="restart", exit_check="continuous", filter=None, reentry=Reentry()
     )
     partition = Partition(
-        program=build([standing]), topic="backfill", number=0, clock="carried", incarnation="backfill", load=store.get,
-        record=None,
+        program=build([standing], plugins=plugins), topic="backfill", number=0, clock="carried",
+        incarnation="backfill", load=store.get, record=None,
     )  # fmt: skip
     for first in range(0, len(records), RECORDS_AT_ONCE):
         some = records[first : first + RECORDS_AT_ONCE]

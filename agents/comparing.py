@@ -7,7 +7,7 @@ versions read the same records, so a trigger has the same offset in both, whatev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -18,6 +18,7 @@ from agents.replaying import Replayed, replay
 from schemas.decision import Decision
 from schemas.flow import Flow
 from schemas.policy import NO_POLICY, Policy
+from streams.plugins import NO_PLUGINS, Name, Plugin
 
 Kind = Literal["sent_only_by_a", "sent_only_by_b", "sent_at_another_time", "sent_otherwise", "other_reason"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -65,7 +66,12 @@ class Comparison:
 
 
 def compare(
-    a: Iterable[Flow], b: Iterable[Flow], events: Path, *, policies: tuple[Policy, Policy] = (NO_POLICY, NO_POLICY)
+    a: Iterable[Flow],
+    b: Iterable[Flow],
+    events: Path,
+    *,
+    policies: tuple[Policy, Policy] = (NO_POLICY, NO_POLICY),
+    plugins: Mapping[Name, Plugin] = NO_PLUGINS,
 ) -> Comparison:
     """Replay the events through both. Flows are told apart by name; one alone on each side is the same flow.
 
@@ -73,8 +79,10 @@ def compare(
     be read.
     """
     ours, theirs = ([replace(flow, status="live") for flow in flows] for flows in (a, b))
-    played = (replay(flows, events, policy=policy) for flows, policy in zip((ours, theirs), policies, strict=True))
-    found = Comparison(a=next(played), b=next(played))
+    found = Comparison(
+        a=replay(ours, events, policy=policies[0], plugins=plugins),
+        b=replay(theirs, events, policy=policies[1], plugins=plugins),
+    )
     names = {theirs[0].name: ours[0].name} if len(ours) == len(theirs) == 1 else {}
     sides = _cases(found.a, {}), _cases(found.b, names)
     messages = _messages(found.a), _messages(found.b)

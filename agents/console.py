@@ -15,6 +15,14 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.status import Status
 
+#: Of tables that no terminal shows: a name that is cut short is of no use to what reads them.
+PIPED_WIDTH = 200
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 person`, `2,000 people`; without `many` an s makes it."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
 
 class Console:
     """The two voices of a command. `out` and `err` are open to commands that draw more than lines."""
@@ -22,6 +30,8 @@ class Console:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self.out = Terminal(highlight=False, soft_wrap=True)
+        if not self.out.is_terminal:
+            self.out.width = PIPED_WIDTH
         self.err = Terminal(stderr=True, highlight=False, soft_wrap=True, quiet=as_json)
 
     def say(self, line: str) -> None:

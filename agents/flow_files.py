@@ -6,7 +6,7 @@ A folder stands for its own `*.yaml` and `*.yml` files, without those below it; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ from schemas.limits import FLOW_FILE_BYTES_MAX
 from schemas.policy import NO_POLICY, Policy
 from streams import policy_trial
 from streams.flowfile import Finding, FlowFileError, check, check_policy, load_timelines
-from streams.flowfile.surroundings import Surroundings, Template
+from streams.flowfile.surroundings import NOWHERE, Surroundings, Template
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.timeline import Timeline
 
 _SUFFIXES = (".yaml", ".yml")
@@ -57,18 +58,18 @@ class TimelineFile(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def load_flows(path: Path) -> list[Flow]:
+def load_flows(path: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> list[Flow]:
     """The flows of a file or folder, drafts included, in the order of their file names. Raises as `sound_flows`."""
-    return [file.flow for file in sound_flows(path) if file.flow is not None]
+    return [file.flow for file in sound_flows(path, plugins) if file.flow is not None]
 
 
-def sound_flows(path: Path) -> list[FlowFile]:
-    """The flow files of a file or folder, each with a flow.
+def sound_flows(path: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> list[FlowFile]:
+    """The flow files of a file or folder, each with a flow. They may ask these plug-ins and no others.
 
     Raises `InputRefused` when there is none, or when one of the files has an error: a process that ran some of its
     flows and not the others would be worse than one that does not start.
     """
-    files = check_flows(path)
+    files = check_flows(path, plugins)
     if not files:
         raise InputRefused(f"there is only a policy in {path}", next_step="put a flow file such as my_flow.yaml there")
     _refuse_wrong([finding for file in files for finding in file.findings], path)
@@ -111,14 +112,14 @@ def _refuse_wrong(findings: Sequence[Finding], path: Path) -> None:
         raise InputRefused(message, next_step=f"correct them; `cartwheel flows check {path}` shows every finding")
 
 
-def check_flows(path: Path) -> list[FlowFile]:
+def check_flows(path: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> list[FlowFile]:
     """Every flow file of a file or folder, compiled as far as it goes. Raises `InputRefused` when there is none; of a
     policy alone there are none.
     """
     first: dict[str, Path] = {}
     files = []
     paths = _flow_paths(path)
-    beside = around(paths[0].parent)
+    beside = around(paths[0].parent, plugins) if paths else NOWHERE  # a policy by itself
     for found in paths:
         source = _read(found)
         flow, findings = check(source, name=str(found), around=beside)
@@ -152,7 +153,7 @@ def _timelines_beside(beside: Path, flow: Flow) -> TimelineFile | None:
         return TimelineFile(path, beside, source, flow, (), error.findings)
 
 
-def around(folder: Path) -> Surroundings:
+def around(folder: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> Surroundings:
     """What stands beside the flow files of a folder. Without a folder of templates nothing is said about templates."""
     beside = check_policy_of(folder / "any.yaml")
     policy = NO_POLICY if beside is None or beside.policy is None else beside.policy
@@ -165,6 +166,7 @@ def around(folder: Path) -> Surroundings:
         else None,
         declared_lags=policy.sources,
         declared_facts=policy.facts,
+        plugins=plugins,
     )
 
 

@@ -60,9 +60,7 @@ def read_lines(path: Path, *, progress: Callable[[int], None] | None = None) -> 
     cannot be read; a line that cannot be taken is a `RefusedLine`.
     """
     tenant = _tenant_of(path)
-    for number, text, position in _texts(path):
-        if progress is not None and number % PROGRESS_LINES == 0:
-            progress(position)
+    for number, text in _texts(path, progress):
         try:
             yield _line(number, text, tenant)
         except Refused as refused:
@@ -72,9 +70,10 @@ def read_lines(path: Path, *, progress: Callable[[int], None] | None = None) -> 
 def _line(number: int, text: bytes, tenant: str) -> Line:
     document = edge.parse(text)
     arrived_at = document.pop("arrived_at", None)
-    if edge.kind(document) == "end":
+    kind = edge.kind(document)
+    if kind == "end":
         raise Refused("invalid_field", "an end mark belongs on a topic; a file ends where it ends")
-    if edge.kind(document) == "watermark":
+    if kind == "watermark":
         watermark = edge.accept_watermark(document, tenant=tenant)
         at = instants.from_wire(watermark.complete_through) if arrived_at is None else _arrival(arrived_at)
         return WatermarkLine(number, at, watermark)
@@ -91,7 +90,7 @@ def _arrival(said: Any) -> int:
 
 def _tenant_of(path: Path) -> str:
     """The tenant of the first event: whose a watermark is that names none."""
-    for _, text, _ in _texts(path):
+    for _, text in _texts(path):
         try:
             document = edge.parse(text)
         except Refused:
@@ -102,8 +101,8 @@ def _tenant_of(path: Path) -> str:
     return DEFAULT_TENANT
 
 
-def _texts(path: Path) -> Iterator[tuple[int, bytes, int]]:
-    """Of each line with text: its number, its bytes, cut where no record is so long, and how far the file is read."""
+def _texts(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[tuple[int, bytes]]:
+    """Of each line with text: its number, and its bytes, cut where no record is so long."""
     try:
         with path.open("rb") as file:
             packed = file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
@@ -114,8 +113,10 @@ def _texts(path: Path) -> Iterator[tuple[int, bytes, int]]:
                 rest = text
                 while len(rest) == LINE_BYTES_MAX and not rest.endswith(b"\n"):
                     rest = lines.readline(LINE_BYTES_MAX)
-                if text.strip():
-                    yield number, text.rstrip(b"\r\n"), file.tell()
+                if progress is not None and number % PROGRESS_LINES == 0:
+                    progress(file.tell())
+                if not text.isspace():
+                    yield number, text.rstrip(b"\r\n")
     except (OSError, EOFError, zlib.error) as error:
         raise InputRefused(
             f"{path} cannot be read ({error})", next_step="give a readable file of JSON lines, plain or gzip"

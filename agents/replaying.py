@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from agents.replay_file import EventLine, RefusedLine, read_lines
 from schemas.flow import Flow
 from schemas.policy import NO_POLICY, Policy
 from streams.partition import Record
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.rehearsal import Rehearsal, watermark_record
 from streams.summary import summarize
 
@@ -44,7 +45,12 @@ class Replayed:
 
 
 def replay(
-    flows: Iterable[Flow], path: Path, *, policy: Policy = NO_POLICY, progress: Callable[[int], None] | None = None
+    flows: Iterable[Flow],
+    path: Path,
+    *,
+    policy: Policy = NO_POLICY,
+    plugins: Mapping[Name, Plugin] = NO_PLUGINS,
+    progress: Callable[[int], None] | None = None,
 ) -> Replayed:
     """Feed every line of the file, then let time run until no timer is pending.
 
@@ -53,7 +59,8 @@ def replay(
     """
     flows = list(flows)
     done = Replayed(
-        rehearsal=Rehearsal(flows, policy=policy), flows=[flow.name for flow in flows if flow.status == "live"]
+        rehearsal=Rehearsal(flows, policy=policy, plugins=plugins),
+        flows=[flow.name for flow in flows if flow.status == "live"],
     )
     records: list[Record] = []
     for line in read_lines(path, progress=progress):
@@ -61,8 +68,9 @@ def replay(
             done.refused.append(line)
             continue
         if isinstance(line, EventLine):
+            offset = done.events + done.watermarks
+            records.append(Record(offset, line.arrived_at, line.accepted.key, line.accepted.value))
             done.events += 1
-            records.append(Record(0, line.arrived_at, line.accepted.key, line.accepted.value))
         else:
             done.watermarks += 1
             records.append(watermark_record(line.watermark, at=line.arrived_at))

@@ -53,6 +53,8 @@ class Settings:
     state_version: int
     """Of the state that a worker writes (`CARTWHEEL_STATE_VERSION`, default the newest); the one before it while
     programs that know no newer one may still take over."""
+    plugins: Path | None
+    """Folder of the plug-ins that flows may ask (`CARTWHEEL_PLUGINS`); `--plugins` counts before it."""
     intake_metrics: Port
     """Of its page (`CARTWHEEL_METRICS_PORT_INTAKE`), at the address `CARTWHEEL_METRICS_BIND`, default 127.0.0.1."""
     worker_metrics: Port
@@ -81,6 +83,7 @@ class Settings:
             postgres=read("CARTWHEEL_POSTGRES", _dsn, None),
             partitions=read("CARTWHEEL_PARTITIONS", _partitions, 32),
             state_version=read("CARTWHEEL_STATE_VERSION", _state_version, STATE_VERSION),
+            plugins=read("CARTWHEEL_PLUGINS", _folder, None),
             intake_metrics=read.port("CARTWHEEL_METRICS_PORT_INTAKE", 9101, host=bind),
             worker_metrics=read.port("CARTWHEEL_METRICS_PORT_WORKER", 9102, host=bind),
             dispatcher_metrics=read.port("CARTWHEEL_METRICS_PORT_DISPATCHER", 9103, host=bind),

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from agents.errors import CheckFailed
+from agents.garbage import seldom_collected
 from agents.replaying import RECORDS_AT_ONCE, replay
 from benchmarks import machine
 from benchmarks.core import EVENTS_PER_SECOND, FLOW_FILE, STARTED_AT
@@ -67,7 +68,7 @@ def measure(*, kind: Kind, events: int, rounds: int, seed: int) -> Measured:
     log = list(records(kind=kind, events=events, seed=seed))
     taken: dict[str, list[float]] = {}
     found: dict[str, Counter[Sent]] = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, seldom_collected():  # as `cartwheel replay` and the worker have it
         for _ in range(rounds):
             for name, play in _players(log, Path(folder)).items():
                 us, sent = _timed(play, events=events)

@@ -65,6 +65,9 @@ class Definition(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
 
     flow: Annotated[Raw, Meta(extra_json_schema={"type": "object"}, description="canonical JSON of the compiled flow")]
     source: Annotated[str, Meta(description="the YAML it was compiled from")]
+    plugins: Annotated[
+        dict[str, str], Meta(description="by name/version of each plug-in that it asks: the hash of that one's source")
+    ] = {}
     at: WireInstant
     by: Annotated[str, Meta(max_length=128)]
 

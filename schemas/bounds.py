@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import GenericAlias
 from typing import Any
 
 from schemas.limits import ARRAY_ITEMS_MAX, DEPTH_MAX, STRING_BYTES_MAX
@@ -13,17 +14,26 @@ _UTF8_BYTES_MAX = 4  # of one character
 _SMALL = min(2 * ARRAY_ITEMS_MAX, STRING_BYTES_MAX)
 
 
-def check(document: dict[str, Any], *, size: int, nul: bool) -> None:
-    """Raise `Refused` for the first thing over a limit, the shallowest first.
+def shallow() -> Any:
+    """The type of an object that is not nested too deeply: whoever reads JSON as this need not look at its depth."""
+    scalar: Any = str | int | float | bool | None
+    member = scalar
+    for _ in range(DEPTH_MAX - 1):
+        member = scalar | GenericAlias(dict, (str, member)) | GenericAlias(list, (member,))
+    return GenericAlias(dict, (str, member))
 
-    `size` is that of the JSON in bytes; `nul` says whether it may hold U+0000. Both only spare work.
-    """
-    thorough = nul or size >= _SMALL
+
+def may_be_over(value: bytes) -> bool:
+    """Whether a list or a text in this JSON may be over its limit. Of most records its size alone says no."""
+    return len(value) >= _SMALL or (b"\\" in value and b"\\u0000" in value)
+
+
+def check(document: dict[str, Any]) -> None:
+    """Raise `Refused` for the first thing over a limit, the shallowest first."""
     level: list[Any] = [document]
     for _ in range(DEPTH_MAX):
-        if thorough:
-            for node in level:
-                _check_members(node, document)
+        for node in level:
+            _check_members(node, document)
         level = [member for node in level for member in _members(node) if type(member) in (dict, list)]
         if not level:
             return

@@ -110,7 +110,6 @@ class Plugin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
 
     name: str
     version: int
-    arguments: dict[str, Any] = {}
 
 
 Condition = (

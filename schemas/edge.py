@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -20,17 +21,20 @@ from schemas.catalog import TYPES, is_known_type
 from schemas.codec import encode
 from schemas.control import Watermark
 from schemas.event import Event
-from schemas.identity import KINDS, identifies, normalized, profile_id, profile_key
+from schemas.identity import KINDS, key_of, named
 from schemas.limits import RECORD_BYTES_MAX
 from schemas.refusals import Refused, missing, not_text, pointer, shown
-from schemas.validation import validate
+from schemas.validation import validate, validate_event
 
 Kind = Literal["event", "watermark", "end"]
 
 _FIELDS = frozenset(Event.__struct_fields__)
-_DEFAULTS = {"specversion": "1.0", "backfill": False}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?(?P<offset>[Zz]|[+-]\d\d:\d\d)?", re.ASCII)
-_parse = msgspec.json.Decoder(strict=True).decode  # keeps integers of any size exact
+_SECOND = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+_SECOND_LENGTH, _WIRE_LENGTH = len("2026-11-21T10:00:00"), len("2026-11-21T10:00:00.000Z")
+# Both keep integers of any size exact.
+_parse = msgspec.json.Decoder(strict=True).decode
+_parse_shallow = msgspec.json.Decoder(bounds.shallow(), strict=True).decode
 
 
 class Accepted(NamedTuple):
@@ -58,6 +62,17 @@ def parse(value: bytes | None) -> dict[str, Any]:
         found = f"the record has {len(value)} bytes; at most {RECORD_BYTES_MAX} are taken"
         raise Refused("too_large", f"{found}: leave out what flows do not ask for")
     try:
+        document: dict[str, Any] = _parse_shallow(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _look_closer(value)
+    if bounds.may_be_over(value):
+        bounds.check(document)
+    return document
+
+
+def _look_closer(value: bytes) -> dict[str, Any]:
+    """What is no JSON, no object, or nested too deeply: find out which."""
+    try:
         document = _parse(value)
     except RecursionError:
         raise Refused("too_deep", "the JSON is nested beyond reading; flatten it") from None
@@ -65,7 +80,7 @@ def parse(value: bytes | None) -> dict[str, Any]:
         raise _unreadable(value, error) from None
     if not isinstance(document, dict):
         raise Refused("not_an_object", f"the JSON is {shown(document)}; write one object, {{…}}, per record")
-    bounds.check(document, size=len(value), nul=b"\\u0000" in value)
+    bounds.check(document)
     return document
 
 
@@ -91,16 +106,17 @@ def accept_event(document: dict[str, Any], *, received_at: int | None) -> Accept
     event["time"] = instants.to_wire(occurred_at)
     if "received_at" in event:
         received_at = read_time(event["received_at"], "received_at")
-    validate(event, "event")
+    validate_event(event)
     if received_at is not None:
         event["received_at"] = instants.to_wire(received_at)
-    value = encode({name: part for name, part in event.items() if _DEFAULTS.get(name) != part})
+    event.pop("specversion", None)  # there is but one
+    if event.get("backfill") is False:
+        del event["backfill"]
+    value = encode(event)
     if len(value) > RECORD_BYTES_MAX:
         raise Refused("too_large", f"in canonical form the event has {len(value)} bytes, over {RECORD_BYTES_MAX}")
     who, name = next(iter(identity.items()))
-    profile = profile_id(tenant=event["tenant"], kind=who, value=name)
-    key = profile_key(tenant=event["tenant"], profile_id=profile)
-    return Accepted(key=key, value=value, type=event["type"], occurred_at=occurred_at)
+    return Accepted(key_of(event["tenant"], who, name), value, event["type"], occurred_at)
 
 
 def accept_watermark(document: dict[str, Any], *, tenant: str | None = None) -> Watermark:
@@ -120,6 +136,10 @@ def read_time(text: Any, *path: str) -> int:
     """The instant that a field at `path` says. Raises `Refused`."""
     if text is None:
         raise missing(*path)
+    if isinstance(text, str) and len(text) == _WIRE_LENGTH and text[_SECOND_LENGTH] == "." and text[-1] == "Z":
+        second, milliseconds = _second(text[:_SECOND_LENGTH]), text[_SECOND_LENGTH + 1 : -1]
+        if second is not None and milliseconds.isascii() and milliseconds.isdigit():
+            return second + int(milliseconds)
     match = _TIME.fullmatch(text) if isinstance(text, str) else None
     if match and not match["offset"]:
         raise Refused(
@@ -132,6 +152,17 @@ def read_time(text: Any, *path: str) -> int:
         pass
     advice = "write RFC 3339 with an offset, in the years 1990 to 2999, such as 2026-11-21T10:00:00.000Z"
     raise Refused("invalid_field", f"{pointer(path)} is {shown(text)}; {advice}")
+
+
+@lru_cache(maxsize=4096)
+def _second(text: str) -> int | None:
+    """Of times in the form that we write ourselves, which many come in; those of one second are mostly together."""
+    if not (_SECOND.fullmatch(text) and "1990" <= text[:4] <= "2999"):
+        return None
+    try:
+        return instants.from_wire(text + "Z")
+    except ValueError:
+        return None
 
 
 def _unreadable(value: bytes, error: Exception) -> Refused:
@@ -159,9 +190,11 @@ def _arrange(document: dict[str, Any]) -> dict[str, Any]:
     """Known fields as they are, unknown ones under `extra`, which keeps what it already has of that name."""
     if "arrived_at" in document:
         raise Refused("invalid_field", "/arrived_at belongs in replay files; a topic tells itself when a record came")
+    if document.keys() <= _FIELDS:
+        return {name: value for name, value in document.items() if value is not None}
     event = {name: value for name, value in document.items() if value is not None and name in _FIELDS}
     unknown = {name: value for name, value in document.items() if name not in _FIELDS}
-    if unknown and isinstance(event.get("extra", {}), dict):
+    if isinstance(event.get("extra", {}), dict):
         event["extra"] = unknown | event.get("extra", {})
     return event
 
@@ -171,14 +204,18 @@ def _identify(said: Any) -> dict[str, str]:
     if said is not None and not isinstance(said, dict):
         raise Refused("invalid_field", f"/identity is {shown(said)}; write an object of identifiers")
     said = said or {}
-    named = {}
+    known = {}
     for who in KINDS:
-        value = said.get(who)
-        if value is not None and not isinstance(value, str):
+        if who not in said or (value := said[who]) is None:
+            continue
+        if not isinstance(value, str):
             raise not_text(("identity", who), value)
-        if value is not None and identifies(value):
-            named[who] = normalized(who, value)
-    if not named:
+        name = named(who, value)
+        if name is not None:
+            known[who] = name
+    if not known:
         found = f"/identity names nobody ({', '.join(said)})" if said else "/identity is absent or empty"
         raise Refused("no_identity", f"{found}; give at least one of {', '.join(KINDS)}")
-    return named | {who: value for who, value in said.items() if who not in KINDS and value is not None}
+    if len(known) == len(said):
+        return known
+    return known | {who: value for who, value in said.items() if who not in KINDS and value is not None}

@@ -61,7 +61,21 @@ def normalized(kind: str, value: str) -> str:
     return value.lower() if kind == "email" else value
 
 
+def named(kind: str, value: str) -> str | None:
+    """The value as it is compared, or None if it names nobody."""
+    trimmed = value.strip()
+    lower = trimmed.lower()
+    if lower in NOBODY:
+        return None
+    return lower if kind == "email" else trimmed
+
+
 @lru_cache(maxsize=65_536)
+def key_of(tenant: str, kind: str, value: str) -> bytes:
+    """The record key of whom this identifier names."""
+    return profile_key(tenant=tenant, profile_id=profile_id(tenant=tenant, kind=kind, value=value))
+
+
 def profile_id(*, tenant: str, kind: str, value: str) -> str:
     """UUIDv5 of (tenant, kind, value); a `profile_id` identifier is taken as it is."""
     if kind == "profile_id":

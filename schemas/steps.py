@@ -13,12 +13,15 @@ from schemas.window import Window
 
 LatePolicy = Literal["reevaluate", "skip", "send"]
 
-#: Where a value comes from while a flow runs: `trigger.word`, `fact.name`, or a literal.
-Origin = Literal["trigger", "fact", "literal"]
+#: Where a value comes from while a flow runs: `trigger.word`, `fact.name`, a literal, or a registered function.
+Origin = Literal["trigger", "fact", "literal", "plugin"]
 
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A value of a step: a word of the trigger, a fact of the person, or what the file says."""
+    """A value of a step: a word of the trigger, a fact of the person, what the file says, or what a plug-in answers.
+
+    Only variables of messages ask plug-ins; then `of` has the `name` and the `version`.
+    """
 
     origin: Origin
     of: Any

@@ -17,14 +17,16 @@ from schemas.conditions import (
     LastEvent,
     NowBetween,
 )
+from schemas.conditions import Plugin as Wanted
 from schemas.facts import FROM_CONTEXT, OBSERVED
 from schemas.flow import Appointment, DateTrigger, ExitRule, Flow
 from schemas.span import Span
 from schemas.steps import Send, Value, WaitEvent, WaitUntil, WaitUntilDate
 from schemas.window import Window
+from streams.binding import Bound, name_of
 from streams.conditions import leaves
 from streams.counters import looks_back
-from streams.predicates.plugin import Bound, facts_of
+from streams.plugins import Name, Plugin
 
 #: Whatever makes a flow ask where the person is, and the facts that tell.
 PLACED = (NowBetween, Window, WaitUntil, WaitUntilDate, Appointment)
@@ -33,17 +35,20 @@ CONSENTING = frozenset({"consent_changed", "list_unsubscribed"})
 READ_OFF = frozenset({"first_seen_at", *FROM_CONTEXT})
 
 
-def parts_of(thing: Any) -> Iterator[msgspec.Struct]:
-    """Every struct that a flow is made of, itself among them."""
-    if isinstance(thing, msgspec.Struct):
-        yield thing
-        for name in thing.__struct_fields__:
-            yield from parts_of(getattr(thing, name))
-    elif isinstance(thing, list | tuple):
-        for part in thing:
-            yield from parts_of(part)
-    elif isinstance(thing, dict):
-        yield from parts_of(list(thing.values()))
+def parts_of(thing: Any) -> list[msgspec.Struct]:
+    """Every struct that a flow is made of, itself first, and each before its own parts."""
+    found: list[msgspec.Struct] = []
+    waiting = [thing]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, msgspec.Struct):
+            found.append(one)
+            waiting += [getattr(one, name) for name in reversed(one.__struct_fields__)]
+        elif isinstance(one, list | tuple):
+            waiting += reversed(one)
+        elif isinstance(one, dict):
+            waiting += reversed(one.values())
+    return found
 
 
 def read_off(flow: Flow) -> frozenset[str]:
@@ -56,13 +61,23 @@ def read_off(flow: Flow) -> frozenset[str]:
             found |= {part.fact, *PLACE}
         elif isinstance(part, Value) and part.origin == "fact":
             found.add(part.of)
+        elif isinstance(part, Value) and isinstance(part.of, Plugin):
+            found |= part.of.inputs_of("fact.")
         elif isinstance(part, Bound):
-            found |= facts_of(part)
+            found |= part.plugin.inputs_of("fact.")
         elif isinstance(part, Send):
             found.update(name for name, _ in part.fresh)
         elif isinstance(part, PLACED) or (isinstance(part, Span) and (part.months or part.days)):
             found |= PLACE
     return READ_OFF & found
+
+
+def plugins_of(flow: Flow) -> frozenset[Name]:
+    """The plug-ins that a flow names, as it was compiled."""
+    parts = list(parts_of(flow))
+    conditions = [(part.name, part.version) for part in parts if isinstance(part, Wanted)]
+    values = [name_of(part) for part in parts if isinstance(part, Value) and part.origin == "plugin"]
+    return frozenset(conditions + values)
 
 
 def counts_of(flow: Flow) -> list[EventCount | LastEvent]:
@@ -111,7 +126,7 @@ def depends_on_facts(flow: Flow) -> bool:
 def depends_on_sight(flow: Flow) -> bool:
     """Whether what any event tells of a person, an identifier or that they were there, can make an exit rule true."""
     asked = {leaf.compare.word for leaf in _of_person(flow) if isinstance(leaf, FactIs)}
-    asked |= {name for leaf in _of_person(flow) if isinstance(leaf, Bound) for name in facts_of(leaf)}
+    asked |= {name for leaf in _of_person(flow) if isinstance(leaf, Bound) for name in leaf.plugin.inputs_of("fact.")}
     return bool(asked & OBSERVED.keys())
 
 

@@ -7,7 +7,7 @@ flow without probes pays nothing for it. A probe stands behind its step, so noth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from schemas.decision import Decision
 from schemas.flow import Flow
 from schemas.policy import NO_POLICY, Policy
 from schemas.steps import If, Probe, Route, Send, Settle, Split, Step, Stop, WaitEvent
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.timeline import Timeline, play
 
 EXIT = "exit"  # stands for the label of a step in the ways of exit rules
@@ -51,11 +52,17 @@ def percent(coverages: Iterable[Coverage]) -> float:
     return 100.0 if not times else 100 * sum(map(bool, times)) / len(times)
 
 
-def measure(flow: Flow, timelines: Iterable[Timeline], *, policy: Policy = NO_POLICY) -> Coverage:
+def measure(
+    flow: Flow,
+    timelines: Iterable[Timeline],
+    *,
+    policy: Policy = NO_POLICY,
+    plugins: Mapping[Name, Plugin] = NO_PLUGINS,
+) -> Coverage:
     """Play the timelines of a flow and count."""
     probed, found = with_probes(flow), Counter[tuple[str, str]]()
     for timeline in timelines:
-        rehearsal = play(probed, timeline, policy=policy)
+        rehearsal = play(probed, timeline, policy=policy, plugins=plugins)
         for key, count in rehearsal.tallies.items():
             if key[0] == "reached":
                 found[key[2], key[3]] += count

@@ -47,23 +47,23 @@ def decide(
 
 
 def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | None, now: int) -> Verdict:
-    bits = exits.held_by(flow, enrollment, seen)
+    bits, told = exits.held_by(flow, enrollment, seen), list[Note]()
     if flow.exit_check == "continuous":
-        view = View(enrollment.context, profile, enrollment, flow, now, passing=seen)
+        view = View(enrollment.context, profile, enrollment, flow, now, passing=seen, told=told)
         rule = exits.first_of(flow, bits | exits.true_of(flow, view))
         if rule is not None:
-            return Verdict(None, (exits.ended_by(rule, seen, view),), enrollment)
+            return Verdict(None, (exits.ended_by(rule, seen, view), *told), enrollment)
     step = step_of(flow, enrollment)
     branch = None
     if seen is not None and isinstance(step, WaitEvent) and enrollment.chosen < 0:
         branch = awaiting.branch_of(step, enrollment, seen, since_at=enrollment.base_at - flow.skew_ms)
     if not bits and branch is None:
-        return Verdict(enrollment, (), enrollment)
+        return Verdict(enrollment, tuple(told), enrollment)
     noted = copy.copy(enrollment)
     noted.exits_held |= bits
     if branch is not None:  # it goes on at the next tick: nothing else lets a message out
         noted.chosen, noted.wakeup_at = branch, now
-    return Verdict(noted, (), noted)
+    return Verdict(noted, tuple(told), noted)
 
 
 def _rezone(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> Verdict:

@@ -25,7 +25,7 @@ from streams import filters, ids
 from streams.arming import WAITS, Armed, arm
 from streams.dedupe import lasting_bytes
 from streams.exits import first_held, held_by
-from streams.verdict import Note, Trigger, Verdict
+from streams.verdict import Note, Trigger, Verdict, telling
 from streams.view import View
 
 
@@ -41,8 +41,12 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
         return _refused("key_missing", {"key": _key_as_written(flow)})
     if len(key) > KEY_LENGTH_MAX:
         return _refused("key_too_long", {"key": _key_as_written(flow), "length": len(key), "max": KEY_LENGTH_MAX})
-    if (unfit := filters.refusal_at_entry(flow, profile, trigger, key=key, now=now)) is not None:
-        return Verdict(None, (unfit,))
+    told: list[Note] = []
+    unfit = filters.refusal_at_entry(flow, profile, trigger, key=key, now=now, told=told)
+    return telling(_judge_fit(flow, profile, trigger, key, now) if unfit is None else Verdict(None, (unfit,)), told)
+
+
+def _judge_fit(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) -> Verdict:
     live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
     if live is not None:
         return _judge_again(flow, live, profile, trigger, now)
@@ -163,15 +167,22 @@ def judge_history(
     """Exit rules on what is known already: an order may have reached the log before its checkout. Then a wait that
     has no end.
     """
-    notes = (note, *armed.notes)
     enrollment.exits_held = 0  # what was seen under the rules of another version says nothing about these
+    view = View(enrollment.context, profile, enrollment, flow, now, told=[])
+    verdict = _judge_history(flow, enrollment, profile, (note, *armed.notes), view, ends=armed.ends)
+    return telling(verdict, view.told or ())
+
+
+def _judge_history(
+    flow: Flow, enrollment: Enrollment, profile: Profile, notes: tuple[Note, ...], view: View, *, ends: str
+) -> Verdict:
     if flow.exit_check == "at_send":
         for seen in profile.history:
             enrollment.exits_held |= held_by(flow, enrollment, seen)
-    elif (over := first_held(flow, enrollment, profile, now)) is not None:
+    elif (over := first_held(flow, enrollment, profile, view)) is not None:
         return Verdict(None, (*notes, over), enrollment)
-    if armed.ends:
-        ended = Note(outcome="ended", reason=armed.ends, values={"anchor_at": to_wire(enrollment.anchor_at)})
+    if ends:
+        ended = Note(outcome="ended", reason=ends, values={"anchor_at": to_wire(enrollment.anchor_at)})
         return Verdict(None, (*notes, ended), enrollment)
     return Verdict(enrollment, notes, enrollment)
 

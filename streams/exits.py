@@ -19,9 +19,8 @@ from streams.verdict import Note
 from streams.view import View
 
 
-def first_held(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> Note | None:
+def first_held(flow: Flow, enrollment: Enrollment, profile: Profile, view: View) -> Note | None:
     """The end by the first rule that holds already, on past events and on what is known of the person."""
-    view = View(enrollment.context, profile, enrollment, flow, now)
     for rule in flow.exits:
         if rule.person is not None:
             if judge(rule.person, view) is True:

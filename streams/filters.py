@@ -37,7 +37,9 @@ def found(filter_: Condition, view: View) -> dict[str, Any]:
     return {"filter": "true", **compared(filter_, view)}
 
 
-def refusal_at_entry(flow: Flow, profile: Profile, trigger: Trigger, *, key: str, now: int) -> Note | None:
+def refusal_at_entry(
+    flow: Flow, profile: Profile, trigger: Trigger, *, key: str, now: int, told: list[Note]
+) -> Note | None:
     """Why a trigger enrolls nobody, or None. Nobody is enrolled yet, but this would be the start."""
     if flow.filter is None:
         return None
@@ -45,5 +47,5 @@ def refusal_at_entry(flow: Flow, profile: Profile, trigger: Trigger, *, key: str
         enrollment_id="", flow=flow.name, key=key, visit=1, anchor_at=trigger.occurred_at,
         triggered_at=trigger.occurred_at, trigger_offset=trigger.offset, entered_at=now, context=trigger.words,
     )  # fmt: skip
-    note = refusal(flow, View(trigger.words, profile, start, flow, now, trigger.offset))
+    note = refusal(flow, View(trigger.words, profile, start, flow, now, trigger.offset, told=told))
     return None if note is None else replace(note, outcome="refused")

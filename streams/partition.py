@@ -147,9 +147,9 @@ class Partition:
         if self._released:
             self._released = set()
         if record.appended_at > self.now_at:
-            if self._clock == "carried":
+            if self._clock == "carried" and self._timers.any_through(last := (record.appended_at - 1, LAST_KEY)):
                 self._out.caused_by(record.offset)
-                self._release((record.appended_at - 1, LAST_KEY), record)
+                self._release(last, record)
             self.now_at = max(self.now_at, record.appended_at)
         elif record.appended_at < self.now_at:
             if record.appended_at == NO_TIME:

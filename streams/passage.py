@@ -62,7 +62,9 @@ class Passage(msgspec.Struct, kw_only=True):
     @property
     def view(self) -> View:
         """What a condition may look at here."""
-        return View(self.enrollment.context, self.profile, self.enrollment, self.flow, self.now, self.offset)
+        return View(
+            self.enrollment.context, self.profile, self.enrollment, self.flow, self.now, self.offset, told=self.notes
+        )
 
     def came_by(self, label: str, way: str, values: dict[str, Any]) -> None:
         """A branch: what follows says so. Of very many the last ones are told."""

@@ -117,7 +117,7 @@ def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) ->
 
     For whoever has changed a profile; an event that changes neither costs a look.
     """
-    moved = rezone(program, profile, now=now, out=out)
+    moved = bool(profile.enrollments) and rezone(program, profile, now=now, out=out)
     if program.calendar:
         moved |= appointments.keep(program, profile, now=now)
     return moved

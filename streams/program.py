@@ -17,12 +17,11 @@ from schemas.policy import NO_POLICY, Policy
 from schemas.profile import NEVER, CameBack, Enrollment
 from schemas.steps import Send
 from streams import asks
+from streams.binding import bind
 from streams.interest import Interest, interests
-from streams.plugins import Name, Plugin
-from streams.predicates.plugin import bind
+from streams.plugins import NO_PLUGINS, Name, Plugin
 
 NO_FACTS: Mapping[str, Kind] = {}
-NO_PLUGINS: Mapping[Name, Plugin] = {}
 
 #: Whoever meets a trigger of a flow in one of these is judged: taken in, or told why not.
 ADMITTING = frozenset({"shadow", "live", "draining", "held"})

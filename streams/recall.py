@@ -52,8 +52,13 @@ def _judge(
 ) -> None:
     open_ = bool(message.again_at) or messages.is_undelivered(message, now)
     passage = _passage(program, profile, message, seen, now=now if open_ else message.decided_at)
-    found = None if passage is None else _refusal(passage, message, open_=open_)
-    if passage is None or found is None:
+    if passage is None:
+        message.turned = False
+        return
+    found = _refusal(passage, message, open_=open_)
+    for told in passage.notes:
+        out.note(passage.flow, profile, passage.enrollment, told, now=now)
+    if found is None:
         message.turned = False
         return
     gate, answer = found

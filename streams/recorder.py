@@ -50,6 +50,9 @@ class Recorder:
         if note.outcome == "reached":
             self.tallies[(note.outcome, flow.name, note.step, note.reason)] += 1
             return
+        if note.outcome == "plugin_failed":
+            self.tallies[(note.outcome, note.step, note.reason)] += 1
+            return
         if note.outcome in COUNTED_ONLY:
             by = flow.name if COUNTED_ONLY[note.outcome] == "flow" else note.reason
             self.tallies[(note.outcome, by)] += 1

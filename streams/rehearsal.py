@@ -6,7 +6,7 @@ It is product code: `cartwheel replay`, flow tests and people who try a flow use
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -22,6 +22,7 @@ from schemas.policy import NO_POLICY, Policy
 from schemas.profile import NEVER, Profile
 from schemas.steps import Emit
 from streams.partition import Partition, Record
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.program import build
 from streams.retained import NO_NEWS
 
@@ -37,9 +38,11 @@ class Nobody(ValueError):
 class Rehearsal:
     """Feed events and watermarks in order of arrival; read what was decided."""
 
-    def __init__(self, flows: Iterable[Flow], *, policy: Policy = NO_POLICY) -> None:
-        """Raises DuplicateFlow when two flows have one name."""
-        program = build(flows, policy=policy)
+    def __init__(
+        self, flows: Iterable[Flow], *, policy: Policy = NO_POLICY, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+    ) -> None:
+        """Raises DuplicateFlow when two flows have one name, and UnknownPlugin."""
+        program = build(flows, policy=policy, plugins=plugins)
         self._reports = any(isinstance(step, Emit) for flow in program.flows.values() for step in flow.steps)
         self._store: dict[bytes, bytes] = {}
         self._partition = Partition(
@@ -48,7 +51,8 @@ class Rehearsal:
         )  # fmt: skip
         self.commands: list[Command] = []
         self.recalls: list[Recall] = []
-        self.decisions: list[Decision] = []
+        self._decisions: list[Decision] = []
+        self._unread: list[bytes] = []  # decisions that nobody has asked for yet
         self.dead_letters: list[DeadLetter] = []
         self.events: list[Event] = []  # reported by flows
         self.tallies: Counter[tuple[str, ...]] = Counter()
@@ -57,6 +61,13 @@ class Rehearsal:
     def now_at(self) -> int:
         """Where time stands."""
         return self._partition.now_at
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """Everything that was decided. Whoever only counts need not ask."""
+        unread, self._unread = self._unread, []
+        self._decisions += (codec.decode(value, Decision) for value in unread)
+        return self._decisions
 
     @property
     def pending(self) -> int:
@@ -114,8 +125,10 @@ class Rehearsal:
 
     def _process(self, records: Sequence[Record]) -> list[Event]:
         """One unit of work; the events that flows have reported in it."""
-        start = self._partition.position
-        outputs = self._partition.process([replace(record, offset=start + i) for i, record in enumerate(records)])
+        outputs = self._partition.process([
+            record if record.offset == offset else replace(record, offset=offset)
+            for offset, record in enumerate(records, self._partition.position)
+        ])  # fmt: skip
         self._store.update(self._partition.snapshot().states)
         self._partition.settled()
         for order in (codec.decode_order(value) for _, value in outputs.commands):
@@ -123,7 +136,7 @@ class Rehearsal:
                 self.commands.append(order)
             else:
                 self.recalls.append(order)
-        self.decisions += (codec.decode(value, Decision) for _, value in outputs.decisions)
+        self._unread += (value for _, value in outputs.decisions)
         self.dead_letters += (codec.decode(value, DeadLetter) for _, value in outputs.dead_letters)
         self.tallies.update(outputs.tallies)
         events = [codec.decode(value, Event) for _, value in outputs.events]

@@ -218,6 +218,8 @@ def _counted(tallies: Counter[tuple[str, ...]], decisions: list[Decision]) -> It
             yield "the event is known already; the first copy counts"
         elif key in _COUNTED:
             yield _COUNTED[key]
+        elif key[0] == "plugin_failed":
+            yield f"the plug-in {key[1].replace('/', ', version ')}, has not answered: {key[2].replace('_', ' ')}"
 
 
 def _span(text: str) -> int:

@@ -108,10 +108,16 @@ def tell(decision: Decision) -> str:
     return f"{step}{_sentence(decision)}{f' ({values})' if values else ''}{asides(decision)}"
 
 
+#: What comes of a record that an operator ordered, and of no event.
+_BY_ORDER = frozenset({("moved", "migration"), ("entered", "backfilled")})
+
+
 def tell_cause(decision: Decision) -> str:
     """The record that made it happen."""
     cause = decision.cause
-    what = f"event {cause.event_id}" if cause.event_id is not None else "its moment, which came"
+    what = "its moment, which came" if cause.event_id is None else f"event {cause.event_id}"
+    if cause.event_id is None and (decision.outcome, decision.reason) in _BY_ORDER:
+        what = "an order of `cartwheel flows`, which came"
     return f"{what} with record {cause.offset} of {cause.topic}/{cause.partition}"
 
 

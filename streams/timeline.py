@@ -20,6 +20,7 @@ from schemas.flow import Flow
 from schemas.identity import profile_id, strongest
 from schemas.instants import from_wire, to_wire
 from schemas.policy import NO_POLICY, Policy
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.rehearsal import Rehearsal
 from streams.telling import asides, shown
 
@@ -87,16 +88,20 @@ class Result(NamedTuple):
     story: tuple[str, ...]
 
 
-def run(flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY) -> Result:
+def run(
+    flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+) -> Result:
     """Play a timeline and compare."""
-    judge = _Judge(flow, timeline, play(flow, timeline, policy=policy))
+    judge = _Judge(flow, timeline, play(flow, timeline, policy=policy, plugins=plugins))
     failures = tuple(failure for expected in timeline.expectations if (failure := judge.failure(expected)))
     return Result(timeline, failures, judge.story())
 
 
-def play(flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY) -> Rehearsal:
+def play(
+    flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+) -> Rehearsal:
     """Play a timeline. A draft is played as if it were live."""
-    rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")], policy=policy)
+    rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")], policy=policy, plugins=plugins)
     for happening in timeline.happenings:
         happen(rehearsal, happening)
     if timeline.ends_at is None:

@@ -51,6 +51,10 @@ class Timers:
         """The earliest wakeup, NEVER if there is none."""
         return next((wakeup_at for wakeup_at, _ in self.first(1, through=(NEVER, b""))), NEVER)
 
+    def any_through(self, through: tuple[int, bytes]) -> bool:
+        """False when nothing is due; true may also mean an entry that does not count any more."""
+        return bool(self._heap and self._heap[0] <= through) or bool(self._row and self._row[-1] <= through)
+
     def pop(self, through: tuple[int, bytes]) -> tuple[int, bytes] | None:
         """Take out the earliest (wakeup, key) that is not above `through`."""
         entry = self._take(through)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -31,10 +32,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Note(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing that was decided, and why.
 
-    Only counted are `ignored`, `reached`, by step and way, and `zone_invalid`, by the source that its reason names.
+    Only counted are `ignored`, `reached`, by step and way, `zone_invalid`, by the source that its reason names, and
+    `plugin_failed`, with the plug-in and its version in place of a step.
     """
 
-    outcome: Outcome | Literal["ignored", "reached", "zone_invalid"]
+    outcome: Outcome | Literal["ignored", "reached", "zone_invalid", "plugin_failed"]
     reason: str
     step: str = ""
     values: dict[str, Any] = {}
@@ -79,6 +81,11 @@ class Verdict(msgspec.Struct, frozen=True):
     about: Enrollment | None = None  # the one the notes speak of, also when it has ended
     effects: Effects | None = None
     then: Verdict | None = None  # what this happening means beside, for an enrollment that takes the place of this one
+
+
+def telling(verdict: Verdict, told: Sequence[Note]) -> Verdict:
+    """The same, with these notes behind its own."""
+    return msgspec.structs.replace(verdict, notes=(*verdict.notes, *told)) if told else verdict
 
 
 class Passing(msgspec.Struct, frozen=True):

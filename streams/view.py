@@ -9,12 +9,14 @@ import msgspec
 
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile, Seen
+from streams.verdict import Note
 
 
 class View(msgspec.Struct, gc=False):
     """`words` are those of the event at hand, or of the trigger; the rest is unset where only words may be asked for.
 
     `offset` is that of the record being processed; `passing` is its event, as long as the history has it not yet.
+    `told` takes notes of what went wrong while somebody looked.
     """
 
     words: Mapping[str, Any]
@@ -24,3 +26,4 @@ class View(msgspec.Struct, gc=False):
     now: int = 0
     offset: int = -1
     passing: Seen | None = None
+    told: list[Note] | None = None

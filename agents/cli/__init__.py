@@ -63,7 +63,7 @@ COMMANDS = {
     "rehearse": Entry("agents.cli.rehearse", "Walk one person through a flow, line by line."),
     "timers": Entry("agents.cli.timers", "Forecast how many timers will fire when."),
     "flows": Entry("agents.cli.flows", "Check and test flow files, publish them, hold, stop or change flows."),
-    "demo": Entry("agents.cli.demo", "Play a day of a sample shop through the real pipeline."),
+    "demo": Entry("agents.cli.demo", "Play a day of a sample shop, and a year, through the real pipeline."),
 }
 
 
@@ -99,8 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> int:
     console = Console(as_json="--json" in words)
-    # The Kafka client warns of what it then tries again by itself; what it gives up becomes an error of ours.
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    # The Kafka client logs what it then tries again by itself; what it gives up becomes an error of ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
         check_ownership()
         # Not standalone: click would turn our errors into tracebacks.

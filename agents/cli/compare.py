@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from agents.cli.options import takes_console
+from agents.cli.options import takes_console, takes_plugins
 from agents.comparing import KINDS, Comparison, Difference, compare
-from agents.console import Console
+from agents.console import Console, counted
 from agents.flow_files import load_flows, load_policy
+from agents.garbage import seldom_collected
 from agents.replaying import Replayed
 from schemas.decision import Decision
 from schemas.flow import Flow
+from streams.plugins import Name, Plugin
 from streams.telling import moment, tell
 
 _NAMES = {kind: kind.replace("_", " ").replace("by a", "by A").replace("by b", "by B") for kind in KINDS}
@@ -34,16 +36,19 @@ takes_flows = click.Path(path_type=Path)
 )
 @click.option("--show", type=click.IntRange(0), default=10, show_default=True, help="Show so many cases.")
 @click.option("--exit-code", is_flag=True, help="Exit 1 if anybody would be treated differently.")
+@takes_plugins
 @takes_console
-def command(*, a: Path, b: Path, events: Path, show: int, exit_code: bool, console: Console) -> int:
+def command(
+    *, a: Path, b: Path, events: Path, show: int, exit_code: bool, plugins: Mapping[Name, Plugin], console: Console
+) -> int:
     """Replay recorded events through two versions of flows: files, or folders in which flows have the same names.
 
     Says how many messages only one of them sends, at another time or otherwise, how often only the reasons differ,
     and shows the first cases with all decisions of both. Events are written as for `cartwheel replay`.
     """
-    ours, theirs = load_flows(a), load_flows(b)
-    with console.working(f"replaying {events.name} twice"):
-        found = compare(ours, theirs, events, policies=(load_policy(a), load_policy(b)))
+    ours, theirs = load_flows(a, plugins), load_flows(b, plugins)
+    with console.working(f"replaying {events.name} twice"), seldom_collected():
+        found = compare(ours, theirs, events, policies=(load_policy(a), load_policy(b)), plugins=plugins)
     for side, replayed in (("A", found.a), ("B", found.b)):
         if replayed.refused:
             console.say(f"{side}: {len(replayed.refused)} lines of {events} could not be taken")
@@ -88,9 +93,10 @@ def _as_shown(found: Comparison, show: int) -> RenderableType:
     kinds = Table(box=None, pad_edge=False, show_header=False)
     for kind in KINDS:
         kinds.add_row(_NAMES[kind], f"{found.counts[kind]:,}")
-    people, cases = f"{len(found.people):,}", f"{len(found.differences):,} of {found.cases:,}"
+    people = counted(len(found.people), "person", "people")
+    line = f"{people} would be treated differently, in {len(found.differences):,} of {counted(found.cases, 'case')}"
     shown = [_side_by_side(one) for one in found.differences[:show]]
-    return Group(counts, "", f"{people} people would be treated differently, in {cases} cases", kinds, *shown)
+    return Group(counts, "", line, kinds, *shown)
 
 
 def _side_by_side(one: Difference) -> RenderableType:

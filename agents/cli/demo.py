@@ -1,4 +1,4 @@
-"""`cartwheel demo`: a day of a sample shop through the real pipeline."""
+"""`cartwheel demo`: a day of a sample shop, and the year after it, through the real pipeline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from agents.stack import Addresses
 @takes_local_settings
 @takes_console
 def command(*, settings: Settings, console: Console, keep: bool, seed: int) -> None:
-    """Play a seeded day of a sample shop through Kafka, intake, worker, PostgreSQL and dispatcher, and tell its story.
+    """Play a seeded day of a sample shop, and the year after it, through Kafka, intake, worker, PostgreSQL and
+    dispatcher, with all recipes that can stand beside each other. Tells flow by flow who was written to, and who was
+    not, and why.
 
     Uses a stack of its own under CARTWHEEL_HOME/demo, wiped at the start. Exits with 1 if somebody was reminded who had
     bought before, or if messages and commands differ in number.

@@ -40,8 +40,6 @@ def command(*, settings: Settings, carried: bool, templates: Path | None, mail_f
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
-    # The client tells every attempt of its own to reach the broker again; what it cannot do ends as an error of ours.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     addresses = stack.resolve(settings)
     options = dispatch.Options(
         home=settings.home,

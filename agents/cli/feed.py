@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from agents import stack
 from agents.cli.options import takes_console, takes_settings
-from agents.console import Console
+from agents.console import Console, counted
 from agents.feed import Fed, feed
 from agents.replay_file import RefusedLine
 from agents.settings import Settings
@@ -50,8 +50,9 @@ def command(*, settings: Settings, console: Console, path: Path, clock: Clock, s
         task = bar.add_task("", total=path.stat().st_size)
         work = _feed(settings, console, path, clock=clock, strict=strict, bar=lambda at: bar.update(task, completed=at))
         fed = asyncio.run(work)
-    counts = [f"{fed.events:,} events", f"{fed.watermarks:,} watermarks", f"{fed.refused:,} lines refused"]
-    early = f", {fed.early:,} lines out of order" if fed.early else ""
+    counts = [counted(fed.events, "event"), counted(fed.watermarks, "watermark")]
+    counts.append(f"{counted(fed.refused, 'line')} refused")
+    early = f", {counted(fed.early, 'line')} out of order" if fed.early else ""
     console.result(asdict(fed), f"fed {', '.join(counts)}{early}")
 
 

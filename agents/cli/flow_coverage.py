@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Group, RenderableType
@@ -14,6 +14,7 @@ from streams import coverage, policy_trial
 from streams.coverage import EXIT, Coverage, Way
 from streams.flowfile import locate
 from streams.flowfile.places import Places
+from streams.plugins import Name, Plugin
 from streams.timeline import Timeline
 
 
@@ -32,20 +33,30 @@ class Covered(NamedTuple):
 
 
 def covered(
-    files: Iterable[FlowFile | PolicyFile], timelines: Iterable[TimelineFile], *, policy: Policy
+    files: Iterable[FlowFile | PolicyFile],
+    timelines: Iterable[TimelineFile],
+    *,
+    policy: Policy,
+    plugins: Mapping[Name, Plugin],
 ) -> list[Covered]:
     """Of every file that compiles; one without timelines covers nothing. A policy without any is not asked."""
     beside = {file.beside: file.timelines for file in timelines}
     return [
         Covered(file, found, locate(file.source, name=str(file.path)))
         for file in files
-        if (found := _measured(file, beside.get(file.path), policy)) is not None
+        if (found := _measured(file, beside.get(file.path), policy, plugins)) is not None
     ]
 
 
-def _measured(file: FlowFile | PolicyFile, timelines: Sequence[Timeline] | None, policy: Policy) -> Coverage | None:
+def _measured(
+    file: FlowFile | PolicyFile,
+    timelines: Sequence[Timeline] | None,
+    policy: Policy,
+    plugins: Mapping[Name, Plugin],
+) -> Coverage | None:
     if isinstance(file, FlowFile):
-        return None if file.flow is None else coverage.measure(file.flow, timelines or (), policy=policy)
+        found = file.flow
+        return None if found is None else coverage.measure(found, timelines or (), policy=policy, plugins=plugins)
     return None if file.policy is None or timelines is None else policy_trial.measure(file.policy, timelines)
 
 

@@ -55,7 +55,8 @@ def command(*, name: str | None, source: str, into: Path, only_list: bool, conso
         shown.append(f"kept  {path}, which was there\n", "yellow")
     for note in prepared.notes:
         shown.append(f"{note}\n", "yellow")
-    shown.append(f"next: `cartwheel flows test --coverage {into}`; docs/recipes/{name}.md says what to change", "bold")
+    command = "check" if name == "policy" else "test --coverage"
+    shown.append(f"next: `cartwheel flows {command} {into}`; docs/recipes/{name}.md says what to change", "bold")
     data = {
         "recipe": name,
         "source": source,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,14 +14,15 @@ from agents import flow_files
 from agents.cli import explain, flow_coverage, flow_init, flows_backfill, flows_move, flows_publish, flows_show
 from agents.cli.compare import command as compare
 from agents.cli.flow_coverage import covered
-from agents.cli.options import takes_console
-from agents.console import Console
+from agents.cli.options import takes_console, takes_plugins
+from agents.console import Console, counted
 from agents.flow_files import FlowFile, PolicyFile, TimelineFile
 from schemas.policy import NO_POLICY
 from streams import timeline
 from streams.coverage import percent
 from streams.flowfile import Finding
 from streams.flowfile.meanings import page_of
+from streams.plugins import Name, Plugin
 from streams.timeline import Result
 
 _SHOWN_LENGTH_MAX = 160  # of a line of the file; a longer one is not shown under its finding
@@ -36,21 +37,23 @@ def command() -> None:
 
 @command.command()
 @takes_path
+@takes_plugins
 @takes_console
-def check(*, path: Path, console: Console) -> int:
+def check(*, path: Path, plugins: Mapping[Name, Plugin], console: Console) -> int:
     """Compile a flow file, or all of a folder, and read their timelines; exit code 1 if there is a mistake."""
-    flows, timelines, policies = _read(path)
+    flows, timelines, policies = _read(path, plugins)
     findings = _findings([*policies, *flows, *timelines])
     errors = _errors(findings)
     shown = _shown_findings([*policies, *flows, *timelines])
-    for policy in (file.policy for file in policies if file.policy):
-        shown.append(f"{path}: policy {policy.name}, version {policy.version}\n")
+    for policy in policies:
+        if policy.policy is not None:
+            shown.append(f"{policy.path}: policy {policy.policy.name}, version {policy.policy.version}\n")
     for file in flows:
         if file.flow is not None:
-            steps = f"{_count(len(file.flow.steps), 'step')}, version {file.flow.version}"
+            steps = f"{counted(len(file.flow.steps), 'step')}, version {file.flow.version}"
             shown.append(f"{file.path}: {file.flow.name}, {file.flow.status}, {steps}\n")
     counts = (len(flows), "flow file"), (len(errors), "error"), (len(findings) - len(errors), "warning")
-    shown.append(", ".join(_count(number, what) for number, what in counts), _style(failed=bool(errors)))
+    shown.append(", ".join(counted(number, what) for number, what in counts), _style(failed=bool(errors)))
     compiled = [
         {"file": str(file.path), "name": file.flow.name, "status": file.flow.status, "version": file.flow.version}
         for file in flows
@@ -64,30 +67,38 @@ def check(*, path: Path, console: Console) -> int:
 @takes_path
 @click.option("--coverage", is_flag=True, help="Also name the ways of each flow that no timeline goes.")
 @click.option("--fail-under", type=click.FloatRange(0, 100), help="Exit 1 if less of all ways is gone, in percent.")
+@takes_plugins
 @takes_console
-def test(*, path: Path, coverage: bool, fail_under: float | None, console: Console) -> int:
+def test(
+    *, path: Path, coverage: bool, fail_under: float | None, plugins: Mapping[Name, Plugin], console: Console
+) -> int:
     """Play the timelines of a flow file, or of a folder, on the real core; exit code 1 if something came otherwise."""
-    flows, timelines, policies = _read(path)
+    flows, timelines, policies = _read(path, plugins)
     errors = _errors(_findings([*policies, *flows, *timelines]))
     policy = next((file.policy for file in policies if file.policy), NO_POLICY)
-    results = [(file, timeline.run(file.flow, one, policy=policy)) for file in timelines for one in file.timelines]
+    results = [
+        (file, timeline.run(file.flow, one, policy=policy, plugins=plugins))
+        for file in timelines
+        for one in file.timelines
+    ]
     failed = sum(bool(result.failures) for _, result in results)
     shown = _shown_findings([*policies, *flows, *timelines], errors_only=True)
     for file in timelines:
-        shown.append(f"{file.path}: {_count(len(file.timelines), 'timeline')}\n")
+        shown.append(f"{file.path}: {counted(len(file.timelines), 'timeline')}\n")
     for name in sorted({str(file.path) for file in flows if file.flow} - {str(file.beside) for file in timelines}):
         shown.append(f"{name}: no timelines beside it\n", "yellow")
     for file, result in results:
         if result.failures:
             _show_failures(shown, file, result)
-    summary = f"{_count(len(results), 'timeline')}, {failed} failed, {_count(len(errors), 'error')} in files"
+    summary = f"{counted(len(results), 'timeline')}, {failed} failed, {counted(len(errors), 'error')} in files"
     shown.append(summary, _style(failed=bool(failed or errors)))
     data = {
         "ok": not (failed or errors),
         "timelines": [_as_data(file, result) for file, result in results],
         "findings": _as_builtins(errors),
     }
-    found = covered([*policies, *flows], timelines, policy=policy) if coverage or fail_under is not None else []
+    wanted = coverage or fail_under is not None
+    found = covered([*policies, *flows], timelines, policy=policy, plugins=plugins) if wanted else []
     told = flow_coverage.as_data(found)
     too_little = fail_under is not None and percent([one.found for one in found]) < fail_under
     if found:
@@ -104,8 +115,8 @@ command.add_command(explain.command)
 command.add_command(flow_init.command)
 
 
-def _read(path: Path) -> tuple[list[FlowFile], list[TimelineFile], list[PolicyFile]]:
-    flows, policy = flow_files.check_flows(path), flow_files.check_policy_of(path)
+def _read(path: Path, plugins: Mapping[Name, Plugin]) -> tuple[list[FlowFile], list[TimelineFile], list[PolicyFile]]:
+    flows, policy = flow_files.check_flows(path, plugins), flow_files.check_policy_of(path)
     beside = [flow_files.timelines_of(file) for file in flows]
     if policy is not None and (path.is_dir() or not flows):  # a flow by itself is not asked what others are
         beside.append(flow_files.timelines_of_policy(policy))
@@ -173,10 +184,6 @@ def _show_failures(shown: Text, file: TimelineFile, result: Result) -> None:
     shown.append("  what was decided\n", "dim")
     for line in result.story or ("nothing",):
         shown.append(f"    {line}\n", "dim")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _style(*, failed: bool) -> str:

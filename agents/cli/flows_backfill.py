@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +16,9 @@ from rich.text import Text
 
 from agents.backfilling import Candidate, Known, choose, known_of
 from agents.cli.flows_publish import VERSION_SHOWN, opened
-from agents.cli.options import takes_console, takes_settings
+from agents.cli.options import takes_console, takes_plugins, takes_settings
 from agents.cluster_view import offsets_of
-from agents.console import Console
+from agents.console import Console, counted
 from agents.definitions.book import read_book
 from agents.definitions.desk import stamp
 from agents.errors import InputRefused
@@ -31,6 +31,7 @@ from schemas.control import BACKFILL_KEY
 from schemas.flow import Flow
 from schemas.topics import Topics
 from streams.flowfile import durations
+from streams.plugins import Name, Plugin
 from streams.program import ADMITTING
 
 PER_SECOND = 200.0
@@ -102,6 +103,7 @@ def takes_plan(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Lines of JSON, plain or gzip: all events of these people that the flow looks at.",
         ),
         click.argument("name"),
+        takes_plugins,
         takes_settings,
         takes_console,
     ):
@@ -133,23 +135,31 @@ def run(*, settings: Settings, console: Console, per_second: float, **said: Any)
     async def work() -> tuple[Plan, int]:
         made = await _plan(settings, console, **said)
         orders, written = _orders(made), 0
-        with console.working(f"{len(orders):,} people") as working:
+        with console.working(counted(len(orders), "person", "people")) as working:
             async for written in write_all(made.kafka, made.topics.profile_log.name, orders, per_second=per_second):
                 working.update(f"{written:,} of {len(orders):,} people")
         return made, written
 
     made, ordered = asyncio.run(work())
-    line = Text(f"{ordered:,} people were told to enter; the flow's own rules of entry judge them", "bold green")
+    told = f"{counted(ordered, 'person', 'people')} {'was' if ordered == 1 else 'were'} told to enter"
+    line = Text(f"{told}; the flow's own rules of entry judge them", "bold green")
     console.result(_as_data(made) | {"ordered": ordered}, Group(_shown(made), line))
 
 
 async def _plan(
-    settings: Settings, console: Console, *, name: str, events: Path, anchor: Anchor, max_overdue_ms: int | None
+    settings: Settings,
+    console: Console,
+    *,
+    name: str,
+    events: Path,
+    anchor: Anchor,
+    max_overdue_ms: int | None,
+    plugins: Mapping[Name, Plugin],
 ) -> Plan:
     kafka, declared, clock = await opened(settings, console)
     if clock == "carried":
         raise InputRefused("a log with a carried clock takes no backfill", next_step="feed the events themselves")
-    book = await read_book(kafka, declared)
+    book = await read_book(kafka, declared, plugins=plugins)
     active = book.order(book.newest).flows.get(name)
     if active is None or active.status not in ADMITTING - {"draining"}:
         what = f"no flow {name!r} is active" if active is None else f"the flow {name!r} is {active.status}"
@@ -158,9 +168,9 @@ async def _plan(
     refused = [line for line in lines if isinstance(line, RefusedLine)]
     for one in refused[:SHOWN_REFUSALS]:
         console.say(f"{events} line {one.number}: {one.refused}")
-    flow = book.flow(name, active.versions[0])
+    flow = book.runnable(name, active.versions[0])
     now = time.time_ns() // 1_000_000
-    chosen = choose(flow, (line for line in lines if isinstance(line, EventLine)), now=now)
+    chosen = choose(flow, (line for line in lines if isinstance(line, EventLine)), now=now, plugins=plugins)
     found: list[Foretold] = []
     async for number, some, known in _known(console, kafka, declared, chosen.candidates):
         found += foretell(

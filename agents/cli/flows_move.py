@@ -15,7 +15,7 @@ from rich.text import Text
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_settings
 from agents.cluster_view import Offsets, offsets_of
-from agents.console import Console
+from agents.console import Console, counted
 from agents.definitions.book import read_book
 from agents.definitions.desk import stamp
 from agents.errors import InputRefused
@@ -89,7 +89,9 @@ def apply(*, settings: Settings, console: Console, name: str, map_path: Path | N
         found: list[tuple[Where, ...]] = []
         ordered = 0
         async for number, people in _census(move, console):
-            with console.working(f"partition {number}: {len(people):,} people") as working:
+            if not people:
+                continue
+            with console.working(f"partition {number}: {counted(len(people), 'person', 'people')}") as working:
                 async for written in write_all(
                     move.kafka, move.topics.profile_log.name, _orders(move, number, people), per_second=per_second
                 ):
@@ -99,7 +101,8 @@ def apply(*, settings: Settings, console: Console, name: str, map_path: Path | N
         return move, legs(found, move.labels), ordered
 
     move, found, ordered = asyncio.run(work())
-    line = f"{ordered:,} people were told to go on in version {move.flow.version[:VERSION_SHOWN]}"
+    told = "was told" if ordered == 1 else "were told"
+    line = f"{counted(ordered, 'person', 'people')} {told} to go on in version {move.flow.version[:VERSION_SHOWN]}"
     line += "; `cartwheel flows plan` says who is left" if ordered else ""
     console.result(_as_data(move, found) | {"ordered": ordered}, Group(_table(found), Text(line, "bold green")))
 

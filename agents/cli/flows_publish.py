@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents import stack, topics_admin
-from agents.cli.options import takes_console, takes_settings
+from agents.cli.options import takes_console, takes_plugins, takes_settings
 from agents.console import Console
 from agents.definitions.book import Book, read_book
 from agents.definitions.changes import Change, Deed, Make, publishing, turning
@@ -24,6 +24,7 @@ from agents.settings import Settings
 from schemas.activation import ActiveFlow
 from schemas.command import Clock
 from schemas.topics import Topics, topics
+from streams.plugins import Name, Plugin
 
 VERSION_SHOWN = 12  # characters, enough to tell versions apart
 COLORS = {"new": "green", "changed": "green", "status": "yellow", "draft": "dim", "unchanged": "dim"}
@@ -33,20 +34,21 @@ CARRIED = "this log has a carried clock: partitions that have begun keep the flo
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Write nothing; say what would change.")
+@takes_plugins
 @takes_settings
 @takes_console
-def publish(*, settings: Settings, console: Console, path: Path, dry_run: bool) -> None:
+def publish(*, settings: Settings, console: Console, path: Path, dry_run: bool, plugins: Mapping[Name, Plugin]) -> None:
     """Make a flow file, or all of a folder, the newest versions of their flows.
 
     The policy beside them is published too. Whoever is in a flow already goes on in the version that they entered.
     Flows that are published and not among these stay as they are. The status in a file counts when it is another one
     than at the last time, so that a flow which was held since stays held. Done twice, it is done once.
     """
-    files = sound_flows(path)
+    files = sound_flows(path, plugins)
     for finding in (finding for file in files for finding in file.findings):
         console.say(str(finding))
     book, changes, clock = asyncio.run(
-        _order(settings, console, publishing(files, policy_beside(path)), dry_run=dry_run)
+        _order(settings, console, publishing(files, policy_beside(path), plugins=plugins), dry_run=dry_run)
     )
     others = sorted(set(book.order(book.newest).flows) - {change.flow for change in changes})
     lines: list[RenderableType] = [_table(changes)]

@@ -15,13 +15,14 @@ from rich.text import Text
 
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_settings
-from agents.console import Console
+from agents.console import Console, counted
 from agents.definitions.book import NOTHING, Book, read_book
 from agents.errors import InputRefused
 from agents.flow_diff import differences
 from agents.flow_files import load_flows
 from agents.settings import Settings
 from schemas.flow import Flow
+from streams.flowfile import durations
 
 COLORS = {"live": "green", "shadow": "cyan", "draining": "yellow", "held": "yellow", "stopped": "red"}
 
@@ -33,14 +34,14 @@ def list_(*, settings: Settings, console: Console) -> None:
     """Show which flows are published, in which version, and whether they run."""
     book = asyncio.run(_book(settings, console))
     order = book.order(book.newest)
-    table = Table("flow", "status", "version", "published", "by", "older versions", box=None, pad_edge=False)
+    table = Table("flow", "status", "version", "published (UTC)", "by", "older", box=None, pad_edge=False)
     flows = []
     for name, active in sorted(order.flows.items()):
         newest, *older = active.versions
         definition = book.definition(name, newest)
         table.add_row(
             Text(name), Text(active.status, COLORS[active.status]), newest[:VERSION_SHOWN],
-            definition.at[:16].replace("T", " ") + " UTC", Text(definition.by), str(len(older)),
+            definition.at[:16].replace("T", " "), Text(definition.by), str(len(older)),
         )  # fmt: skip
         flows.append({"name": name, **msgspec.to_builtins(active), "published_at": definition.at, "by": definition.by})
     line = f"activation {book.newest}, ordered {order.at} by {order.by}"
@@ -90,8 +91,8 @@ def diff(*, settings: Settings, console: Console, before: str, after: str) -> in
         shown.append(f"{one.path}\n", "bold")
         for mark, value, color in (("-", one.before, "red"), ("+", one.after, "green")):
             if value is not None:
-                shown.append(f"  {mark} {_said(value)}\n", color)
-    shown.append(f"{len(found)} differences" if found else "no difference", "bold")
+                shown.append(f"  {mark} {_said(value, of=one.path)}\n", color)
+    shown.append(counted(len(found), "difference") if found else "no difference", "bold")
     versions = {"before": flows[0].version, "after": flows[1].version}
     console.result({**versions, "differences": [one._asdict() for one in found]}, shown)
     return 1 if found else 0
@@ -130,5 +131,7 @@ def _named(book: Book, word: str) -> tuple[str, str]:
     return name, found[0]
 
 
-def _said(value: Any) -> str:
+def _said(value: Any, *, of: str) -> str:
+    if of.endswith("ms") and isinstance(value, int):
+        return durations.written(value)  # `for: 2h` is what its author wrote
     return value if isinstance(value, str) else orjson.dumps(value).decode()

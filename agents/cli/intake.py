@@ -36,8 +36,6 @@ def command(*, settings: Settings, report_ms: int) -> None:
     """
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    # The client logs what it then tries again by itself; what it cannot do ends as an error of ours.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     kafka, metrics = stack.kafka_address(settings), intake.Metrics()
     with (
         metrics_page(metrics.registry, port=settings.intake_metrics) as url,

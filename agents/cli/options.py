@@ -1,16 +1,19 @@
-"""What several commands take: the settings, `--namespace`, `--json` and `--resume-stopped`."""
+"""What several commands take: the settings, `--namespace`, `--json`, `--plugins` and `--resume-stopped`."""
 
 from __future__ import annotations
 
 import functools
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 from agents.console import Console
+from agents.plugins import load_plugins
 from agents.settings import Settings
+from streams.plugins import NO_PLUGINS, registry
 
 
 class Stop(click.ParamType):
@@ -32,6 +35,28 @@ takes_stops = click.option(
     multiple=True,
     help="Go on with a partition that has stopped for too much poison, as its log line says; may be repeated.",
 )
+
+
+names_plugins = click.option(
+    "--plugins",
+    "plugins_path",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder of the plug-ins that flows may ask [CARTWHEEL_PLUGINS].",
+)
+
+
+def takes_plugins(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand the plug-ins to a command as `plugins`: those of `--plugins`, else of `CARTWHEEL_PLUGINS`, else none."""
+
+    @names_plugins
+    @functools.wraps(function)
+    def wrapped(*args: Any, plugins_path: Path | None, **kwargs: Any) -> Any:
+        folder = plugins_path or Settings.from_environ(os.environ).plugins
+        plugins = NO_PLUGINS if folder is None else registry(load_plugins(folder))
+        return function(*args, plugins=plugins, **kwargs)
+
+    return wrapped
 
 
 def takes_settings(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,8 +26,6 @@ def command(*, settings: Settings) -> None:
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
-    # The client tells every attempt of its own to reach the broker again; what it cannot do ends as an error of ours.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     addresses = stack.resolve(settings)
     options = projector.Options(
         home=settings.home,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import msgspec
 from msgspec.structs import replace
 from rich.text import Text
 
-from agents.cli.options import takes_console
+from agents.cli.options import takes_console, takes_plugins
 from agents.console import Console
 from agents.errors import InputRefused
 from agents.flow_files import load_flows, load_policy
 from schemas.decision import Decision
 from schemas.instants import to_wire
+from streams.plugins import Name, Plugin
 from streams.rehearsal import Rehearsal
 from streams.rehearsing import HELP, Misunderstood, Session, Turn
 from streams.telling import moment
@@ -35,17 +36,18 @@ COLORS = {
 @click.command()
 @click.argument("flow", type=click.Path(path_type=Path))
 @click.option("--events", type=click.Path(path_type=Path), help="Play the lines of this file [the keyboard, or stdin].")
+@takes_plugins
 @takes_console
-def command(*, flow: Path, events: Path | None, console: Console) -> None:
+def command(*, flow: Path, events: Path | None, plugins: Mapping[Name, Plugin], console: Console) -> None:
     """Walk one person through a flow: say what happens, and see every decision with the values that it compared.
 
     FLOW is a flow file, or a folder of flows that all run. Lines are events in the words of timelines, `advance 2h`,
     `until 09:00`, `watermark SOURCE`, `state`, `why`, `help` and `quit`. After each it shows who waits until when, and
     what would be decided next. A line that cannot be understood ends a file with exit code 65.
     """
-    flows = [replace(one, status="live") for one in load_flows(flow)]
+    flows = [replace(one, status="live") for one in load_flows(flow, plugins)]
     policy = load_policy(flow)
-    session = Session(flows[0], lambda: Rehearsal(flows, policy=policy), beside=flows[1:])
+    session = Session(flows[0], lambda: Rehearsal(flows, policy=policy, plugins=plugins), beside=flows[1:])
     asking = events is None and sys.stdin.isatty() and not console.as_json
     turns: list[dict[str, Any]] = []
     if asking:

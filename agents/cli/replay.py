@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,15 @@ import click
 from rich.progress import Progress
 from rich.table import Table
 
-from agents.cli.options import takes_console
-from agents.console import Console
+from agents.cli.options import takes_console, takes_plugins
+from agents.console import Console, counted
 from agents.errors import InputRefused
 from agents.flow_files import load_flows, load_policy
+from agents.garbage import seldom_collected
 from agents.replaying import Replayed, replay
 from schemas import codec
 from schemas.decision import Decision
+from streams.plugins import Name, Plugin
 
 SHOWN_REFUSALS = 10
 
@@ -27,19 +29,26 @@ SHOWN_REFUSALS = 10
     "--events", type=click.Path(path_type=Path), required=True, help="Lines of JSON in order of arrival, plain or gzip."
 )
 @click.option("--decisions", type=click.Path(path_type=Path), help="Write every decision to this file, one a line.")
+@takes_plugins
 @takes_console
-def command(*, flows: Path, events: Path, decisions: Path | None, console: Console) -> None:
+def command(
+    *, flows: Path, events: Path, decisions: Path | None, plugins: Mapping[Name, Plugin], console: Console
+) -> None:
     """Run flows over a file of events with the real core, in virtual time.
 
     Prints per flow how many entered, ended by reason, were sent, skipped by reason, and how many triggers were ignored.
     After the last line time runs until no timer is pending. The file format is in docs/reference/events.md.
     """
-    wanted, policy = load_flows(flows), load_policy(flows)
+    wanted, policy = load_flows(flows, plugins), load_policy(flows)
     size = events.stat().st_size if events.is_file() else None
-    with Progress(console=console.err, transient=True, disable=console.as_json) as progress:
+    with Progress(console=console.err, transient=True, disable=console.as_json) as progress, seldom_collected():
         task = progress.add_task(f"replaying {events.name}", total=size)
         done = replay(
-            wanted, events, policy=policy, progress=lambda position: progress.update(task, completed=position)
+            wanted,
+            events,
+            policy=policy,
+            plugins=plugins,
+            progress=lambda position: progress.update(task, completed=position),
         )
     if decisions is not None:
         _write(decisions, done.rehearsal.decisions)
@@ -62,7 +71,8 @@ def _write(path: Path, decisions: list[Decision]) -> None:
 
 def _table(done: Replayed) -> Table:
     data = done.as_data()
-    table = Table(title=f"{data['events']:,} events, {data['duplicates']:,} of them copies", title_justify="left")
+    title = f"{counted(data['events'], 'event')}, {data['duplicates']:,} of them copies"
+    table = Table(title=title, title_justify="left")
     table.add_column("flow", overflow="fold")
     for heading in ("entered", "sent", "ignored"):
         table.add_column(heading, justify="right")

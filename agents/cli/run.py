@@ -13,7 +13,7 @@ import click
 from rich.markup import escape
 
 from agents import recipes, stack, topics_admin
-from agents.cli.options import takes_settings, takes_stops
+from agents.cli.options import names_plugins, takes_settings, takes_stops
 from agents.console import Console
 from agents.errors import Halted
 from agents.mailbox import Mailbox
@@ -36,6 +36,7 @@ COLORS = {"intake": "cyan", "worker": "magenta", "dispatcher": "green", "project
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of the message templates [`templates` beside the flows, or those of the recipes].",
 )
+@names_plugins
 @takes_stops
 @click.option("--clock", type=click.Choice(["live", "carried"]), default="live", show_default=True)
 @takes_settings
@@ -44,6 +45,7 @@ def command(
     settings: Settings,
     flows: Path | None,
     templates: Path | None,
+    plugins_path: Path | None,
     resume_stopped: tuple[tuple[int, int], ...],
     clock: Clock,
 ) -> None:
@@ -57,7 +59,12 @@ def command(
     stops = [f"--resume-stopped={partition}@{offset}" for partition, offset in resume_stopped]
     arguments = {
         "intake": ["intake"],
-        "worker": ["worker", *stops, *(["--flows", str(flows)] if flows else [])],
+        "worker": [
+            "worker",
+            *stops,
+            *(["--flows", str(flows)] if flows else []),
+            *(["--plugins", str(plugins_path)] if plugins_path else []),
+        ],
         "dispatcher": [
             "dispatcher",
             *(["--carried"] if clock == "carried" else []),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Literal, get_args
 
 import click
@@ -19,8 +18,6 @@ from schemas.topics import topics
 @click.group()
 def command() -> None:
     """Create the topics, or check that they are as declared."""
-    # The client logs what it then tries again by itself; what it cannot do ends as an error of ours.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 @command.command()

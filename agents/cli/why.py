@@ -78,7 +78,8 @@ def sentences(found: Why) -> Iterator[str]:
         yield "The ledger does not know the command (yet)."
     else:
         state, reason, finished_at = found.fate
-        yield f"In the ledger it is {state}{f' ({reason})' if reason else ''}, {finished_at or 'not finished yet'}."
+        since = f"since {moment(finished_at)}" if finished_at else "not finished yet"
+        yield f"In the ledger it is {state}{f' ({reason})' if reason else ''}, {since}."
     yield "All that was decided about this enrollment:"
     yield from told(found.story)
 

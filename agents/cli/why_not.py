@@ -71,7 +71,8 @@ def sentences(found: WhyNot, *, profile: str, flow: str) -> Iterator[str]:
         yield "is found by that and not by the e-mail address, and each in their own tenant (`--tenant`)."
         return
     if one is None:
-        yield f"{flow} was never triggered by {profile}: no event of theirs began it, as far as decisions are kept."
+        yield f"{flow} was never triggered by {profile}: nothing of theirs has begun it, as far as decisions are kept."
+        yield "`cartwheel flows list` shows how flows are called."
         return
     begin = {
         "sent": f"{profile} did get a message of {flow}, ordered as {one.command_id}",

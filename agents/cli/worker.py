@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from agents import kill_points, stack, topics_admin
-from agents.cli.options import takes_settings, takes_stops
+from agents.cli.options import takes_plugins, takes_settings, takes_stops
 from agents.console import Console
 from agents.definitions.book import NOTHING
 from agents.definitions.changes import Make, publishing
@@ -27,6 +28,7 @@ from agents.worker.health import STALL_SECONDS_MAX, Health
 from agents.worker.partitions import Work
 from agents.worker.repeats import Repeats
 from schemas.topics import topics
+from streams.plugins import Name, Plugin
 
 log = logging.getLogger("cartwheel.worker")
 
@@ -38,6 +40,7 @@ log = logging.getLogger("cartwheel.worker")
     type=click.Path(exists=True, path_type=Path),
     help="A flow file, or a folder of flow files: publish them first, where they are not what is published.",
 )
+@takes_plugins
 @takes_stops
 @click.option(
     "--instance",
@@ -64,6 +67,7 @@ def command(
     *,
     settings: Settings,
     flows_path: Path | None,
+    plugins: Mapping[Name, Plugin],
     resume_stopped: tuple[tuple[int, int], ...],
     instance: str | None,
     static: bool,
@@ -79,9 +83,11 @@ def command(
     kill_points.arm(os.environ.get(kill_points.VARIABLE))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
+    # Here what the client says tells an operator why partitions come and go; repeated lines are counted.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Repeats())
-    files = [] if flows_path is None else sound_flows(flows_path)
+    files = [] if flows_path is None else sound_flows(flows_path, plugins)
     policy = None if flows_path is None else policy_beside(flows_path)
     # By policy, not by runner: Faust reads from Kafka on a thread of its own, which asks the policy for its loop.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -89,7 +95,8 @@ def command(
     async def work() -> None:
         options = await _options(
             settings,
-            publishing(files, policy),
+            publishing(files, policy, plugins=plugins),
+            plugins=plugins,
             registry=registry,
             health=health,
             resumed=frozenset(resume_stopped),
@@ -112,6 +119,7 @@ async def _options(
     settings: Settings,
     make: Make,
     *,
+    plugins: Mapping[Name, Plugin],
     registry: CollectorRegistry,
     health: Health,
     resumed: frozenset[tuple[int, int]],
@@ -126,7 +134,7 @@ async def _options(
     if differences := await topics_admin.check(kafka, declared):
         raise topics_admin.refusal(differences)
     identity = await topics_admin.require_log_identity(kafka, declared)
-    book, changes = await carry_out(kafka, declared, make)
+    book, changes = await carry_out(kafka, declared, make, plugins=plugins)
     for change in changes:
         log.info("flow %s: %s", change.flow, change.what)
     if book.newest == NOTHING:

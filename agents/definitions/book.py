@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agents.errors import Misconfigured
 from agents.topic_reader import read_to_end
@@ -13,8 +13,10 @@ from schemas.activation import Activation, Beginning, Definition, Order, definit
 from schemas.flow import Flow
 from schemas.policy import Policy
 from schemas.topics import Topics
+from streams.asks import plugins_of
+from streams.binding import UnknownPlugin
 from streams.flowfile.policy import version_of
-from streams.predicates.plugin import UnknownPlugin
+from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.program import Program, activate, build
 
 ORDER_KEY = b"activation/"  # each with a word of its own behind it
@@ -23,15 +25,20 @@ NOTHING = -1
 PROGRAMS_KEPT = 8  # of several at a time only while partitions switch
 PATIENCE_SECONDS = 30.0
 RUNBOOK = "deploy/runbooks/definition-missing.md"
+RUNBOOK_OF_PLUGINS = "deploy/runbooks/plug-in-missing.md"
 EMPTY = Order(follows=NOTHING, flows={}, said={}, at="1970-01-01T00:00:00.000Z", by="")
 
 log = logging.getLogger("cartwheel.definitions")
 
 
 class Book:
-    """Feed it every record in order. `newest` is the number of the newest valid activation, -1 before the first."""
+    """Feed it every record in order. `newest` is the number of the newest valid activation, -1 before the first.
 
-    def __init__(self) -> None:
+    Flows may ask these `plugins`.
+    """
+
+    def __init__(self, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> None:
+        self.plugins = plugins
         self.next_offset = 0
         self.newest = NOTHING
         self._orders: dict[int, Order] = {}
@@ -138,14 +145,29 @@ class Book:
             self._flows[name, version] = flow
         return self._flows[name, version]
 
+    def runnable(self, name: str, version: str) -> Flow:
+        """The same, if each plug-in that it asks is there, and is the one that it was published with. Of what was
+        published before plug-ins had fingerprints, nobody can tell.
+        """
+        flow, published = self.flow(name, version), self.definition(name, version).plugins
+        for asked in sorted(plugins_of(flow)):
+            plugin, called = self.plugins.get(asked), f"the plug-in {asked[0]}, version {asked[1]}"
+            if plugin is None:
+                raise _without_plugin(f"version {version} of the flow {name} asks {called}, which is not here")
+            if published.get(written(asked), plugin.fingerprint) != plugin.fingerprint:
+                what = f"{called}, is not the one that version {version} of the flow {name} was published with"
+                raise _without_plugin(what)
+        return flow
+
     def program(self, activation: Activation) -> Program:
         """What an activation makes of the flows. Raises Misconfigured when one of its versions cannot be had."""
         program = self._programs.get(activation.number)
         if program is None:
             try:
-                program = activate(activation, self.flow, policy=self._policy(activation.number))
+                policy = self._policy(activation.number)
+                program = activate(activation, self.runnable, policy=policy, plugins=self.plugins)
             except UnknownPlugin as error:
-                raise _missing(str(error)) from error
+                raise _without_plugin(str(error)) from error
             if len(self._programs) > PROGRAMS_KEPT:
                 del self._programs[sorted(self._programs)[1]]  # the lowest number, but for the program without flows
             self._programs[activation.number] = program
@@ -162,12 +184,25 @@ class Book:
         return self._programs[NOTHING] if number == NOTHING else self.program(self.activation(number))
 
 
-async def read_book(kafka: str, topics: Topics) -> Book:
+async def read_book(kafka: str, topics: Topics, *, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> Book:
     """All that the definitions topic says now."""
-    book = Book()
+    book = Book(plugins)
     async for record in read_to_end(kafka, topics.definitions):
         book.take(record.offset, record.key, record.value)
     return book
+
+
+def written(plugin: Name) -> str:
+    """As a definition names it."""
+    return f"{plugin[0]}/{plugin[1]}"
+
+
+def _without_plugin(what: str) -> Misconfigured:
+    return Misconfigured(
+        what,
+        next_step="give this process the plug-ins that the flow was published with (`--plugins`, CARTWHEEL_PLUGINS); a"
+        f" function that has changed needs another version ({RUNBOOK_OF_PLUGINS})",
+    )
 
 
 def _missing(what: str) -> Misconfigured:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Raw
 from msgspec.structs import replace
 
-from agents.definitions.book import Book
+from agents.definitions.book import RUNBOOK_OF_PLUGINS, Book, written
 from agents.errors import InputRefused
 from agents.flow_files import FlowFile
 from schemas import codec
 from schemas.activation import ActiveFlow, Definition, Order
 from schemas.flow import Flow, Status
 from schemas.policy import Policy
+from streams.asks import plugins_of
+from streams.binding import bind
+from streams.plugins import NO_PLUGINS, Name, Plugin
 
 #: Of one flow. Who is pinned to a version that falls out goes on in the newest.
 VERSIONS_MAX = 50
@@ -59,12 +62,17 @@ class Stamp(NamedTuple):
 Make = Callable[[Book, Stamp], Draft]
 
 
-def publishing(files: Sequence[FlowFile], policy: Policy | None = None) -> Make:
+def publishing(
+    files: Sequence[FlowFile], policy: Policy | None = None, *, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+) -> Make:
     """Make the flows of these files the newest versions, and this the policy if one is given.
 
     What is published and not among them stays as it is.
 
     The status of a file counts when it is another one than at the last time: a flow that was held since stays held.
+
+    What is made of a book raises InputRefused where one of its versions was published with another function under the
+    name and version of a plug-in that these flows ask: workers could not have both.
     """
     flows = [(file.flow, file.source) for file in files if file.flow is not None]
 
@@ -76,11 +84,19 @@ def publishing(files: Sequence[FlowFile], policy: Policy | None = None) -> Make:
             if flow.status != "draft":
                 said[flow.name] = flow.status
         held = {name: status for name, status in held.items() if active[name].status == "held"}
+        prints = {name: one.fingerprint for flow, _ in flows for name, one in _asked(flow, plugins).items()}
+        _refuse_changed(book, active, prints)
         definitions = tuple(
             (
                 flow.name,
                 flow.version,
-                Definition(flow=_canonical(flow), source=source.decode(), at=stamp.at, by=stamp.by),
+                Definition(
+                    flow=_canonical(flow),
+                    source=source.decode(),
+                    at=stamp.at,
+                    by=stamp.by,
+                    plugins={name: one.fingerprint for name, one in sorted(_asked(flow, plugins).items())},
+                ),
             )
             for flow, source in flows
             if not book.has(flow.name, flow.version)
@@ -95,6 +111,25 @@ def publishing(files: Sequence[FlowFile], policy: Policy | None = None) -> Make:
         return Draft(after if is_new else None, definitions, tuple(changes))
 
     return make
+
+
+def _asked(flow: Flow, plugins: Mapping[Name, Plugin]) -> dict[str, Plugin]:
+    """The plug-ins that a flow asks, as its definition names them. Raises UnknownPlugin."""
+    bind(flow, plugins)
+    return {written(name): plugins[name] for name in plugins_of(flow)}
+
+
+def _refuse_changed(book: Book, active: Mapping[str, ActiveFlow], prints: Mapping[str, str]) -> None:
+    versions = ((name, version) for name, one in active.items() for version in one.versions if book.has(name, version))
+    for name, version in versions if prints else ():
+        for plugin, fingerprint in book.definition(name, version).plugins.items():
+            if prints.get(plugin, fingerprint) != fingerprint:
+                raise InputRefused(
+                    f"the plug-in {plugin.replace('/', ', version ')}, is not the one that version {version} of the"
+                    f" flow {name} was published with",
+                    next_step="give the changed function another version, beside the one that is published, and let the"
+                    f" flow ask for that ({RUNBOOK_OF_PLUGINS})",
+                )
 
 
 def _published(flow: Flow, active: dict[str, ActiveFlow], said: dict[str, Status], stamp: Stamp) -> Change:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import time
 import uuid
+from collections.abc import Mapping
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -16,22 +17,26 @@ from schemas import codec
 from schemas.activation import definition_key
 from schemas.instants import to_wire
 from schemas.topics import Topics
+from streams.plugins import NO_PLUGINS, Name, Plugin
 
 #: Orders that others have given meanwhile, before ours is given up.
 ATTEMPTS_MAX = 10
 
 
-async def carry_out(kafka: str, topics: Topics, make: Make) -> tuple[Book, tuple[Change, ...]]:
+async def carry_out(
+    kafka: str, topics: Topics, make: Make, *, plugins: Mapping[Name, Plugin] = NO_PLUGINS
+) -> tuple[Book, tuple[Change, ...]]:
     """Write an order, made anew for as long as others come before it. Returns what holds now, and what has changed.
+    Flows of the book may ask these plug-ins.
 
     Raises Unavailable when Kafka does not answer, or ten others came first.
     """
     for _ in range(ATTEMPTS_MAX):
-        book = await read_book(kafka, topics)
+        book = await read_book(kafka, topics, plugins=plugins)
         draft = make(book, stamp())
         number = await _write(kafka, topics, draft)
         if number != NOTHING:
-            book = await read_book(kafka, topics)
+            book = await read_book(kafka, topics, plugins=plugins)
         if draft.order is None or book.is_valid(number):
             return book, draft.changes
     raise Unavailable(

@@ -1,4 +1,4 @@
-"""Plays the sample day through the real pipeline: Kafka, intake, worker, PostgreSQL, dispatcher, SMTP, mailbox.
+"""Plays the sample day and the year after it through the real pipeline, from Kafka to SMTP and a mailbox.
 
 The demo has a stack of its own, wiped at the start, so that a second run starts clean and no other data is touched.
 """
@@ -35,9 +35,11 @@ from schemas.decision import Decision
 from schemas.topics import Topics, topics
 
 PARTITIONS = 8
-#: The recipes that this day has something to say to. It knows no shipments, lists or birthdays, one storefront, no Buy
-#: with Prime, and is over long before anybody is to be won back.
-RECIPES = ("abandoned_cart", "abandoned_checkout", "browse_abandonment", "thank_you_first_order")
+#: All but those for several storefronts and for Buy with Prime, which stand in the place of others here.
+RECIPES = (
+    "abandoned_cart", "abandoned_checkout", "birthday", "browse_abandonment", "cross_sell", "repeat_purchase",
+    "review_request", "thank_you_first_order", "welcome", "winback",
+)  # fmt: skip
 DRAIN_SECONDS = 120.0
 
 
@@ -84,7 +86,7 @@ async def play(settings: Settings, addresses: Addresses, *, seed: int, console: 
     file = settings.home / "day.ndjson"
     file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in day))
     flows = settings.home / "flows"
-    for name in RECIPES:
+    for name in (*RECIPES, recipes.POLICY):
         recipes.write(recipes.prepare(name, source=recipes.SHOP, lags={}), flows)
     smtp, page = choose_ports(settings.smtp, settings.mailbox)
     async with AsyncExitStack() as running:
@@ -94,7 +96,7 @@ async def play(settings: Settings, addresses: Addresses, *, seed: int, console: 
         await processes.start("intake", ["intake"])
         await processes.start("worker", ["worker", "--flows", str(flows)])
         await processes.start("dispatcher", ["dispatcher", "--carried", "--templates", str(flows / recipes.TEMPLATES)])
-        with console.working(f"playing the day: {len(day):,} records"):
+        with console.working(f"playing the day, and the year after it: {len(day):,} records"):
             await feed(addresses.kafka, declared, file, clock="carried")
             await _come_to_the_end(processes, addresses.kafka, declared, settings)
         commands, decisions = await _read(addresses.kafka, declared)

@@ -9,23 +9,40 @@ from typing import Any
 
 from rich.table import Table
 
+from agents.demo.shop import DAY_ENDS_AT
 from schemas.command import Command
 from schemas.decision import Decision
 from schemas.instants import from_wire
 
 REMINDED = "reminded"
 THANKED = "thanked"
-SENT = (REMINDED, THANKED)
+#: What became of those who were written to, where it is no reminder.
+SENT = {
+    "birthday": "greeted",
+    "cross_sell": "got a suggestion",
+    "repeat_purchase": "nudged",
+    "review_request": "asked for a review",
+    "thank_you_first_order": THANKED,
+    "welcome": "welcomed, or told more later",
+    "winback": "asked to come back",
+}
+#: Flows that an order begins and the next order ends: a message of theirs after it would break the promise, too.
+UNTIL_THE_NEXT_ORDER = frozenset({"repeat_purchase", "winback"})
 LATE_ORDER = "order arrived late, the settle gate waited for it"
 #: The words for each reason. A reason that is not here is shown as it is.
 WORDS = {
     "bought_this_cart": "bought this cart",
     "bought_something": "bought elsewhere",
     "bought": "bought",
+    "bought_again": "bought again",
+    "sent_back": "sent it back",
+    "bought_a_game": "bought a game",
+    "filter_false": "not one of those whom the flow is for",
     "put_into_cart": "went on to the cart",
     "went_on_to_checkout": "went on to the checkout",
     "not_the_first": "not the first order",
     "reentry_min_gap": "too soon again",
+    "reentry_never": "once is enough",
     "anonymous": "anonymous, nobody to write to",
     "trigger_too_old": "reported too late",
     "no_address": "no e-mail address known",
@@ -70,8 +87,9 @@ def table(story: Story) -> Table:
     shown.add_column(style="dim")
     for flow, counts in sorted(story.counts.items()):
         shown.add_row("", f"[bold]{flow}[/]", "for example")
-        for words in sorted(counts, key=lambda words: (words not in SENT, -counts[words], words)):
-            label = f"[bold green]{words}[/]" if words in SENT else f"not: {words}"
+        sent = SENT.get(flow, REMINDED)
+        for words in sorted(counts, key=lambda words: (words != sent, -counts[words], words)):
+            label = f"[bold green]{words}[/]" if words == sent else f"not: {words}"
             shown.add_row(f"{counts[words]:,}", label, story.examples[flow, words])
         shown.add_row()
     return shown
@@ -79,7 +97,7 @@ def table(story: Story) -> Table:
 
 def _words(decision: Decision, held: Mapping[str, Decision]) -> str | None:
     if decision.outcome == "sent":
-        return THANKED if decision.flow == "thank_you_first_order" else REMINDED
+        return SENT.get(decision.flow, REMINDED)
     if decision.outcome in ("refused", "skipped"):
         return WORDS.get(decision.reason, decision.reason)
     if decision.outcome == "ended" and decision.reason != "done":
@@ -90,35 +108,47 @@ def _words(decision: Decision, held: Mapping[str, Decision]) -> str | None:
 
 
 def _sentence(decision: Decision, held: Mapping[str, Decision]) -> str:
-    at = decision.decided_at[11:16]
+    at = _when(decision.decided_at)
     if decision.outcome == "sent":
         return f"sent at {at}"
     if decision.outcome != "ended" or "event" not in decision.values:
         return f"at {at}"
     what = str(decision.values["event"]).replace("_", " ")
-    sentence = f"{what} {str(decision.values['occurred_at'])[11:16]}, seen {at}"
+    sentence = f"{what} {_when(str(decision.values['occurred_at']))}, seen {at}"
     due = held.get(decision.enrollment_id or "")
-    return f"due {str(due.values['due_at'])[11:16]}, {sentence}" if due else sentence
+    return f"due {_when(str(due.values['due_at']))}, {sentence}" if due else sentence
+
+
+def _when(wire: str) -> str:
+    """The time alone on the day itself, with the date after it."""
+    return wire[11:16] if from_wire(wire) < DAY_ENDS_AT else f"{wire[5:10]} {wire[11:16]}"
 
 
 def _reminded_after_buying(commands: Iterable[Command], lines: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Reminders to people whose order had happened between the trigger and the decision. Read from the lines alone."""
+    """Messages to people whose order had happened between the trigger and the decision. Read from the lines alone."""
     bought: dict[str, list[int]] = defaultdict(list)
+    known: set[str] = set()  # of several copies of an order the first one counts
     for line in lines:
-        if line.get("type") == "commerce.order.placed.v1" and "email" in line["identity"]:
-            bought[line["identity"]["email"]].append(from_wire(line["time"]))
-    started: dict[tuple[str, str], int] = {}
+        if line.get("type") == "commerce.order.placed.v1" and line["properties"]["order_id"] not in known:
+            known.add(line["properties"]["order_id"])
+            bought[line["identity"].get("email", "")].append(from_wire(line["time"]))
+    started: dict[tuple[str, str | None], int] = {}
     for line in lines:
         if "email" in line.get("identity", {}):
-            subject = line["properties"].get("checkout_id") or line["properties"].get("product_id")
-            started.setdefault((line["identity"]["email"], str(subject)), from_wire(line["time"]))
+            subject = _subject(line["properties"])
+            started.setdefault((line["identity"]["email"], subject), from_wire(line["time"]))
     broken = []
     for command in commands:
         trigger = command.variables["trigger"]
-        if "order_id" in trigger:
-            continue  # It thanks for an order and reminds of nothing.
+        if _subject(trigger) is None or ("order_id" in trigger and command.flow not in UNTIL_THE_NEXT_ORDER):
+            continue  # It reminds of nothing.
         email = command.addresses["email"]
-        began = started[(email, trigger.get("checkout_id") or trigger["product_id"])]
+        began = started[(email, _subject(trigger))]
         if any(began < order <= from_wire(command.decided_at) for order in bought[email]):
             broken.append(command.command_id)
     return broken
+
+
+def _subject(words: Mapping[str, Any]) -> str | None:
+    """What an event is about: an order before the checkout that it came of, and that before a product."""
+    return words.get("order_id") or words.get("checkout_id") or words.get("product_id")

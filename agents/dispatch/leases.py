@@ -76,6 +76,10 @@ RETURNING c.sender, c.state
 """
 
 
+#: The states in which a command has come to its end.
+ENDS = ("accepted", "rejected", "expired", "unknown", "failed")
+
+
 class Outcome(NamedTuple):
     """What became of one attempt. `pending` means: not accepted for sure, try again after `retry_in`."""
 

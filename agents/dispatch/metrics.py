@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from schemas.refusals import REASONS
+
 LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 
 
@@ -55,6 +57,8 @@ class Metrics:
         self.dead_letters = Counter(
             "cartwheel_dead_letters", "Records that could not be taken.", ("stage", "reason"), registry=registry
         )
+        for reason in REASONS:  # at 0 from the start: an alert sees the first one grow
+            self.dead_letters.labels("dispatcher", reason)
         self.replayed = Counter(
             "cartwheel_dead_letters_replayed",
             "Records taken that an operator had written again.",

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from agents.dispatch.leases import Claimed, Leases, Outcome
+from agents.dispatch.leases import ENDS, Claimed, Leases, Outcome
 from agents.dispatch.metrics import Metrics
 from agents.dispatch.senders import Sender
 from agents.dispatch.templates import CannotSend
@@ -50,6 +50,9 @@ class Sending:
         self._metrics, self._taken, self._finished = metrics, taken, finished
         self._channels = {name: senders[0].channel for name, senders in lanes.items()}
         self._idempotent = [name for name, senders in lanes.items() if senders[0].idempotent]
+        for sender, channel in self._channels.items():
+            for state in ENDS:
+                metrics.outcomes.labels(channel, sender, state)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop`; what is being sent is finished, what is only claimed is given back."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from schemas.refusals import REASONS
+
 AGE_BUCKETS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 1_800, 3_600, 4 * 3_600, 24 * 3_600, 14 * 24 * 3_600)
 
 
@@ -20,6 +22,8 @@ class Metrics:
         self.dead_letters = Counter(
             "cartwheel_dead_letters", "Records that could not be taken.", ["stage", "reason"], registry=registry
         )
+        for reason in REASONS:  # at 0 from the start: an alert sees the first one grow
+            self.dead_letters.labels("intake", reason)
         self.replayed = Counter(
             "cartwheel_dead_letters_replayed",
             "Records taken that an operator had written again.",

@@ -38,7 +38,7 @@ def _declares(kind: PluginKind) -> Callable[..., Callable[[Function], Declared]]
 
 #: Answers True, False or None, which is unknown.
 predicate = _declares("predicate")
-#: Answers any JSON, as a variable of a message, a fact or a property; None is nothing.
+#: Answers any JSON without fractions, as a variable of a message; None is nothing.
 transform = _declares("transform")
 #: Answers a list of at most 50 ids of products.
 recommender = _declares("recommender")

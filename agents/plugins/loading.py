@@ -6,17 +6,20 @@ import ast
 import builtins
 import re
 from collections.abc import Mapping
-from hashlib import blake2b
+from datetime import date, timedelta, tzinfo
+from decimal import Decimal
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType, MappingProxyType
 from typing import Any
 
 from agents.errors import InputRefused
+from agents.plugins.fingerprints import fingerprints
 from agents.plugins.kinds import Declared, Function
-from agents.plugins.rules import ALLOWED_BUILTINS, ALLOWED_IMPORTS, STEP, Broken, broken, counted
+from agents.plugins.rules import ALLOWED_BUILTINS, ALLOWED_IMPORTS, STEP, Broken, bound, broken, counted
 from streams.plugins import STEPS_MAX, OverBudget, Plugin
 
 SOURCE_BYTES_MAX = 262_144
+CONSTANTS = (str, int, float, Decimal, date, timedelta, tzinfo, range)  # beside lists and objects of them
 _INPUT = re.compile(r"now|(?:trigger|fact)\.[A-Za-z0-9_]+")
 
 
@@ -35,6 +38,9 @@ class _Steps:
 
 def load_plugins(folder: Path) -> list[Plugin]:
     """The plug-ins of every `*.py` file of a folder, by file name. Raises InputRefused with all that is wrong."""
+    if not folder.is_dir():
+        next_step = "name the folder of plug-ins with `--plugins` or CARTWHEEL_PLUGINS, or name none"
+        raise InputRefused(f"there is no folder {folder}", next_step=next_step)
     plugins: list[Plugin] = []
     wrong: list[str] = []
     for path in sorted(folder.glob("*.py")):
@@ -43,7 +49,8 @@ def load_plugins(folder: Path) -> list[Plugin]:
         except _Refused as refused:
             wrong += [f"{path}:{one.line}:{one.column}: {one.message}" for one in refused.args[0]]
     names = [(plugin.name, plugin.version) for plugin in plugins]
-    wrong += [f"{name} version {version} is there twice" for name, version in {n for n in names if names.count(n) > 1}]
+    twice = sorted({one for one in names if names.count(one) > 1})
+    wrong += [f"{name} version {version} is there twice" for name, version in twice]
     if wrong:
         message = "\n".join(["the plug-ins cannot be used:", *wrong])
         raise InputRefused(message, next_step="docs/reference/plug-ins.md says what a plug-in may do")
@@ -55,21 +62,25 @@ class _Refused(Exception):
 
 
 def _read(path: Path) -> list[Plugin]:
-    source = path.read_bytes()
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise _Refused([Broken(1, 1, f"the file cannot be read: {error.strerror}")]) from None
     if len(source) > SOURCE_BYTES_MAX:
         raise _Refused([Broken(1, 1, f"the file has more than {SOURCE_BYTES_MAX} bytes")])
     try:
-        tree = ast.parse(source, str(path))
+        text = source.decode("utf-8-sig")
+        tree = ast.parse(text, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _Refused([Broken(getattr(error, "lineno", None) or 1, 1, f"this is not Python: {error}")]) from None
     if found := broken(tree):
         raise _Refused(found)
-    # What is imported has to be there under the same rules that judged it.
-    code = compile(counted(tree), str(path), "exec")
-    return _run(code, fingerprint=blake2b(source, digest_size=16).hexdigest())
+    imported = {name for node in tree.body if isinstance(node, ast.ImportFrom) for name in bound(node)}
+    hashes = fingerprints(tree, text)  # before steps are counted in it
+    return _run(compile(counted(tree), str(path), "exec"), imported=imported, hashes=hashes)
 
 
-def _run(code: CodeType, *, fingerprint: str) -> list[Plugin]:
+def _run(code: CodeType, *, imported: set[str], hashes: dict[str, str]) -> list[Plugin]:
     steps = _Steps()
     steps.left = STEPS_MAX
     allowed = {name: getattr(builtins, name) for name in ALLOWED_BUILTINS} | {"__import__": _import}
@@ -78,13 +89,34 @@ def _run(code: CodeType, *, fingerprint: str) -> list[Plugin]:
         exec(code, world)
     except Exception as error:  # noqa: BLE001 - it is theirs, and all of it is told
         raise _Refused([Broken(1, 1, f"it fails when it is loaded: {type(error).__name__}: {error}")]) from None
-    declared = {name: one for name, one in world.items() if isinstance(one, Declared)}
-    if found := [Broken(1, 1, message) for name, one in declared.items() for message in _odd(name, one)]:
+    own = {name: one for name, one in world.items() if not name.startswith("__") and name not in imported}
+    declared = {name: one for name, one in own.items() if isinstance(one, Declared)}
+    found = [Broken(1, 1, message) for name, one in declared.items() for message in _odd(name, one)]
+    for name, one in own.items():
+        if not isinstance(one, Declared | FunctionType):
+            try:
+                world[name] = _constant(one)
+            except TypeError:
+                found.append(Broken(1, 1, f"`{name}` is no constant: text, numbers, dates, lists and objects of them"))
+    if found:
         raise _Refused(found)
-    return [_plugin(name, one, steps, fingerprint) for name, one in declared.items()]
+    return [_plugin(name, one, steps, hashes[one.function.__name__]) for name, one in declared.items()]
+
+
+def _constant(value: Any) -> Any:
+    """The same, but nobody can change it: what one call left there, the next one would know. Raises TypeError."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: _constant(one) for name, one in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(map(_constant, value))
+    if value is None or isinstance(value, CONSTANTS):
+        return value
+    raise TypeError
 
 
 def _odd(name: str, one: Declared) -> list[str]:
+    if not isinstance(one.function, FunctionType):
+        return [f"`{name}` is declared as two kinds"]
     found = []
     if not (isinstance(one.version, int) and one.version >= 1):
         found.append(f"`{name}` needs a version from 1, not {one.version!r}")

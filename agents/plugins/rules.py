@@ -60,9 +60,11 @@ def broken(tree: ast.Module) -> list[Broken]:
     imported = {alias.asname or alias.name for node in tree.body for alias in getattr(node, "names", ())}
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     theirs = ALLOWED_BUILTINS | imported | functions.keys()
-    known = theirs | {name for node in ast.walk(tree) for name in _bound(node)}
+    known = theirs | {name for node in ast.walk(tree) for name in bound(node)}
     found = [_at(node, message) for node in ast.walk(tree) for message in _wrong(node, known, theirs)]
     for top in tree.body:
+        if isinstance(top, ast.FunctionDef) and functions[top.name] is not top:
+            found.append(_at(top, f"`{top.name}` stands there twice; another version needs a file of its own"))
         if not isinstance(top, TOP) and not (isinstance(top, ast.Expr) and isinstance(top.value, ast.Constant)):
             found.append(_at(top, "does something when it is loaded; a file holds imports, functions and constants"))
         above = ALLOWED_BUILTINS | imported | {name for name, one in functions.items() if one.lineno < top.lineno}
@@ -104,13 +106,17 @@ def _wrong(node: ast.AST, known: Set[str], theirs: Set[str]) -> Iterator[str]:
             yield f"uses `.{node.attr}`, which a plug-in may not"
     elif isinstance(node, ast.Name) and (node.id.startswith("__") or node.id not in known):
         yield f"uses `{node.id}`, which a plug-in may not"
+    elif isinstance(node, ast.FunctionDef | ast.Lambda):
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            if not isinstance(default, ast.Constant | ast.UnaryOp | None):
+                yield "has a default that is no plain value; what one call leaves there, the next one would know"
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
         yield "raises to a power or shifts, which has no bound"
     elif isinstance(node, ast.arg | ast.ExceptHandler | ast.Name):
-        yield from (f"calls something of its own `{name}`" for name in _bound(node) if name in theirs)
+        yield from (f"calls something of its own `{name}`" for name in bound(node) if name in theirs)
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
+def bound(node: ast.AST) -> Iterator[str]:
     """Names that the file itself makes."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         yield node.id

@@ -19,6 +19,8 @@ READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: t
 Verdict = Literal[
     "unknown_person", "never_triggered", "refused", "waiting", "sent", "shadow", "recalled", "skipped", "ended"
 ]  # fmt: skip
+#: Outcomes that answer the question, those first that count most; of those beside each other the newest.
+VERDICTS: tuple[tuple[Verdict, ...], ...] = (("sent", "recalled"), ("skipped",), ("ended",))
 
 BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
 BY_ENROLLMENT = """
@@ -37,7 +39,10 @@ FROM decisions
 WHERE tenant = $1 AND decided_on >= $2 AND body ->> 'outcome' = 'credited'
 GROUP BY 1, 2 ORDER BY 1, 2
 """
-FATE = "SELECT state, reason, finished_at FROM commands WHERE command_id = $1::uuid"
+FATE = """
+SELECT state, reason, to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS finished_at
+FROM commands WHERE command_id = $1::uuid
+"""
 
 _Result = TypeVar("_Result")
 
@@ -78,8 +83,7 @@ async def why(database: Database, command_id: str) -> Why | None:
         whose = (decision.tenant, [decision.profile_id], decision.flow, READ_MAX)
         others = [_decision(row) for row in reversed(await connection.fetch(BY_PERSON, *whose))]
         fate = await connection.fetchrow(FATE, command_id)
-        ended = fate and fate["finished_at"] and fate["finished_at"].isoformat(timespec="seconds")
-        told = (fate["state"], fate["reason"], ended) if fate else None
+        told = (fate["state"], fate["reason"], fate["finished_at"]) if fate else None
         return Why(decision, story, told, [one for one in others if _comes_of(one, command_id)])
 
     return await _ask(database, work)
@@ -137,11 +141,11 @@ def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
     if newest.enrollment_id is None:
         return _with_times("refused", newest, [newest], decisions)._replace(inside=_entry_of_live(decisions))
     story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
-    for outcomes in (("sent", "recalled"), ("skipped",), ("ended",)):
-        found = [one for one in story if one.outcome in outcomes]
+    for verdicts in VERDICTS:
+        found = [(verdict, one) for one in story for verdict in verdicts if one.outcome == verdict]
         if found:
-            verdict: Any = "shadow" if found[-1].outcome == "sent" and found[-1].shadow else found[-1].outcome
-            return _with_times(verdict, found[-1], story, decisions)
+            verdict, newest = found[-1]
+            return _with_times("shadow" if verdict == "sent" and newest.shadow else verdict, newest, story, decisions)
     return _with_times("waiting", newest, story, decisions)
 
 
@@ -157,7 +161,8 @@ def _comes_of(one: Decision, command_id: str) -> bool:
 
 
 def _with_times(verdict: Verdict, decision: Decision, story: list[Decision], decisions: Sequence[Decision]) -> WhyNot:
-    alike = [one for one in decisions if (one.outcome, one.reason) == (decision.outcome, decision.reason)]
+    said = (decision.outcome, decision.reason, decision.step)
+    alike = [one for one in decisions if (one.outcome, one.reason, one.step) == said]
     return WhyNot(verdict, decision, len(alike), alike[0].decided_at, story)
 
 

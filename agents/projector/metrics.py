@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from schemas.refusals import REASONS
+
 
 class Metrics:
     """All numbers of one process, in a registry of their own."""
@@ -17,6 +19,8 @@ class Metrics:
         self.dead_letters = Counter(
             "cartwheel_dead_letters", "Records that could not be taken.", ("stage", "reason"), registry=registry
         )
+        for reason in REASONS:  # at 0 from the start: an alert sees the first one grow
+            self.dead_letters.labels("projector", reason)
         self.replayed = Counter(
             "cartwheel_dead_letters_replayed",
             "Records taken that an operator had written again.",

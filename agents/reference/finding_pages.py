@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents.flow_files import check_flows, timelines_of
+from agents.plugins import load_plugins
 from streams.flowfile import Finding
 from streams.flowfile.findings import Code
 from streams.flowfile.meanings import MEANINGS, PAGES, Meaning, page_of
+from streams.plugins import NO_PLUGINS, registry
 
 INDEX = f"{PAGES}/README.md"
 _BLOCK = re.compile(r"^```(\S+)(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANSWER = re.compile(r"^```text\n.*?^```$", re.MULTILINE | re.DOTALL)
 _OPTIONS = {"latin-1"}
 _FLOW = "flow.yaml"
+_PLUGINS = "plugins"
 _HEADS = ("An error.", "A warning.")
 
 
@@ -49,7 +52,8 @@ def findings_of(*sections: str) -> list[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         for section in sections:
             _save(section, Path(folder))
-        flows = check_flows(Path(folder))
+        plugins = Path(folder) / _PLUGINS
+        flows = check_flows(Path(folder), registry(load_plugins(plugins)) if plugins.is_dir() else NO_PLUGINS)
         found = [finding for flow in flows for finding in flow.findings]
         found += [finding for flow in flows if (beside := timelines_of(flow)) for finding in beside.findings]
         return [_without(finding, folder) for finding in found]

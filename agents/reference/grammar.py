@@ -17,8 +17,8 @@ STEP = "a step"
 EXAMPLES = "docs/reference/every-key"
 #: Mappings whose keys are names that the author chooses, and what stands for all of them.
 BY_NAME, ANY = frozenset({"arms", "values", "names", "ages"}), "*"
-#: Parts that are a single value.
-SINGLE = frozenset({"event", "word", "span", "time", "zone", "reference", "storefront"})
+#: Parts beside which a mapping or a list may stand.
+SINGLE = frozenset({"event", "word", "span", "time", "zone", "reference", "storefront", "value"})
 JOINTS = ("all", "any", "not")
 
 

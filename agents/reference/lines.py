@@ -102,7 +102,8 @@ LINES: dict[str, dict[str, str]] = {
         "on": "weekdays on which they begin",
         "except": "days on which they do not begin",
     },
-    "`plugin`": {"name": "of a registered predicate", "version": "of it; two may stand beside each other"},
+    "`plugin`": {"name": "of a registered function", "version": "of it; two may stand beside each other"},
+    "a variable": {"plugin": "what a transform or a recommender in Python answers"},
     "`items`": {"any": "a condition that some item satisfies", "all": "a condition that every item satisfies"},
     "a step": {
         "label": "its name; give every message one",

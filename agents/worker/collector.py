@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from agents.definitions.book import Book
+from agents.worker.observer import OVERDUE_MAX
 from agents.worker.report import PartitionReport, WorkerReport
 from agents.worker.series import FLOW_LABELS_MAX, OTHER, flow_labels
 from schemas.activation import ActiveFlow
@@ -66,7 +67,7 @@ class ReportCollector(Collector):
         yield "partitions_owned", "Partitions owned and read.", len(partitions)
         yield (
             "timers_overdue",
-            "People with a timer that is due and not released; counting ends at 20,000 in a partition.",
+            f"People with a timer that is due and not released; counting ends at {OVERDUE_MAX:,} in a partition.",
             sum(one.timers_overdue for one in partitions),
         )
         yield (

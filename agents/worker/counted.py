@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import get_args
 
-from agents.worker.series import OTHER
+from agents.worker.series import OTHER, Labels
 from schemas.decision import Outcome
 from schemas.flow import ZoneSource
+from streams.plugins import FAILURES, Name
 
 EVENTS = ("new", "duplicate", "conflict", "skipped", "refused")
 BENT = ("clamped", "from_the_future")
@@ -53,3 +55,9 @@ EVICTED = (
 )
 RECEIPTS = ("not_matched",)
 HELD = ("messages", "moments")
+PLUGINS_MAX = 50  # that are counted by themselves, the first by name and version; the others as `_other`
+
+
+def plugin_labels(plugins: Iterable[Name]) -> list[Labels]:
+    """What may be counted of these."""
+    return [(name, str(version), why) for name, version in sorted(plugins)[:PLUGINS_MAX] for why in FAILURES]

@@ -52,14 +52,20 @@ class UnitOutputs(Protocol):
 class Metrics:
     """One per process. Everything here is called on the event loop's thread."""
 
-    def __init__(self, registry: CollectorRegistry, *, flows: Iterable[str] = (), sources: Iterable[str] = ()) -> None:
-        """`sources` are those that the policy declares."""
+    def __init__(
+        self, registry: CollectorRegistry, *, flows: Iterable[str] = (), sources: Iterable[str] = (),
+        plugins: Iterable[Labels] = (),
+    ) -> None:  # fmt: skip
+        """`sources` are those that the policy declares; `plugins` are of `plugin_labels`."""
         self._label_of: dict[str, str] = {}
         self._sources = [*sorted(sources), OTHER]
         self._regrets_left = REGRETS_MAX
         self._make_input()
         self._make_flows()
         self._make_state()
+        self._unanswered = Totals(
+            "cartwheel_plugin_failures", "Questions that a plug-in failed on.", ["plugin", "version", "reason"], plugins
+        )
         self.declare(flows)
         for family in vars(self).values():
             if isinstance(family, Totals | Histogram):
@@ -264,6 +270,8 @@ class Metrics:
                 self._timers.add(count, (self._label_of.get(flow, OTHER), outcome))
             case ("held", what):
                 self._held.add(count, (what,))
+            case ("plugin_failed", plugin, why):
+                self._unanswered.add(count, (*plugin.split("/"), why))
             case ("fact_wrong_kind", _):
                 self._misstated.add(count)
             case ("evicted", what):

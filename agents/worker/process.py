@@ -15,11 +15,12 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from agents import kill_points
+from agents import garbage, kill_points
 from agents.definitions.follower import follow
 from agents.faust_engine import Engine, EngineOptions, Written, end_process
 from agents.worker.activating import Activator
 from agents.worker.collector import ReportCollector
+from agents.worker.counted import plugin_labels
 from agents.worker.folder import store_folder
 from agents.worker.health import Health, Watch
 from agents.worker.log_ends import LogEnds
@@ -34,10 +35,6 @@ from agents.worker.unit_of_work import Destinations
 from schemas.topics import Topics
 
 log = logging.getLogger("cartwheel.worker")
-
-#: Python's own are 700, 10, 10. Each profile that is loaded brings objects that live on: looked through while they are
-#: few, that takes milliseconds, a hundred times as many at once take a second. What has lived on is left alone.
-GC_THRESHOLDS = (5_000, 2, 20_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +77,12 @@ async def run(options: WorkerOptions) -> None:
 
 
 async def _run(options: WorkerOptions, folder: Path, *, stop: asyncio.Event) -> None:
-    gc.set_threshold(*GC_THRESHOLDS)
+    gc.set_threshold(*garbage.THRESHOLDS)
     engine = Engine(_engine_options(options, folder))
     book = options.work.book
     sources = book.program_of(book.newest).policy.sources
-    metrics = Metrics(options.registry, flows=book.order(book.newest).flows, sources=sources)
+    flows = book.order(book.newest).flows
+    metrics = Metrics(options.registry, flows=flows, sources=sources, plugins=plugin_labels(book.plugins))
     topics = options.topics
     marks = Marks(raw_partitions=topics.raw.partitions)
     partitions = Partitions(

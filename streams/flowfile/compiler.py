@@ -103,7 +103,10 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
         steps=steps.link() if nodes else (),
     )
     if not any(finding.severity == "error" for finding in reader.findings):
-        lint(Subject(flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around), reader.note)
+        subject = Subject(
+            flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around, plugins=reader.plugins
+        )
+        lint(subject, reader.note)
     return replace(flow, version=version_of(flow))
 
 

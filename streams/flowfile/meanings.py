@@ -122,6 +122,10 @@ MEANINGS: dict[Code, Meaning] = {
     "bad_template": _error(
         "A template cannot be read, so no message could be made of it.", "Correct it at the line that is named."
     ),
+    "unknown_plugin": _error(
+        "There is no plug-in of this name and version.",
+        "Correct the name or the version, put its file into the folder that `--plugins` names, or name the folder.",
+    ),
     # --- the steps do not fit together ---
     "no_step": _error("A step says nothing.", "Give it one of the kinds of steps."),
     "two_steps_in_one": _error("One step, or one line of a timeline, says two things.", "Make two of it."),

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
 from difflib import get_close_matches
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
+from schemas.catalog import Word
 from schemas.conditions import Condition
 from streams.flowfile import durations
 from streams.flowfile.findings import Code, Findings
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
+from streams.plugins import PluginKind
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -35,6 +38,16 @@ Asked = Literal[
 ]  # fmt: skip
 
 
+class PluginAsked(NamedTuple):
+    """A plug-in that the file names, where, and what may stand there; `words` are those of the trigger, if known."""
+
+    node: Node
+    name: str
+    version: int
+    kinds: frozenset[PluginKind]
+    words: MappingOf[str, Word] | None
+
+
 class Reader:
     """Reads the nodes of one file. A `None` node is a key that is absent, noted elsewhere if it was required."""
 
@@ -43,6 +56,7 @@ class Reader:
         self.note = self.findings.note
         self.places: dict[str, Node] = {}  # where each step stands, by its label
         self.joined: list[tuple[Node, Condition]] = []  # every `all` and `any`, with its place, for the linter
+        self.plugins: list[PluginAsked] = []  # for the linter, too
 
     def asks(self, node: Node | None, what: Asked, *, prefix: str = "") -> None:
         """A part of the language is read here. Nothing comes of it; the reference listens, and editors know by it."""

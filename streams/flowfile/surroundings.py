@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.catalog import Kind
 from schemas.connectors import LAGS, Lag
+from streams.plugins import Name, Plugin
 
 
 class Template(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -18,11 +19,14 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The templates beside the flows, and what the policy declares: how late which sources report, and facts."""
+    """The templates beside the flows, what the policy declares (how late which sources report, and facts), and the
+    plug-ins that may be asked.
+    """
 
     templates: Mapping[str, Template] | None = None
     declared_lags: Mapping[str, Lag] = {}  # its word counts before ours
     declared_facts: Mapping[str, Kind] = {}
+    plugins: Mapping[Name, Plugin] | None = None
 
     @property
     def lags(self) -> dict[str, Lag]:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from schemas.conditions import Compare, Condition, Consented, EventCount, FactIs, InFlow, LastEvent, NowBetween
 from streams import conditions
+from streams.binding import Bound
 from streams.conditions import judge_words as judge_words
 from streams.conditions import leaves
-from streams.conditions import words_used as words_used
 from streams.predicates import consent, event_count, fact, in_flow, last_event, now_between, plugin
 from streams.view import View
 
@@ -32,7 +32,7 @@ KINDS: dict[type, Predicate] = {
     InFlow: Predicate(in_flow.judge, in_flow.look, in_flow.name),
     Consented: Predicate(consent.judge, consent.look, consent.name),
     NowBetween: Predicate(now_between.judge, now_between.look, now_between.name),
-    plugin.Bound: Predicate(plugin.judge, plugin.look, plugin.name),
+    Bound: Predicate(plugin.judge, plugin.look, plugin.name),
 }
 JUDGES: conditions.Judges = {kind: predicate.judge for kind, predicate in KINDS.items()}
 
@@ -44,6 +44,12 @@ VALUES_MAX = 20  # of a condition that are told; the rest of them are not
 def judge(condition: Condition, view: View) -> bool | None:
     """True, false or unknown. Bounded by the size of the condition."""
     return conditions.judge(condition, view, JUDGES)
+
+
+def words_used(condition: Condition | None) -> frozenset[str]:
+    """The words of the trigger that a condition asks for, be it by a plug-in."""
+    asked = (leaf.plugin.inputs_of("trigger.") for leaf in leaves(condition) if isinstance(leaf, Bound))
+    return conditions.words_used(condition).union(*asked)
 
 
 def compared(condition: Condition, view: View) -> dict[str, Any]:

@@ -3,62 +3,60 @@
 plugin: { name: is_worth_a_call, version: 1 }
 
 it answers True, False or None    -> true, false, unknown
-it raises, or runs over its budget -> unknown, and the decision says why
+it raises, or runs over its budget -> unknown; it is counted, and the decision says why
+
+Variables of messages ask in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from schemas.conditions import Plugin as Wanted
-from schemas.flow import Flow
 from schemas.instants import to_wire
+from streams.binding import Bound
 from streams.facts import value_of
-from streams.plugins import Name, Plugin, ask
+from streams.plugins import Answer, Plugin, ask
+from streams.verdict import Note
 from streams.view import View
-
-_T = TypeVar("_T")
-
-
-class UnknownPlugin(ValueError):
-    """A flow asks for a plug-in that is not there; put its file into the folder of plug-ins, or correct the name."""
-
-
-class Bound(msgspec.Struct, frozen=True):
-    """A condition with the function that it names. It never leaves the process."""
-
-    wanted: Wanted
-    plugin: Plugin
-
-
-def bind(flow: Flow, plugins: Mapping[Name, Plugin]) -> Flow:
-    """The flow with each of its plug-ins found. Raises UnknownPlugin."""
-    return _bound(flow, flow.name, plugins)
 
 
 def look(condition: Bound, view: View) -> Any:
     """What it answered, or why it did not."""
-    answer = ask(condition.plugin, {name: _input(name, view) for name in condition.plugin.inputs})
-    return f"failed: {answer.failed}" if answer.failed else answer.value
+    answer = _asked(condition.plugin, view)
+    return shown(answer) if answer.failed else answer.value
 
 
 def judge(condition: Bound, view: View) -> bool | None:
     """The answer."""
-    found = look(condition, view)
+    found = answered(condition.plugin, view).value
     return found if isinstance(found, bool) else None
 
 
 def name(condition: Bound) -> str:
     """What is compared."""
-    return f"plugin {condition.wanted.name} {condition.wanted.version}"
+    return name_of(condition.plugin)
 
 
-def facts_of(condition: Bound) -> frozenset[str]:
-    """The facts that it asks for."""
-    return frozenset(name.removeprefix("fact.") for name in condition.plugin.inputs if name.startswith("fact."))
+def name_of(plugin: Plugin) -> str:
+    """As decisions call it."""
+    return f"plugin {plugin.name} {plugin.version}"
+
+
+def shown(answer: Answer) -> str:
+    """Why there is none."""
+    return f"failed: {answer.detail or answer.failed}"
+
+
+def answered(plugin: Plugin, view: View) -> Answer:
+    """What it says of this moment. That it has not answered is noted, to be counted."""
+    answer = _asked(plugin, view)
+    if answer.failed and view.told is not None:
+        view.told.append(Note(outcome="plugin_failed", reason=answer.failed, step=f"{plugin.name}/{plugin.version}"))
+    return answer
+
+
+def _asked(plugin: Plugin, view: View) -> Answer:
+    return ask(plugin, {name: _input(name, view) for name in plugin.inputs})
 
 
 def _input(reference: str, view: View) -> Any:
@@ -68,21 +66,3 @@ def _input(reference: str, view: View) -> Any:
     if origin == "fact":
         return None if view.profile is None else value_of(view.profile, word)
     return to_wire(view.now)
-
-
-def _bound(thing: _T, flow: str, plugins: Mapping[Name, Plugin]) -> _T:
-    """The same thing, if there is no plug-in in it."""
-    if isinstance(thing, Wanted):
-        plugin = plugins.get((thing.name, thing.version))
-        if plugin is None or plugin.kind != "predicate":
-            raise UnknownPlugin(f"flow {flow!r} asks for the predicate {thing.name!r}, version {thing.version}")
-        return Bound(thing, plugin)  # type: ignore[return-value]  # it stands where any condition may
-    if isinstance(thing, msgspec.Struct):
-        parts = {name: getattr(thing, name) for name in thing.__struct_fields__}
-        found = {name: _bound(part, flow, plugins) for name, part in parts.items()}
-        changed = {name: part for name, part in found.items() if part is not parts[name]}
-        return msgspec.structs.replace(thing, **changed) if changed else thing
-    if isinstance(thing, tuple):
-        listed = tuple(_bound(part, flow, plugins) for part in thing)
-        return listed if any(one is not other for one, other in zip(listed, thing, strict=True)) else thing  # type: ignore[return-value]
-    return thing

@@ -26,6 +26,7 @@ from streams.gates.answer import Over, Wait
 from streams.gates.hours import closes_at
 from streams.gates.lateness import goes_anyway
 from streams.passage import End, Go, Hold, Move, Passage
+from streams.predicates import plugin
 from streams.values import value_of
 from streams.verdict import Note, Order
 
@@ -82,8 +83,11 @@ def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
     if closing_at is not None:
         values = {**values, "zone": passage.zone().name, "zone_from": passage.zone().source}
     message = _message(step, passage, closing_at)
+    variables, failed = _variables(step, passage)
+    if failed:
+        values = {**values, **failed}
     order = Order(
-        send=step, message=message, degraded=degraded, variables=_variables(step, passage),
+        send=step, message=message, degraded=degraded, variables=variables,
         consent=_proof(step, message, passage), storefront=passage.policy.storefronts.get(message.storefront),
         group=ids.decision_group(
             enrollment_id=message.enrollment_id, visit=message.visit, base_at=passage.enrollment.base_at
@@ -109,11 +113,23 @@ def _message(step: Send, passage: Passage, closing_at: int | None) -> Message:
     )  # fmt: skip
 
 
-def _variables(step: Send, passage: Passage) -> dict[str, Any]:
-    """The words of the trigger, and what the step names; of that, what is not there is left out, as in `trigger`."""
+def _variables(step: Send, passage: Passage) -> tuple[dict[str, Any], dict[str, str]]:
+    """The words of the trigger, and what the step names; of that, what is not there is left out, as in `trigger`. And
+    which plug-ins have not answered.
+    """
     words = passage.enrollment.context
-    found = {name: value_of(one, words=words, profile=passage.profile) for name, one in step.variables.items()}
-    return {"trigger": words, **{name: value for name, value in found.items() if value is not None}}
+    found, failed = {"trigger": words}, dict[str, str]()
+    for name, one in step.variables.items():
+        if one.origin == "plugin":
+            answer = plugin.answered(one.of, passage.view)
+            value = answer.value
+            if answer.failed:
+                failed[plugin.name_of(one.of)] = plugin.shown(answer)
+        else:
+            value = value_of(one, words=words, profile=passage.profile)
+        if value is not None:
+            found[name] = value
+    return found, failed
 
 
 def _proof(step: Send, message: Message, passage: Passage) -> ConsentProof | None:

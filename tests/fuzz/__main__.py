@@ -10,12 +10,14 @@ import os
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
+from agents.garbage import seldom_collected
 from tests.fuzz.inputs import make
-from tests.fuzz.properties import hold
+from tests.fuzz.properties import STAGES, Stage, hold
 
 BATCH = 1_000
 #: Work is counted for one input of so many: counting takes three times as long as compiling.
@@ -24,23 +26,23 @@ SHOWN_MAX = 2_000
 
 
 class Batch(NamedTuple):
-    """What came of some inputs. `failure`: the seed of one that failed, and how."""
+    """How far some inputs came. `failure`: the seed of one that failed, and how."""
 
-    inputs: int
-    compiled: int
+    came: Counter[Stage]
     failure: tuple[str, str] | None
 
 
 def run(seed: str, start: int, count: int) -> Batch:
     """Try the inputs with these numbers, up to the first that fails."""
-    compiled = 0
-    for number in range(start, start + count):
-        own = f"{seed}:{number}"
-        try:
-            compiled += hold(make(own), bounded=number % COUNTED == 0)
-        except Exception:  # noqa: BLE001  # whatever it is, it is what we look for
-            return Batch(number - start + 1, compiled, (own, traceback.format_exc()))
-    return Batch(count, compiled, None)
+    came: Counter[Stage] = Counter()
+    with seldom_collected():
+        for number in range(start, start + count):
+            own = f"{seed}:{number}"
+            try:
+                came[hold(make(own), bounded=number % COUNTED == 0)] += 1
+            except Exception:  # noqa: BLE001  # whatever it is, it is what we look for
+                return Batch(came, (own, traceback.format_exc()))
+    return Batch(came, None)
 
 
 def main(words: list[str]) -> int:
@@ -54,24 +56,34 @@ def main(words: list[str]) -> int:
     if asked.only:
         made = make(asked.only)
         print(made.text if isinstance(made.text, str) else repr(made.text))
-        print("compiled" if hold(made) else "refused")
+        came = hold(made)
+        print(came if came == "compiled" else f"refused: {came}")
         return 0
     return _all(asked.seed, asked.inputs, asked.workers)
 
 
 def _all(seed: str, inputs: int, workers: int) -> int:
-    done = compiled = 0
+    came: Counter[Stage] = Counter()
     began = time.monotonic()
     for batch in _batches(seed, inputs, workers):
-        done, compiled = done + batch.inputs, compiled + batch.compiled
+        came += batch.came
+        done = came.total()
         if batch.failure is not None:
             own, how = batch.failure
             print(f"\n{how[-SHOWN_MAX:]}\nfailed; again with: python -m tests.fuzz --only {own}", file=sys.stderr)
             return 1
         if (done // BATCH) % 10 == 0 or done == inputs:
-            rate = done / (time.monotonic() - began)
-            print(f"{done:,} of {inputs:,} inputs, {compiled:,} compiled, {rate:,.0f} a second", flush=True)
+            print(
+                f"{done:,} of {inputs:,} inputs, {_said(came)}, {done / (time.monotonic() - began):,.0f} a second",
+                flush=True,
+            )
     return 0
+
+
+def _said(came: Counter[Stage]) -> str:
+    """How many were refused where, so that one sees how deep they go."""
+    words = zip(STAGES, ("refused as YAML", "for a shape", "by the compiler", "compiled"), strict=True)
+    return ", ".join(f"{word} {came[stage]:,} ({came[stage] / came.total():.0%})" for stage, word in words)
 
 
 def _batches(seed: str, inputs: int, workers: int) -> Iterator[Batch]:

@@ -7,36 +7,40 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 
 from schemas.catalog import BY_SHORT
+from schemas.limits import FLOW_FILE_BYTES_MAX
 from streams.flowfile.findings import Findings
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar
 from streams.flowfile.strict_yaml import parse
+from tests.fuzz.writing import Quoted, Tree, laid, written
 
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("deploy/flows", "docs/reference/every-key", "tests/data/flows")
 DEPTH_MAX = 40
+#: So many of a hundred inputs are text that the reader of YAML must read; of the others it has the tree already.
+READ, SCRATCHED, NOISE = 5, 3, 1
+
+Kind = Literal["flow", "timeline", "policy"]
 
 
 class Input(NamedTuple):
-    """One input, and what it is meant to be."""
+    """One input, and what it is meant to be. `root`: what its text says, if it need not be read for that."""
 
     text: str | bytes
-    kind: Literal["flow", "timeline", "policy"] = "flow"
-
-
-#: A document to damage: a scalar as written, a list, or a tuple of pairs for a mapping, so that keys may repeat.
-Tree: TypeAlias = Any
+    kind: Kind = "flow"
+    root: Node | None = None
 
 
 class Corpus(NamedTuple):
-    """The valid files of the project, and every word in them."""
+    """The valid files of the project, every word in them, and by key what stands under it somewhere."""
 
     flows: list[Tree]
     timelines: list[Tree]
     policies: list[Tree]
     words: list[str]
+    under: dict[str, list[Tree]]
 
 
 @cache
@@ -47,9 +51,11 @@ def corpus() -> Corpus:
     policies = [tree for name, tree in trees.items() if name == "policy.yaml"]
     flows = [tree for name, tree in trees.items() if not name.endswith(".test.yaml") and name != "policy.yaml"]
     timelines = [tree for name, tree in trees.items() if name.endswith(".test.yaml")]
-    return Corpus(
-        flows, timelines, policies, sorted({word for tree in trees.values() for word in _keys(tree)} | set(BY_SHORT))
-    )
+    under: dict[str, list[Tree]] = {}
+    for tree in trees.values():
+        _gather(tree, under)
+    words = sorted({word for tree in trees.values() for word in _keys(tree)} | set(BY_SHORT))
+    return Corpus(flows, timelines, policies, words, under)
 
 
 def _tree(node: Node) -> Tree:
@@ -58,11 +64,24 @@ def _tree(node: Node) -> Tree:
     if isinstance(node, Mapping):
         return tuple((key, _tree(value)) for key, (_, value) in node.entries.items())
     assert isinstance(node, Scalar)
-    return node.text if node.plain else _quoted(node.text)
+    return node.text if node.plain else Quoted(node.text)
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+@cache
+def _shortest_first(kind: Kind) -> list[Tree]:
+    """Of two files the shorter one is taken: the same mistakes can be made in it, and it is answered sooner."""
+    every = {"flow": corpus().flows, "timeline": corpus().timelines, "policy": corpus().policies}
+    return sorted(every[kind], key=lambda tree: len(written(tree)))
+
+
+def _gather(tree: Tree, under: dict[str, list[Tree]]) -> None:
+    if isinstance(tree, list):
+        for item in tree:
+            _gather(item, under)
+    elif isinstance(tree, tuple):
+        for key, value in tree:
+            under.setdefault(key, []).append(value)
+            _gather(value, under)
 
 
 def _keys(tree: Tree) -> list[str]:
@@ -83,39 +102,35 @@ _ODD = (
 def make(seed: str) -> Input:
     """The input of a seed."""
     dice = Random(seed)
-    kind = dice.random()
-    if kind < 0.02:
+    way = dice.randrange(100)
+    if way < NOISE:
         return Input(dice.randbytes(dice.randrange(200)))
-    what: Literal["flow", "timeline", "policy"] = "timeline" if kind > 0.9 else "policy" if kind > 0.82 else "flow"
-    every = {"flow": corpus().flows, "timeline": corpus().timelines, "policy": corpus().policies}
-    tree: Tree = dice.choice(every[what])
+    kind, tree = _damaged(dice)
+    flow = dice.random() < 0.3
+    found = laid(tree, flow=flow) if way >= READ else None
+    if found is not None and len(found[0]) < FLOW_FILE_BYTES_MAX // 4:
+        return Input(found[0], kind, found[1])
+    text = written(tree, flow=flow)
+    if way < SCRATCHED:
+        text = _scratched(text, dice)
+    return Input(text.encode(errors="replace") if dice.random() < 0.1 else text, kind)
+
+
+def read_and_laid(seed: str) -> tuple[str, Node] | None:
+    """A text of this seed and what the reader should make of it; None if one cannot say without reading."""
+    dice = Random(seed)
+    _, tree = _damaged(dice)
+    return laid(tree, flow=dice.random() < 0.3)
+
+
+def _damaged(dice: Random) -> tuple[Kind, Tree]:
+    chance = dice.random()
+    kind: Kind = "timeline" if chance > 0.9 else "policy" if chance > 0.82 else "flow"
+    files = _shortest_first(kind)
+    tree: Tree = files[min(dice.randrange(len(files)), dice.randrange(len(files)))]
     for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 5))):
         tree = _somewhere(tree, dice, dice.choice(CHANGES))
-    text = written(tree, flow=dice.random() < 0.3)
-    if kind < 0.15:
-        text = _scratched(text, dice)
-    return Input(text.encode(errors="replace") if dice.random() < 0.1 else text, what)
-
-
-def written(tree: Tree, *, flow: bool = False) -> str:
-    """As YAML: in blocks, or in brackets."""
-    return (_brackets(tree) if flow else _block(tree, "").lstrip("\n")) + "\n"
-
-
-def _block(tree: Tree, indent: str) -> str:
-    if isinstance(tree, str) or not tree or len(indent) > 2 * DEPTH_MAX:
-        return " " + _brackets(tree)
-    if isinstance(tree, list):
-        return "".join(f"\n{indent}-{_block(item, indent + '  ')}" for item in tree)
-    return "".join(f"\n{indent}{key}:{_block(value, indent + '  ')}" for key, value in tree)
-
-
-def _brackets(tree: Tree) -> str:
-    if isinstance(tree, str):
-        return tree
-    if isinstance(tree, list):
-        return "[" + ", ".join(map(_brackets, tree)) + "]"
-    return "{ " + ", ".join(f"{key}: {_brackets(value)}" for key, value in tree) + " }"
+    return kind, tree
 
 
 def _scratched(text: str, dice: Random) -> str:
@@ -182,7 +197,18 @@ def _splice(tree: Tree, dice: Random) -> Tree:
 
 def _scalar(tree: Tree, dice: Random) -> Tree:
     text = dice.choice((*_ODD, *corpus().words))
-    return _quoted(text) if dice.random() < 0.3 else text
+    return Quoted(text) if dice.random() < 0.3 else text
+
+
+def _alike(tree: Tree, dice: Random) -> Tree:
+    """What stands here elsewhere: it is of the right shape, and may mean anything."""
+    if not isinstance(tree, tuple) or not tree:
+        return dice.choice(tree) if isinstance(tree, list) and tree else tree
+    pairs = list(tree)
+    at = dice.randrange(len(pairs))
+    key = pairs[at][0]
+    pairs[at] = (key, dice.choice(corpus().under.get(key, [pairs[at][1]])))
+    return tuple(pairs)
 
 
 def _bury(tree: Tree, dice: Random) -> Tree:
@@ -210,4 +236,5 @@ CHANGES: tuple[Change, ...] = (
     _shuffle,
     _scalar,
     _rename,
+    *[_alike] * 6,
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from hashlib import blake2b
 from types import FrameType
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -19,13 +19,20 @@ from schemas.control import Watermark
 from schemas.event import Event
 from schemas.flow import Flow
 from schemas.instants import from_wire, to_wire
+from schemas.policy import Policy
 from schemas.steps import Settle
 from streams import timeline
-from streams.flowfile import FlowFileError, check, check_policy, load, load_timelines
-from streams.flowfile.findings import Finding
-from streams.predicates.plugin import UnknownPlugin
+from streams.binding import UnknownPlugin
+from streams.flowfile import FlowFileError, check, check_policy, compiler, load, load_timelines, policy
+from streams.flowfile.findings import Finding, Unreadable
+from streams.flowfile.nodes import Node
+from streams.flowfile.reader import Reader
+from streams.flowfile.timeline_file import TimelineReader
 from streams.rehearsal import Rehearsal
-from tests.fuzz.inputs import Input, corpus, written
+from tests.fuzz.inputs import Input, Kind, corpus
+from tests.fuzz.writing import written
+
+Answer = Flow | Policy | tuple[timeline.Timeline, ...] | None
 
 #: Calls of functions while one file is compiled: so many at most, and so many more for each of its characters.
 CALLS_MAX, CALLS_PER_CHARACTER_MAX = 30_000, 100
@@ -45,43 +52,72 @@ def host() -> Flow:
     return load(written(corpus().flows[0]), name="host.yaml")
 
 
+#: How far an input came: refused by the reader of YAML, for the shape of something, by the compiler; or not at all.
+Stage = Literal["yaml", "shape", "compiler", "compiled"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+_YAML = frozenset({
+    "too_large", "not_utf8", "syntax", "too_deep", "directive", "second_document", "anchor", "tag", "duplicate_key",
+    "key_not_text", "empty_file",
+})  # fmt: skip
+_SHAPE = frozenset({
+    "wrong_shape", "unknown_key", "missing_key", "quotes_needed", "not_a_number", "bad_name", "bad_duration",
+    "bad_choice", "out_of_range", "empty",
+})  # fmt: skip
+
+
 class TooMuchWork(AssertionError):
     """The compiler does more than the size of its input allows."""
 
 
-def hold(made: Input, *, bounded: bool = True) -> bool:
-    """Assert everything about one input; True if it compiled. `bounded`: count the work too, which takes longer."""
+def hold(made: Input, *, bounded: bool = True) -> Stage:
+    """Assert everything about one input; how far it came. `bounded`: count the work too, which takes longer."""
     with in_proportion(made.text) if bounded else nullcontext():
-        answer = _answer(made)
+        answer, findings = _read(made) if made.root is None else _compiled(made.kind, made.root)
+    errors = {finding.code for finding in findings if finding.severity == "error"}
+    assert (answer is None) == bool(errors), findings
+    _are_inside(findings, made.text)
     if isinstance(answer, Flow):
         runs(answer)
-        return True
-    if isinstance(answer, list):
+    elif isinstance(answer, tuple):
         for one in answer:
             timeline.run(host(), one)
-        return True
-    return False
+    return "yaml" if errors & _YAML else "shape" if errors & _SHAPE else "compiler" if errors else "compiled"
 
 
-def _answer(made: Input) -> Flow | list[timeline.Timeline] | None:
+def _read(made: Input) -> tuple[Answer, Sequence[Finding]]:
+    """From the text, as everybody reads it."""
     if made.kind == "policy":
-        policy, said = check_policy(made.text, name="policy.yaml")
-        assert (policy is None) == any(finding.severity == "error" for finding in said)
-        _are_inside(said, made.text)
-        return None
-    if made.kind == "timeline":
-        try:
-            return list(load_timelines(made.text, name="f.test.yaml", flow=host()))
-        except FlowFileError as refused:
-            _are_inside(refused.findings, made.text)
-            return None
-    flow, findings = check(made.text, name="f.yaml")
-    assert (flow is None) == any(finding.severity == "error" for finding in findings)
-    _are_inside(findings, made.text)
-    return flow
+        return check_policy(made.text, name="policy.yaml")
+    if made.kind == "flow":
+        return check(made.text, name="f.yaml")
+    try:
+        return load_timelines(made.text, name="f.test.yaml", flow=host()), ()
+    except FlowFileError as refused:
+        return None, refused.findings
 
 
-def _are_inside(findings: tuple[Finding, ...], text: str | bytes) -> None:
+def _compiled(kind: Kind, root: Node) -> tuple[Answer, Sequence[Finding]]:
+    """The same from the tree, as soon as it is there."""
+    reader = Reader("f.yaml")
+    answer: Answer = None
+    with suppress(Unreadable):
+        answer = _READ[kind](reader, root)
+    findings = reader.findings.in_order()
+    return None if any(finding.severity == "error" for finding in findings) else answer, findings
+
+
+def _timelines(reader: Reader, root: Node) -> tuple[timeline.Timeline, ...]:
+    return tuple(TimelineReader(reader, host()).read(node) for node in reader.items(root, "a timeline file"))
+
+
+_READ: dict[Kind, Callable[[Reader, Node], Answer]] = {
+    "flow": compiler.read,
+    "policy": policy.read,
+    "timeline": _timelines,
+}
+
+
+def _are_inside(findings: Sequence[Finding], text: str | bytes) -> None:
     shown = text if isinstance(text, str) else text.decode(errors="replace")
     for finding in findings:
         assert "\n" not in str(finding), finding

@@ -11,10 +11,10 @@ import pytest
 
 from schemas.event import Event
 from schemas.flow import Flow
+from streams.binding import UnknownPlugin
 from streams.flowfile import load, load_timelines
 from streams.partition import Partition
 from streams.plugins import Plugin, registry
-from streams.predicates.plugin import UnknownPlugin
 from streams.program import build
 from streams.timeline import run
 from tests.unit.stage import TOPIC, Stage, checkout, event, order, work

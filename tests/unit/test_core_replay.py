@@ -21,7 +21,7 @@ from schemas.instants import to_wire
 from schemas.profile import PartitionRecord
 from streams.partition import Partition, Record
 from streams.program import Program, build
-from streams.rehearsal import event_record, watermark_record
+from streams.rehearsal import Rehearsal, event_record, watermark_record
 from tests.unit.stage import (
     HOUR,
     MINUTE,
@@ -380,3 +380,17 @@ def test_a_time_after_the_end_mark_is_the_same_after_a_crash() -> None:
     after = successor.run(log[1:], batch=1)
     assert successor.store == reference.store
     assert after[-1].partition_record == reference.partition_record
+
+
+def test_a_rehearsal_numbers_its_records_itself_whatever_they_say() -> None:
+    log = [
+        event_record(checkout("10:00"), at=at("10:00")),
+        event_record(order("10:20"), at=at("10:20")),
+    ]
+    seen = []
+    for offsets in ((0, 0), (0, 1), (7, 0)):
+        rehearsal = Rehearsal(flows())
+        rehearsal.feed([replace(record, offset=offset) for record, offset in zip(log, offsets, strict=True)])
+        seen.append([(one.decision_id, one.cause.offset) for one in rehearsal.decisions])
+    assert seen[0] == seen[1] == seen[2]
+    assert {0, 1} <= {offset for _, offset in seen[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from schemas.limits import (
     STRING_BYTES_MAX,
 )
 from schemas.refusals import DETAIL_LENGTH_MAX, Refused
+from schemas.validation import validate_event, validator_of
 
 RECEIVED_AT = from_wire("2026-11-21T13:00:00.000Z")
 
@@ -115,6 +117,13 @@ def test_bytes_that_are_no_record(value: bytes | None, reason: str, said: str) -
         ({"time": "1970-01-01T00:00:00Z"}, "invalid_field", "1990"),
         ({"time": "٢٠٢٦-11-21T12:00:00Z"}, "invalid_field", "/time"),
         ({"time": 1_763_732_710}, "invalid_field", "the number 1763732710"),
+        # As long as what we write ourselves, and not that.
+        ({"time": "2026-02-30T12:00:00.000Z"}, "invalid_field", "/time"),
+        ({"time": "1989-12-31T23:59:59.999Z"}, "invalid_field", "1990"),
+        ({"time": "2026-11-21 12:00:00.000Z"}, "invalid_field", "/time"),
+        ({"time": "2026-11-21T12:00:00.1٢3Z"}, "invalid_field", "/time"),
+        ({"time": "2026-11-21T12:00:00.1 3Z"}, "invalid_field", "/time"),
+        ({"time": "20261121T120000.000.123Z"}, "invalid_field", "/time"),
         ({"received_at": "2026-11-21T12:00:00"}, "time_without_offset", "/received_at"),
         ({"arrived_at": "2026-11-21T12:00:00Z"}, "invalid_field", "replay files"),
         ({"value": {"amount": 19.9, "currency": "USD"}}, "number_for_text", "/value/amount"),
@@ -151,6 +160,8 @@ def test_events_that_are_not_as_the_schema_says(changes: dict[str, Any], reason:
 @pytest.mark.parametrize(
     ("time", "expected"),
     [
+        ("2026-11-21T12:45:10.007Z", "2026-11-21T12:45:10.007Z"),
+        ("2026-11-21t12:45:10.007Z", "2026-11-21T12:45:10.007Z"),
         ("2026-11-21T13:45:10+01:00", "2026-11-21T12:45:10.000Z"),
         ("2026-11-21t12:45:10.25z", "2026-11-21T12:45:10.250Z"),
         ("2026-11-21T12:45:10.123999999Z", "2026-11-21T12:45:10.123Z"),
@@ -198,6 +209,11 @@ def test_the_same_event_gives_the_same_bytes_whatever_the_order_of_its_members()
     one = json.dumps(event(properties={"b": 1, "a": {"d": 2, "c": 3}}), indent=1)
     other = json.dumps(dict(reversed(event(properties={"a": {"c": 3, "d": 2}, "b": 1}).items())))
     assert edge.accept(one.encode(), received_at=RECEIVED_AT) == edge.accept(other.encode(), received_at=RECEIVED_AT)
+
+
+def test_what_is_nested_as_deeply_as_may_be_is_taken() -> None:
+    deepest = {"deep": nested(DEPTH_MAX - 3)}
+    assert canonical(properties=deepest)["properties"] == deepest
 
 
 def test_numbers_of_any_size_keep_their_digits() -> None:
@@ -269,6 +285,14 @@ def test_what_is_accepted_can_be_decoded_and_passes_again_unchanged(document: di
         return
     assert decode_event(accepted.value).type == accepted.type
     assert edge.accept(accepted.value, received_at=RECEIVED_AT) == accepted
+
+
+@given(_mutated)
+def test_the_rule_of_its_type_judges_an_event_as_the_whole_published_schema_does(document: dict[str, Any]) -> None:
+    document |= {} if isinstance(document.get("type"), str) else {"type": "commerce.order.placed.v1"}
+    whole = validator_of("event").is_valid(document)
+    with nullcontext() if whole else pytest.raises(Refused):
+        validate_event(document)
 
 
 @given(st.binary(max_size=200) | _json.map(lambda value: json.dumps(value).encode()))

@@ -158,6 +158,12 @@ def test_a_flow_with_an_error_fails_its_test(folder: Path, capsys: pytest.Captur
     assert {finding["code"] for finding in shown["findings"]} == {"missing_key"}
 
 
+def test_two_files_are_told_apart_without_a_broker(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "second.yaml").write_text(FLOW.format(name="first").replace("for: 1h", "for: 90m"))
+    code, out = run(capsys, "diff", str(folder / "first.yaml"), str(folder / "second.yaml"))
+    assert (code, out.split()) == (1, ["steps.wait_1.span.ms", "-", "1h", "+", "1h30m", "1", "difference"])
+
+
 def test_templates_beside_the_flows_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "second.yaml").write_text(FLOW.format(name="second").replace("channel: log", "channel: email"))
     (folder / "templates").mkdir()

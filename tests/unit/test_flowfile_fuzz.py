@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import timeline
 from streams.flowfile import Checked, FlowFileError, check, load, load_timelines
-from tests.fuzz.inputs import make
-from tests.fuzz.properties import TooMuchWork, at_most, hold
+from streams.flowfile.findings import Findings
+from streams.flowfile.strict_yaml import parse
+from tests.fuzz.inputs import make, read_and_laid
+from tests.fuzz.properties import STAGES, TooMuchWork, at_most, hold
 
 FLOW = """flow: f
 entry:
@@ -90,10 +94,18 @@ def test_the_same_seed_makes_the_same_input() -> None:
     assert [make(f"again:{number}") for number in range(20)] == [make(f"again:{number}") for number in range(20)]
 
 
-def test_some_of_the_damaged_files_compile() -> None:
-    compiled = [hold(make(f"some:{number}"), bounded=False) for number in range(150)]
-    assert any(compiled)
-    assert not all(compiled)
+def test_the_damaged_files_go_deep() -> None:
+    came = Counter(hold(make(f"some:{number}"), bounded=False) for number in range(200))
+    assert set(came) == set(STAGES)
+    assert came["compiler"] + came["compiled"] > 200 / 5
+
+
+def test_the_tree_that_an_input_brings_is_what_the_reader_makes_of_its_text() -> None:
+    laid = [one for number in range(60) if (one := read_and_laid(f"laid:{number}")) is not None]
+    assert len(laid) > 30
+    for text, root in laid:
+        assert parse(text, findings := Findings("f.yaml")) == root
+        assert not findings
 
 
 def test_work_beyond_its_bound_is_found() -> None:

@@ -26,7 +26,7 @@ def one(folder: Path, source: str) -> Plugin:
 
 
 def test_it_is_asked_with_what_it_has_declared(tmp_path: Path) -> None:
-    """Semantics 15: declared inputs and a version."""
+    """Semantics 10.7: declared inputs and a version."""
     plugin = one(tmp_path, GOLD)
     assert (plugin.kind, plugin.name, plugin.version) == ("predicate", "is_gold", 1)
     assert ask(plugin, {"fact.tier": "gold", "fact.other": 1}) == Answer(True)
@@ -72,6 +72,12 @@ def test_it_is_asked_with_what_it_has_declared(tmp_path: Path) -> None:
         ("X = [1 for a in range(1000000)]", 1, "it fails when it is loaded: OverBudget"),
         ("X = 1 / 0", 1, "it fails when it is loaded: ZeroDivisionError"),
         ("def f(:", 2, "this is not Python"),
+        ("def f(inputs, known=[]):\n    return known", 2, "has a default that is no plain value"),
+        ("F = lambda x, known={}: known", 2, "has a default that is no plain value"),
+        ("X = (n for n in (1, 2))", 1, "`X` is no constant"),
+        ("X = [zip((1,), (2,))]", 1, "`X` is no constant"),
+        ("def f(inputs):\n    return 1\ndef f(inputs):\n    return 2", 2, "`f` stands there twice"),
+        ("@transform(version=1, inputs=())" + GOLD, 1, "two kinds"),
         (GOLD.replace("version=1", "version=0"), 1, "needs a version from 1"),
         (GOLD.replace("fact.tier", "person.tier", 1), 1, "an input is trigger.WORD"),
         (GOLD.replace("version=1", "version=1, steps_max=10**9".replace("10**9", "1000000000")), 1, "the budget of"),
@@ -93,6 +99,78 @@ def test_two_of_one_name_and_version_are_refused(tmp_path: Path) -> None:
         load_plugins(tmp_path)
     (tmp_path / "b.py").write_text(HEAD + GOLD.replace("version=1", "version=2"))
     assert sorted(registry(load_plugins(tmp_path))) == [("is_gold", 1), ("is_gold", 2)]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match="there is no folder"):
+        load_plugins(tmp_path / "nowhere")
+    (tmp_path / "a.py").mkdir()
+    with pytest.raises(InputRefused, match="cannot be read"):
+        load_plugins(tmp_path)
+
+
+@pytest.mark.parametrize("body", ["KNOWN.append(1)\n    return len(KNOWN)", "NAMES['b'] = 1\n    return len(NAMES)"])
+def test_no_call_knows_of_the_one_before(tmp_path: Path, body: str) -> None:
+    """Semantics 10.7: it is told its inputs and nothing else. What a constant holds cannot be changed."""
+    head = "KNOWN = []\nNAMES = {'a': [1]}\n"
+    plugin = one(tmp_path, f"{head}@transform(version=1, inputs=())\ndef f(inputs):\n    {body}\n")
+    first, second = ask(plugin, {}), ask(plugin, {})
+    assert first == second
+    assert first.failed == "raised"
+
+
+def test_constants_can_be_read_and_answered(tmp_path: Path) -> None:
+    source = "NAMES = {'a': [1, {'b': (2,)}]}\n@transform(version=1, inputs=())\ndef f(inputs):\n    return NAMES\n"
+    assert ask(one(tmp_path, source), {}) == Answer({"a": [1, {"b": [2]}]})
+
+
+FINGERPRINTED = """
+from decimal import Decimal, ROUND_UP
+
+LIMIT = Decimal(2)
+UNUSED = 1
+
+
+def doubled(x):
+    return x * LIMIT
+
+
+def unused(x):
+    return x
+
+
+@transform(version=1, inputs=("fact.points",))
+def points(inputs):
+    return str(doubled(inputs["fact.points"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("UNUSED = 1", "UNUSED = 2", True),
+        ("    return x\n\n\n@", "    return x + 1\n\n\n@", True),
+        ("from decimal import Decimal, ROUND_UP", "from decimal import Decimal", True),
+        ("LIMIT", "\nLIMIT", True),  # lines above it
+        ("\n", "\r\n", True),
+        ("Decimal(2)", "Decimal(3)", False),
+        ("x * LIMIT", "x * LIMIT * 1", False),
+        ("import Decimal, ROUND_UP\n\nLIMIT = Decimal(2)", "import ROUND_UP as LIMIT", False),
+        ("return str(", "return '' + str(", False),
+        ("version=1, inputs", "version=1, steps_max=5, inputs", False),
+        ("return str(doubled", "# a remark\n    return str(doubled", False),
+        ("UNUSED = 1", "LIMIT = Decimal(2)", False),  # again, which may be another one
+    ],
+)
+def test_a_fingerprint_is_of_a_function_and_of_what_it_uses(tmp_path: Path, old: str, new: str, same: bool) -> None:
+    def fingerprint(source: str) -> str:
+        (tmp_path / "plugin.py").write_text(HEAD + source, newline="")
+        (found,) = load_plugins(tmp_path)
+        return found.fingerprint
+
+    assert old in FINGERPRINTED
+    changed = FINGERPRINTED.replace(old, new, -1 if old == "\n" else 1)
+    assert (fingerprint(FINGERPRINTED) == fingerprint(changed)) is same
 
 
 @pytest.mark.parametrize(
@@ -132,8 +210,8 @@ def test_the_budget_is_what_is_declared(tmp_path: Path) -> None:
         ("recommender", "['P-1', 'P-2']", Answer(["P-1", "P-2"])),
         ("recommender", "[1]", Answer(None, "wrong_kind")),
         ("recommender", "['x'] * 51", Answer(None, "wrong_kind")),
-        ("transform", "inputs['fact.missing'] + 1", Answer(None, "KeyError")),
-        ("transform", "[] + 1", Answer(None, "TypeError")),
+        ("transform", "inputs['fact.missing'] + 1", Answer(None, "raised", "KeyError")),
+        ("transform", "[] + 1", Answer(None, "raised", "TypeError")),
     ],
 )
 def test_an_answer_is_of_its_kind_or_unknown(tmp_path: Path, kind: str, answer: str, expected: Answer) -> None:

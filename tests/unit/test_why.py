@@ -41,6 +41,9 @@ DONE = decision("ended", "done", minute=20)
         (SENT, "remind: a message was ordered"),
         (decision("ended", "bought", values={"order_id": "O1", "n": 3}), "left the flow: bought (order_id O1, n 3)"),
         (decision("refused", "no_such_word"), "did not enter: no_such_word"),
+        (decision("held", "quiet_hours"), "a message was held until quiet hours are over"),
+        (decision("skipped", "no_consent:sms"), "a message was not sent: there is no consent to sms"),
+        (decision("ended", "over:now"), "left the flow: over:now"),
     ],
 )
 def test_a_decision_is_a_sentence(one: Decision, expected: str) -> None:
@@ -113,10 +116,12 @@ def test_every_outcome_can_be_told() -> None:
     assert [one for one in get_args(Outcome) if tell(decision(one, "why_ever")).startswith(f"{one}: ")] == []
 
 
-def test_the_cause_is_an_event_or_a_moment() -> None:
+def test_the_cause_is_an_event_a_moment_or_an_order() -> None:
     event = decision("entered", "triggered", cause=Cause(topic="log", partition=3, offset=7, event_id="e7"))
     assert tell_cause(event) == "event e7 with record 7 of log/3"
     assert tell_cause(HELD) == "its moment, which came with record 15 of log/3"
+    for one in (decision("moved", "migration"), decision("entered", "backfilled")):
+        assert tell_cause(one) == "an order of `cartwheel flows`, which came with record 0 of log/3"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +136,8 @@ def test_the_cause_is_an_event_or_a_moment() -> None:
         ([ENTERED, decision("skipped", "no_address", minute=15, step="remind"), DONE], "skipped", 15, 1),
         ([ENTERED, decision("ended", "bought", minute=9)], "ended", 9, 1),
         ([ENTERED, SENT, DONE, decision("credited", "clicked", minute=30, run=None)], "sent", 20, 1),
+        # Two messages of one enrollment are two things said, not one said twice.
+        ([ENTERED, SENT, decision("sent", "due", minute=40, step="again"), DONE], "sent", 40, 1),
         # The newest attempt answers: what was sent before it does not.
         ([ENTERED, SENT, DONE, decision("refused", "reentry_min_gap", minute=30, run=None)], "refused", 30, 1),
         ([ENTERED, SENT, DONE, decision("entered", "triggered", minute=31, run=OTHER_RUN)], "waiting", 31, 2),
@@ -162,22 +169,22 @@ def test_why_not_is_answered_in_sentences() -> None:
     assert lines[0] == "ann got no message of cart. At 2026-01-01 10:09:00 UTC: left the flow: bought (order_id O1)."
     assert lines[1] == "It was caused by its moment, which came with record 9 of log/3, and decided by version v1."
     assert lines[-2].endswith("entered the flow; its moment, which came with record 0 of log/3")
-    [line] = why_not.sentences(answers.why_not([]), profile="ann", flow="cart")
+    line, _ = why_not.sentences(answers.why_not([]), profile="ann", flow="cart")
     assert "was never triggered" in line
     unknown = " ".join(why_not.sentences(answers.why_not(None), profile="ann", flow="cart"))
     assert "events name them otherwise" in unknown
 
 
 def test_why_is_answered_in_sentences() -> None:
-    found = Why(SENT, [ENTERED, HELD, SENT], ("accepted", None, "2026-01-01T10:20:01+00:00"))
+    found = Why(SENT, [ENTERED, HELD, SENT], ("accepted", None, "2026-01-01T10:20:01Z"))
     lines = list(why.sentences(found))
     assert lines[0] == "cart ordered it at 2026-01-01 10:20:00 UTC for acme/p1: remind: a message was ordered."
-    assert "In the ledger it is accepted, 2026-01-01T10:20:01+00:00." in lines
+    assert "In the ledger it is accepted, since 2026-01-01 10:20:01 UTC." in lines
     assert len(lines) == 8
     assert why.as_data(found)["fate"] == {
         "state": "accepted",
         "reason": None,
-        "finished_at": "2026-01-01T10:20:01+00:00",
+        "finished_at": "2026-01-01T10:20:01Z",
     }
 
 

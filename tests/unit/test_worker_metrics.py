@@ -187,8 +187,8 @@ def test_no_label_can_hold_an_id(tmp_path: Path) -> None:
     text = generate_latest(Watched(Stage(flow()), tmp_path).play(shoppers(5)).registry).decode()
     labels = {label for line in text.splitlines() for label in re.findall(r'(\w+)="', line)}
     assert labels <= {
-        "cause", "channel", "flow", "kind", "le", "outcome", "partition", "reason", "source", "stage", "status",
-        "topic", "version", "what",
+        "cause", "channel", "flow", "kind", "le", "outcome", "partition", "plugin", "reason", "source", "stage",
+        "status", "topic", "version", "what",
     }  # fmt: skip
     assert "p1" not in re.findall(r'="([^"]*)"', text)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.flowfile.lint import effects, exits, fields, itself, joints, lags, templates
+from streams.flowfile.lint import effects, exits, fields, itself, joints, lags, plugins, templates
 from streams.flowfile.lint.subject import Note, Subject
 
 __all__ = ["RULES", "Subject", "lint"]
@@ -21,6 +21,7 @@ RULES: tuple[Callable[[Subject, Note], None], ...] = (
     effects.no_effect,
     fields.field_not_sent,
     templates.templates,
+    plugins.unknown_plugin,
 )
 
 

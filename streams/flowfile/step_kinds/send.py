@@ -8,14 +8,17 @@ from schemas.channels import CHANNELS
 from schemas.limits import MARKETING_VALID_MS, MAX_LATENESS_MS_DEFAULT
 from schemas.steps import Cap, LatePolicy, Send, Step, Value
 from streams.flowfile.nodes import Mapping, Node, cut, shown
-from streams.flowfile.reader import Reader
+from streams.flowfile.predicates import plugin
+from streams.flowfile.reader import PluginAsked, Reader
 from streams.flowfile.step_kinds import settle
 from streams.flowfile.steps import Place, Steps
 from streams.flowfile.values import check_fact, storefront, value
 from streams.flowfile.windows import window
+from streams.plugins import OF_VARIABLES
 
 PRIORITY_DEFAULT = 5
 CAP_MAX = 1_000
+PLUGINS_MAX = 10  # that one message asks: what they may answer stays below what a record may hold
 
 _LATER_CHANNELS = frozenset({"push", "whatsapp", "webhook", "on_site"})
 _CLASSES: tuple[Literal["marketing", "transactional"], ...] = ("marketing", "transactional")
@@ -100,15 +103,27 @@ def _fresh(steps: Steps, node: Node | None) -> tuple[tuple[str, int], ...]:
 
 
 def _variables(steps: Steps, node: Node | None) -> dict[str, Value]:
-    """`{ code: trigger.code, name: fact.first_name }`"""
+    """`{ code: trigger.code, name: fact.first_name, picks: { plugin: { name: best_three, version: 1 } } }`"""
     steps.reader.asks(node, "values")
     found: dict[str, Value] = {}
     for key, of in _entries(steps.reader, node, "`variables`", "{ code: trigger.code }"):
         name = steps.reader.name(key, "a variable")
         if name in _RESERVED:
             steps.reader.note("bad_name", key, f"`{name}` is there anyway; give the variable another name")
-        found[name] = value(steps.reader, of, f"`{cut(name)}`", steps.scope)
+        is_asked = isinstance(of, Mapping) and "plugin" in of.entries
+        found[name] = _asked(steps, of) if is_asked else value(steps.reader, of, f"`{cut(name)}`", steps.scope)
+    if sum(one.origin == "plugin" for one in found.values()) > PLUGINS_MAX and node is not None:
+        steps.reader.note("out_of_range", node, f"a message may ask {PLUGINS_MAX} plug-ins, and this one asks more")
     return found
+
+
+def _asked(steps: Steps, node: Node) -> Value:
+    """`{ plugin: { name: best_three, version: 1 } }`"""
+    reader = steps.reader
+    body = reader.fields(node, "a variable", required=("plugin",))["plugin"]
+    name, version = plugin.named(reader, body)
+    reader.plugins.append(PluginAsked(body, name, version, OF_VARIABLES, steps.scope.words))
+    return Value("plugin", {"name": name, "version": version})
 
 
 def _entries(reader: Reader, node: Node | None, what: str, example: str) -> list[tuple[Any, Node]]:
