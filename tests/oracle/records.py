@@ -22,6 +22,7 @@ class Event(NamedTuple):
     name: str
     source: str
     dedupe: str
+    sender: str  # whose id it is, when there is no dedupe key
     occurred_at: int
     appended_at: int
     position: float
@@ -76,7 +77,8 @@ def event(envelope: dict[str, Any], *, appended_at: int, position: int) -> Event
         anonymous=identity.strongest(who) in ("device_id", "anonymous_id"),
         name=short_name(envelope["type"]),
         source=envelope["source"],
-        dedupe=envelope.get("dedupe_key") or f"{envelope['source']}\x1f{envelope['id']}",
+        dedupe=envelope.get("dedupe_key") or envelope["id"],
+        sender="" if envelope.get("dedupe_key") else envelope["source"],
         occurred_at=appended_at if occurred_at > appended_at + CLOCK_ERROR_MS else occurred_at,
         appended_at=appended_at,
         position=position,
