@@ -1,8 +1,8 @@
 """Activations told naively: from which place in the log on which versions of which flows decide, and for whom.
 
 Flows are read as they were written, not as they were compiled. A `Life` is one person, with a `Pinned` for each version
-of each flow: a person is in the version that they entered. Told from section 12 of the semantics, and caps with their
-receipts from section 8, as far as nobody waits for room.
+of each flow: a person is in the version that they entered. Told from section 12 of the semantics; nobody waits for
+room.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tests.oracle.flowfile import Flow, Step, load_flow, milliseconds
+from tests.oracle.flowfile import Flow, Step, load_flow
 from tests.oracle.interpreter import Run
 from tests.oracle.people import Command, Enrollment, Marks, Profile
+from tests.oracle.policy import Cap, Policy
 from tests.oracle.records import Event, as_mapping
 from tests.oracle.replay import LogRecord, Poison, Resolution, Tick, read_live
 from tests.oracle.waits import WAITS
 
 NOTHING = -1
-GIVING_BACK = ("rejected", "failed", "expired", "recalled")
 OF_OPERATORS = ("activation", "migration")
 
 
@@ -33,10 +33,10 @@ class Active(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """What one says. A cap is a mapping as the policy has it."""
+    """What one says."""
 
     flows: dict[str, Active]
-    caps: tuple[dict[str, Any], ...]
+    policy: Policy
 
 
 _read = lru_cache(maxsize=1_000)(load_flow)
@@ -47,7 +47,7 @@ class Definitions:
 
     def __init__(self, records: Iterable[tuple[int, bytes | None, bytes]]) -> None:
         self.flows: dict[tuple[str, str], Flow] = {}
-        self.activations = {NOTHING: Activation({}, ())}
+        self.activations = {NOTHING: Activation({}, Policy())}
         self.begins: dict[int, int] = {}
         newest = NOTHING
         for offset, key, value in records:
@@ -68,25 +68,12 @@ def _activation(said: dict[str, Any]) -> Activation:
         name: Active(one["status"], tuple(one["versions"]), one.get("over_before"))
         for name, one in said["flows"].items()
     }
-    return Activation(flows, tuple(said.get("policy", {}).get("caps", ())))
+    return Activation(flows, Policy(caps=tuple(_cap(one) for one in said.get("policy", {}).get("caps", ()))))
 
 
-class Message:
-    """One that was ordered. Room is given back by a receipt, once it is not confirmed."""
-
-    def __init__(self, command: Command, *, group: str, channel: str) -> None:
-        self.command_id, self.at, self.group, self.channel = command.command_id, command.decided_at, group, channel
-        self.outcome = ""
-
-    def hear(self, outcome: str) -> None:
-        """The first receipt counts, and after `accepted` (or nobody knows) only a rejection."""
-        if not self.outcome or (self.outcome in ("accepted", "unknown") and outcome == "rejected"):
-            self.outcome = outcome
-
-    def takes_room(self, cap: dict[str, Any], now: int) -> bool:
-        """Does it count under this cap?"""
-        meant = cap.get("group") in (None, self.group) and cap.get("channel") in (None, self.channel)
-        return meant and self.outcome not in GIVING_BACK and self.at <= now < self.at + cap["per_ms"]
+def _cap(said: dict[str, Any]) -> Cap:
+    """Nobody waits for room here."""
+    return Cap(said.get("group"), said.get("channel"), None, None, said["max"], said["per_ms"], None)
 
 
 class Pinned(Run):
@@ -107,7 +94,7 @@ class Pinned(Run):
         """The version that admits."""
         return self.life.run(self.flow.name, self.life.active(self.flow.name).versions[0])
 
-    def _on_trigger(self, event: Event, *, now: int) -> None:
+    def on_trigger(self, event: Event, *, now: int, depth: int = 0) -> None:
         """Only the newest is asked whether this is a trigger; who is in another version is judged by that one."""
         if self is not self.newest or self.life.active(self.flow.name).status == "stopped":
             return
@@ -115,9 +102,9 @@ class Pinned(Run):
         key = "\x1f".join(parts) if len(parts) == len(self.flow.key_words) else None
         running = [one for one in self.enrollments if one.ended_at is None and one.key == key]
         if running:
-            Run._on_trigger(self.life.pins[running[0]], event, now=now)
+            Run.on_trigger(self.life.pins[running[0]], event, now=now, depth=depth)
         elif self.life.active(self.flow.name).status != "draining":
-            super()._on_trigger(event, now=now)
+            super().on_trigger(event, now=now, depth=depth)
 
     def _start(self, enrollment: Enrollment, *, now: int) -> None:
         """Whoever begins, and begins anew, begins in the newest."""
@@ -125,30 +112,13 @@ class Pinned(Run):
         Run._start(self.newest, enrollment, now=now)
 
     def _send(self, enrollment: Enrollment, step: Step, *, now: int) -> bool:
-        """One more gate, behind all others; and of a shadow nothing is sent."""
-        before, counts_from = len(self.commands), enrollment.counts_from
-        ended = super()._send(enrollment, step, now=now)
-        if len(self.commands) > before:
-            if self._is_full(step, now=now):
-                self.commands.pop()
-                enrollment.counts_from = counts_from
-            elif self.life.active(self.flow.name).status == "shadow":
-                self.commands.pop()
-            else:
-                group = step.body.get("cap", {}).get("group", "")
-                self.life.messages.append(Message(self.commands[-1], group=group, channel=step.body["channel"]))
-        return ended
-
-    def _is_full(self, step: Step, *, now: int) -> bool:
-        own, caps = step.body.get("cap"), list(self.life.activation.caps)
-        caps = [
-            one for one in caps
-            if one.get("group") in (None, (own or {}).get("group", ""))
-            and one.get("channel") in (None, step.body["channel"])
-        ]  # fmt: skip
-        if own is not None:
-            caps.append({"group": own["group"], "max": own["max"], "per_ms": milliseconds(own["per"])})
-        return any(sum(one.takes_room(cap, now) for one in self.life.messages) >= cap["max"] for cap in caps)
+        """By the policy of today; and of a shadow nothing is sent."""
+        self.policy, before = self.life.activation.policy, len(self.commands)
+        stays = super()._send(enrollment, step, now=now)
+        if len(self.commands) > before and self.life.active(self.flow.name).status == "shadow":
+            self.commands.pop()
+            self.profile.messages.pop()
+        return stays
 
     def move(self, enrollment: Enrollment, labels: dict[str, str], *, now: int) -> None:
         """Go on here: at the step of the label, a wait from where it counted, all else when the next tick comes."""
@@ -185,7 +155,6 @@ class Life:
         self.enrollments: dict[str, list[Enrollment]] = {}
         self.pins: dict[Enrollment, Pinned] = {}
         self.over: set[Enrollment] = set()
-        self.messages: list[Message] = []
         self.commands: list[Command] = []
         self._unseen = Profile()
         self._definitions, self._runs = definitions, dict[tuple[str, str], Pinned]()
@@ -211,19 +180,27 @@ class Life:
             if active.status == "stopped" or (was is not None and was.over_before != active.over_before):
                 self.over.update(one for one in self.enrollments.get(name, []) if one.ended_at is None)
 
-    def take(self, event: Event) -> bool:
+    def take(self, event: Event) -> None:
         """An event, if it is new. What no flow asks of the past when it comes is not remembered for those to come."""
         if any(Profile._same(event, earlier) for earlier in self._unseen.history) or not self.profile.take(event):
-            return False
+            return
         for one in [one for one in self.over if one.ended_at is None]:
             self.pins[one]._end(one, "stopped", now=event.appended_at)
-        for name in sorted(self.activation.flows):
-            newest, *older = self.active(name).versions
-            for version in (*older, newest):
-                self.run(name, version).on_event(event, now=event.appended_at)
+        if event.name == "message_reported":
+            self.profile.report(event)
+        runs = [self.run(name, one) for name in sorted(self.activation.flows) for one in self._oldest_first(name)]
+        for run in runs:
+            run.exits(now=event.appended_at)
+        for run in runs:
+            run.on_event(event, now=event.appended_at)
+            run.rezone(now=event.appended_at)
         if event.name not in self._asked():
-            self._unseen.history.append(self.profile.history.pop())
-        return True
+            self._unseen.history.append(event)
+            self.profile.history[-1] = event._replace(name="")  # an address it may have told all the same
+
+    def _oldest_first(self, flow: str) -> tuple[str, ...]:
+        newest, *older = self.active(flow).versions
+        return (*older, newest)
 
     def _asked(self) -> set[str]:
         """Events that an exit rule or a wait of a flow that runs may ask for when they are past."""
@@ -231,16 +208,10 @@ class Life:
         for name, active in self.activation.flows.items():
             for flow in (self._definitions.flows[name, version] for version in active.versions):
                 if active.status != "stopped":
-                    asked |= {rule.event for rule in flow.exits}
+                    asked |= {rule.event for rule in flow.exits if rule.event}
                     waits = [step.body for step in flow.steps if step.kind == "wait_event"]
                     asked |= {branch["event"] for body in waits for branch in body.get("branches", [body])}
         return asked
-
-    def hear(self, *, command_id: str, outcome: str) -> None:
-        """What a sender says has become of a command."""
-        for message in self.messages:
-            if message.command_id == command_id:
-                message.hear(outcome)
 
     def tick(self, tick: Tick) -> None:
         """Open gates first; then moment by moment, and at each all who are due by then."""
@@ -292,22 +263,19 @@ def run_active(definitions: Definitions, log: Sequence[LogRecord], *, begins: in
     """
     own_of, ticks = read_live([one for one in log if one[2] not in OF_OPERATORS])
     said = [(offset, now, kind, as_mapping(payload)) for offset, now, kind, payload in log if kind in OF_OPERATORS]
-    receipts = {
-        offset: body["properties"] for offset, _, kind, payload in log
-        if kind == "event" and (body := as_mapping(payload))["type"] == "message.reported.v1"
-    }  # fmt: skip
     commands: list[Command] = []
     for key, own in own_of.items():
         life = Life(definitions, begins=begins)
-        concerned: list[tuple[int, Any]] = [(one.position, one) for one in (*own, *ticks)]
+        concerned: list[tuple[float, Any]] = [(one.position, one) for one in (*own, *ticks)]
         concerned += [(one[0], one) for one in said if one[2] == "activation" or one[3]["profile"] == key]
         for position, record in sorted(concerned, key=lambda one: one[0]):
-            _apply(life, record, receipt=receipts.get(position))
+            life.profile.position = position
+            _apply(life, record)
         commands += life.commands
     return commands
 
 
-def _apply(life: Life, record: Any, *, receipt: dict[str, str] | None) -> None:
+def _apply(life: Life, record: Any) -> None:
     if isinstance(record, Tick):
         life.tick(record)
     elif isinstance(record, Poison):
@@ -318,8 +286,7 @@ def _apply(life: Life, record: Any, *, receipt: dict[str, str] | None) -> None:
         if had and not life.profile.poison:
             life.free(now=record.appended_at)
     elif isinstance(record, Event):
-        if life.take(record) and receipt is not None:
-            life.hear(command_id=receipt["command_id"], outcome=receipt["outcome"])
+        life.take(record)
     elif record[2] == "activation":
         life.activate(record[3]["number"])
     else:
