@@ -298,7 +298,8 @@ class Run(Sending):
                 if enrollment.again:
                     enrollment.ended_at = now
                     return
-            self._beside_messages(enrollment, step, moment=moment, now=now)
+            if not self._does(enrollment, step, moment=moment, now=now):
+                return
             if not self._follow(enrollment, self._target(enrollment, step, now=now), now=now):
                 return
         self._end(enrollment, "done", now=now)

@@ -13,6 +13,7 @@ from tests.oracle.records import Event
 from tests.oracle.standing import Standing
 
 DEPTH_MAX = 5
+DEEDS = ("set", "emit", "enter_flow")
 
 
 class Sending(Standing):
@@ -107,15 +108,25 @@ class Sending(Standing):
 
     # -- what a flow does beside messages
 
-    def _beside_messages(self, enrollment: Enrollment, step: Step, *, moment: int, now: int) -> None:
+    def _does(self, enrollment: Enrollment, step: Step, *, moment: int, now: int) -> bool:
+        """Whether it is still there after its deed, which it does if there is still a point to it: semantics 4."""
+        if step.kind not in DEEDS:
+            return True
+        if self._end_if_an_exit_holds(enrollment, now=now):
+            return False
+        if self.flow.filter and self._holds(self.flow.filter, enrollment, now=now) is not True:
+            self._skip("filter_false", step, now=now)
+        else:
+            self._do(enrollment, step, moment=moment, now=now)
+        return True
+
+    def _do(self, enrollment: Enrollment, step: Step, *, moment: int, now: int) -> None:
         if step.kind == "set":
             found = {name: self._value(enrollment, said) for name, said in step.body.items()}
             for name, value in found.items():
                 if value is not None:
                     self.profile.stated.append(Stated(now, name, value))
             self._say("stated", "", now=now)
-            return
-        if step.kind not in ("emit", "enter_flow"):
             return
         if enrollment.depth + 1 > DEPTH_MAX:
             self._say("refused", "enter_flow_depth", step.label or "", now=now)
