@@ -103,7 +103,7 @@ class Dossier(msgspec.Struct, kw_only=True, array_like=True, gc=False):
 
     facts: dict[str, Stated] = {}
     counts: dict[str, Count] = {}  # by `EventCount` or `LastEvent` in its canonical form, see streams.counting
-    consents: dict[str, Consent] = {}  # "email", or "email/2" for a storefront
+    consents: dict[str, Consent] = {}  # "email", or "email/2" for a storefront; "*" for all channels
     messages: list[Message] = []
     appointments: dict[str, Appointment] = {}  # by flow
     suppressed: dict[str, int] = {}  # channel, or "*" -> since when

@@ -5,6 +5,7 @@ instant the more restrictive:
 
     March: granted for e-mail    May: withdrawn for e-mail of storefront 2   -> no e-mail of storefront 2, others go
     June: withdrawn in general                                               -> no e-mail at all
+    June: withdrawn for storefront 3, of no channel in particular            -> nothing of storefront 3, others go
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ SUPPRESSING = frozenset({"hard_bounce", "complaint", "invalid_address"})
 def standing(profile: Profile, *, channel: str, storefront: str = "") -> Consent | None:
     """The act that counts; None if nobody has ever asked."""
     consents = {} if profile.dossier is None else profile.dossier.consents
-    names = [EVERYTHING, channel] + ([f"{channel}/{storefront}"] if storefront else [])
+    names = [EVERYTHING, channel]
+    if storefront:
+        names += [f"{name}/{storefront}" for name in names]
     return max((consents[name] for name in names if name in consents), key=_rank, default=None)
 
 
@@ -48,7 +51,8 @@ def suppress(profile: Profile, channel: str, *, at: int) -> None:
 def changed(profile: Profile, trigger: Trigger, words: Mapping[str, Any], out: Recorder) -> None:
     """`consent_changed`: granted or withdrawn, for a channel and perhaps a storefront; or the channel is suppressed.
 
-    A withdrawal that names no channel concerns all of them. Whatever else is unclear changes nothing and is counted.
+    A withdrawal that names no channel concerns all of them, of its storefront or in general. Whatever else is unclear
+    changes nothing and is counted.
     """
     channel, status = (words.get(word, "").strip().lower() for word in ("channel", "status"))
     if channel and channel not in CONSENT_CHANNELS:
@@ -57,7 +61,7 @@ def changed(profile: Profile, trigger: Trigger, words: Mapping[str, Any], out: R
         suppress(profile, channel or EVERYTHING, at=trigger.occurred_at)
     elif status == "withdrawn" or (status == "granted" and channel):
         storefront = words.get("storefront")
-        name = f"{channel}/{storefront}" if channel and storefront else channel or EVERYTHING
+        name = (channel or EVERYTHING) + (f"/{storefront}" if storefront else "")
         _put(profile, name, _act(trigger, granted=status == "granted"), out)
     else:
         out.tallies[("event", "consent_unclear")] += 1

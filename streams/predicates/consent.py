@@ -12,19 +12,15 @@ Of acts that concern it the latest counts, of two of one instant the more restri
 from __future__ import annotations
 
 from schemas.conditions import Consented
+from streams.consent import standing
 from streams.view import View
-
-EVERYTHING = "*"  # an act that names no channel
 
 
 def look(condition: Consented, view: View) -> bool | None:
     """What they said last."""
-    if view.profile is None or view.profile.dossier is None:
+    if view.profile is None:
         return None
-    said, channel = view.profile.dossier.consents, condition.channel
-    names = [EVERYTHING, channel, f"{channel}/{condition.storefront}" if condition.storefront else channel]
-    acts = [said[name] for name in names if name in said]
-    last = max(acts, key=lambda act: (act.occurred_at, not act.granted), default=None)
+    last = standing(view.profile, channel=condition.channel, storefront=condition.storefront)
     return None if last is None else last.granted
 
 

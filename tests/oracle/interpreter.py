@@ -351,20 +351,20 @@ class Run(Sending):
 
     # -- which comes first
 
-    def urgency(self, enrollment: Enrollment) -> int:
-        """The priority of the message that this one comes to next; 0 without any."""
+    def urgency(self, enrollment: Enrollment, *, now: int) -> int:
+        """The priority of the message that this one comes to next; -1 without any."""
         step = self.flow.steps[enrollment.step]
         if step.kind in WAITS:
-            way = _way_out(step, enrollment.chosen)
-            return self._urgency_behind(enrollment, way)
-        return self._urgency_from(enrollment, enrollment.step)
+            return self._urgency_behind(enrollment, _way_out(step, enrollment.chosen), now=now)
+        return self._urgency_from(enrollment, enrollment.step, now=now)
 
-    def _urgency_behind(self, enrollment: Enrollment, way: Any) -> int:
+    def _urgency_behind(self, enrollment: Enrollment, way: Any, *, now: int) -> int:
         if isinstance(way, dict):
             return -1
-        return self._urgency_from(enrollment, enrollment.step + 1 if way is None else self.flow.step_at(way))
+        to = enrollment.step + 1 if way is None else self.flow.step_at(way)
+        return self._urgency_from(enrollment, to, now=now)
 
-    def _urgency_from(self, enrollment: Enrollment, index: int) -> int:
+    def _urgency_from(self, enrollment: Enrollment, index: int, *, now: int) -> int:
         if index >= len(self.flow.steps) or self.flow.steps[index].kind in (*WAITS, "stop"):
             return -1
         step = self.flow.steps[index]
@@ -372,7 +372,7 @@ class Run(Sending):
             return int(step.body.get("priority", 5))
         probe = copy.copy(enrollment)
         probe.step, probe.exposed = index, {one.label for one in self.flow.steps}
-        return self._urgency_behind(probe, self._target(probe, step, now=0))
+        return self._urgency_behind(probe, self._target(probe, step, now=now), now=now)
 
 
 def _way_out(step: Step, chosen: int | None) -> Any:

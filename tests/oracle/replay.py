@@ -187,10 +187,10 @@ class Replay:
         calendar.meet(now=now)
         self._after_a_step(len(self.profile.stated), now=now)
 
-    def _due(self, until: Callable[[int], bool]) -> tuple[Run, Enrollment] | None:
-        """Of whoever is due, who comes first: semantics 1.5 and 8.13."""
+    def _due(self, until: Callable[[int], bool], *, now: int | None = None) -> tuple[Run, Enrollment] | None:
+        """Of whoever is due, who comes first: semantics 1.5 and 8.13. On a carried clock each moment is now."""
         due = [(run, one) for run in self.runs for one in run.pending() if until(one.moment)]
-        return min(due, key=lambda pair: (pair[1].moment, *_order(*pair)), default=None)
+        return min(due, key=lambda pair: (pair[1].moment, *_order(*pair, now=now)), default=None)
 
     def release(self, *, before: int, appointments_before: int) -> None:
         """On a carried clock: wake what has its moment before an instant, in order; at last everything."""
@@ -239,11 +239,11 @@ class Replay:
             (run, one) for run in self.runs for one in run.pending()
             if run.gate_open(one) and tick.opens(one.held_through, self.key)
         ]  # fmt: skip
-        for run, one in sorted(opened, key=lambda pair: _order(*pair)):
+        for run, one in sorted(opened, key=lambda pair: _order(*pair, now=now)):
             if one.ended_at is None:
                 self._wake(run, one, moment=now, now=now)
         while True:
-            first = self._due(lambda moment: tick.releases(moment, self.key))
+            first = self._due(lambda moment: tick.releases(moment, self.key), now=now)
             met = min(self.calendars, key=lambda one: one.at, default=None)
             if met is not None and tick.releases(met.at, self.key) and (first is None or met.at < first[1].moment):
                 self._meet(met, now=now)
@@ -253,9 +253,9 @@ class Replay:
                 return
 
 
-def _order(run: Run, one: Enrollment) -> tuple[Any, ...]:
+def _order(run: Run, one: Enrollment, *, now: int | None) -> tuple[Any, ...]:
     """Of one moment, by 8.13: the most urgent message first; of equals, who has waited for room gives way."""
-    return one.again, -run.urgency(one), one.waiting == "cap", one.number
+    return one.again, -run.urgency(one, now=one.moment if now is None else now), one.waiting == "cap", one.number
 
 
 class Result:

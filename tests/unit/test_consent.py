@@ -35,6 +35,8 @@ REQUIRED = Policy(consent="required")
         ([("09:00", "email", "granted", "2"), ("09:01", "email", "withdrawn", None)], False),
         ([("09:00", "sms", "granted", None)], None),
         ([("09:00", "email", "granted", None), ("09:01", "", "withdrawn", None)], False),
+        ([("09:00", "email", "granted", None), ("09:01", "", "withdrawn", "2")], False),
+        ([("09:00", "email", "granted", None), ("09:01", "", "withdrawn", "3")], True),
         ([("09:00", "", "granted", None)], None),
     ],
 )
