@@ -20,7 +20,7 @@ def look(condition: Consented, view: View) -> bool | None:
     """What they said last."""
     if view.profile is None:
         return None
-    last = standing(view.profile, channel=condition.channel, storefront=condition.storefront)
+    last = standing(view.profile, channel=condition.channel, storefront=condition.storefront or "")
     return None if last is None else last.granted
 
 
