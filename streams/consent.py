@@ -34,11 +34,11 @@ def standing(profile: Profile, *, channel: str, storefront: str = "") -> Consent
     return max((consents[name] for name in names if name in consents), key=_rank, default=None)
 
 
-def suppressed_since(profile: Profile, channel: str) -> int | None:
-    """Since when; None if it is not, or if the person has agreed to the channel after that."""
+def suppressed_since(profile: Profile, *, channel: str, storefront: str = "") -> int | None:
+    """Since when; None if it is not, or if the act that counts for this storefront is an agreement after that."""
     known = {} if profile.dossier is None else profile.dossier.suppressed
     since = max((known[name] for name in (EVERYTHING, channel) if name in known), default=None)
-    act = None if since is None else standing(profile, channel=channel)
+    act = None if since is None else standing(profile, channel=channel, storefront=storefront)
     return None if since is None or (act and act.granted and act.occurred_at > since) else since
 
 

@@ -35,8 +35,8 @@ def judge_again(
 ) -> None:
     """After an event has been applied. `seen` is the same as exit rules see it, None if none looks at it."""
     for message in () if profile.dossier is None else profile.dossier.messages:
-        over = message.status == "returned" and not message.again_at
-        if not (message.judged or over or now - message.decided_at > REGRET_MS):
+        over = message.status == "returned" or now - message.decided_at > REGRET_MS
+        if message.again_at or not (message.judged or over):
             _judge(program, profile, message, trigger, seen, now=now, out=out)
 
 

@@ -12,5 +12,7 @@ from streams.passage import Passage
 
 def judge(step: Send, passage: Passage) -> Answer | None:
     """Skips on a suppressed channel."""
-    since = suppressed_since(passage.profile, step.channel) if is_addressed(step.channel) else None
+    if not is_addressed(step.channel):
+        return None
+    since = suppressed_since(passage.profile, channel=step.channel, storefront=passage.storefront(step))
     return None if since is None else Skip(f"suppressed:{step.channel}", {"since": to_wire(since)})

@@ -36,13 +36,19 @@ def acts(past: Iterable[Any]) -> list[Act]:
 
 
 def agreed(known: list[Act], channel: str, storefront: str | None) -> bool | None:
-    """By the latest act; of two of one instant by the withdrawal. None: never asked."""
-    about = [act for act in known if act.status != "suppressed" and act.concerns(channel, storefront)]
-    return min(about, key=lambda act: (-act.at, act.status == "granted")).status == "granted" if about else None
+    """None: never asked."""
+    act = _counts(known, channel, storefront)
+    return None if act is None else act.status == "granted"
 
 
-def is_suppressed(known: list[Act], bounced: list[int], channel: str) -> bool:
+def is_suppressed(known: list[Act], bounced: list[int], channel: str, storefront: str | None) -> bool:
     """Until the person agrees to it later. `bounced`: when receipts have said that it leads nowhere."""
     shut = [act.at for act in known if act.status == "suppressed" and act.channel in (None, channel)] + bounced
-    agreed_at = [act.at for act in known if act.status == "granted" and act.channel == channel]
-    return bool(shut) and max(shut) >= max(agreed_at, default=-1)
+    act = _counts(known, channel, storefront)
+    return bool(shut) and not (act is not None and act.status == "granted" and act.at > max(shut))
+
+
+def _counts(known: list[Act], channel: str, storefront: str | None) -> Act | None:
+    """The latest act; of two of one instant the withdrawal."""
+    about = [act for act in known if act.status != "suppressed" and act.concerns(channel, storefront)]
+    return min(about, key=lambda act: (-act.at, act.status == "granted"), default=None)

@@ -68,7 +68,8 @@ def no_say(wish: Wish, profile: Profile, policy: Policy) -> str | None:
         answer = agreed(said, wish.channel, wish.storefront)
         if answer is False or (answer is None and policy.consent == "required"):
             return f"no_consent:{wish.channel}"
-    return f"suppressed:{wish.channel}" if is_suppressed(said, profile.bounced(wish.channel), wish.channel) else None
+    shut = is_suppressed(said, profile.bounced(wish.channel), wish.channel, wish.storefront)
+    return f"suppressed:{wish.channel}" if shut else None
 
 
 def ask(wish: Wish, profile: Profile, policy: Policy, *, now: int, patience: int | None) -> Skip | Hold | None:

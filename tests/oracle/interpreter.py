@@ -67,12 +67,12 @@ class Run(Sending):
             enrollment = Enrollment(enrollment_id=enrollment_id, key=key, trigger=event)
             self.profile.entered += 1
             enrollment.number = self.profile.entered
-            self.enrollments.append(enrollment)
             enrollment.depth = depth
             if not self.flow.reentry.only_if_sent:
                 enrollment.counts_from = event.occurred_at
             self._say("entered", "", now=now)
             self._start(enrollment, now=now)
+            self.enrollments.append(enrollment)  # who is asked at the door is not in yet
         elif self.flow.retrigger == "restart":
             running.visit += 1
             running.begin(event)

@@ -103,6 +103,8 @@ class Replay:
         for run in self.runs:
             run.rezone(now=now)
         self._keep_appointments(now=now)
+        for run in self.runs:
+            run.skip_again(event, now=now)
         self._reconsider(event, shut_before, now=now)
 
     def _receipt(self, event: Event, *, now: int) -> None:

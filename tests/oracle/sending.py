@@ -101,6 +101,21 @@ class Sending(Standing):
             return "filter_false"
         return reason or gates.no_say(message.wish, self.profile, self.policy)
 
+    def skip_again(self, event: Event, *, now: int) -> None:
+        """Semantics 9.6: what waits to be ordered anew is given up by the event that shuts it."""
+        for one in [one for one in self.again if one.ended_at is None]:
+            step = self.flow.steps[one.step]
+            held = [
+                rule.reason for rule in self.flow.exits
+                if (self._counts(rule, one, event) if rule.person is None else self._holds(rule.person, one, now=now))
+            ]  # fmt: skip
+            if not held and self.flow.filter and self._holds(self.flow.filter, one, now=now) is not True:
+                held = ["filter_false"]
+            wish = gates.Wish(step.body, self._storefront(one, step.body), self._zone(one, step.body), is_late=False)
+            reason = held[0] if held else gates.no_say(wish, self.profile, self.policy)
+            if reason is not None:
+                self._end(one, reason, now=now)
+
     def take_back(self, message: Message, reason: str, *, regret: bool, now: int) -> None:
         """It is recalled, or it is regretted."""
         message.taken_back = True

@@ -75,6 +75,16 @@ def test_suppression_holds_for_everything_until_somebody_agrees_again() -> None:
     assert again.event(checkout("09:00", identity=PERSON)).finish().sent == ["09:15 remind"]
 
 
+@pytest.mark.parametrize(("agreed_for", "sent"), [(None, ["09:15 remind"]), ("2", ["09:15 remind"]), ("3", [])])
+def test_who_agrees_again_for_a_storefront_hears_of_it_alone(agreed_for: str | None, sent: list[str]) -> None:
+    """Semantics 8.5."""
+    made = replace(flow(wait(15), send(channel="email")), storefront=Value("literal", "2"))
+    stage = Stage(made).event(consent("08:00", "email", "suppressed", identity=PERSON))
+    more = {"storefront": agreed_for} if agreed_for else {}
+    stage.event(consent("08:30", "email", "granted", identity=PERSON, **more))
+    assert stage.event(checkout("09:00", identity=PERSON)).finish().sent == sent
+
+
 def test_a_hard_bounce_suppresses_the_channel() -> None:
     made = flow(wait(15), send("first", channel="email"), wait(60, label="more"), send("second", channel="email"))
     stage = Stage(made).event(checkout("09:00", identity=PERSON)).pass_time("09:16")

@@ -87,6 +87,12 @@ class TestFacts:
         again = Stage(flow).event(checkout("10:00", identity=PERSON))
         assert again.event(event("site_active", "11:00", identity=PERSON)).finish().sent == ["12:00 remind"]
 
+    def test_a_fact_that_was_unset_lately_is_not_fresh(self) -> None:
+        """Semantics 8.6."""
+        stage = Stage(written({"wait": {"for": "2h"}}, mail(fresh={"tier": "1d"})))
+        stage.event(event("profile_updated", "09:00", tier="gold")).event(checkout("10:00", identity=PERSON))
+        assert stage.event(event("profile_updated", "11:00", tier=None)).finish().sent == []
+
     @pytest.mark.parametrize(
         "condition",
         [{"email": {"is_set": True}}, {"last_seen_at": {"gt": "2026-11-20T10:01:00Z"}}],
