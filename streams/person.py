@@ -67,11 +67,11 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
     acts.apply(program, profile, trigger, now=now, out=out)
     interest = program.interests.get(trigger.type, program.otherwise)
     seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
+    if program.watch_flows:
+        follow(program, profile, now=now, out=out)
     recall.judge_again(program, profile, trigger, seen, now=now, out=out)
     if seen is not None and interest is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
-    if program.watch_flows:
-        follow(program, profile, now=now, out=out)
 
 
 def _take(

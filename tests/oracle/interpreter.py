@@ -171,7 +171,6 @@ class Run(Sending):
             return
         enrollment.begun, enrollment.ends, enrollment.zone = begun, ends, zone
         enrollment.known = len(self.profile.history)
-        enrollment.date = self._dated(body, enrollment)
         enrollment.wake_at = max(ends, now)
         for event in self.profile.history:
             if enrollment.chosen is None and (way := self._way_of(enrollment, event, is_new=False)) is not None:
@@ -190,13 +189,13 @@ class Run(Sending):
             or enrollment.ends <= now
         ):
             return
-        body = enrollment.date
+        body = self._dated(body, enrollment)
         ends = waits.ends_at(body, begun=enrollment.begun, words=enrollment.trigger.words, zone=zone)
         if isinstance(ends, int):
             enrollment.zone, enrollment.ends, enrollment.wake_at = zone, ends, max(ends, now)
 
     def _dated(self, body: Any, enrollment: Enrollment) -> Any:
-        """Semantics 5.9: which date it is, is asked once, when the step is entered."""
+        """Semantics 5.9: which date it is, is asked when the step is entered, and when the zone changes."""
         if "until_date" not in body:
             return body
         return body | {"said": self._value(enrollment, body["until_date"])}

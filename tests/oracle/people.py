@@ -212,7 +212,6 @@ class Enrollment:
 
     def begin(self, trigger: Event) -> None:
         """Stand before the first step, anchored at this trigger."""
-        self.date: Any = None  # what its wait is, and which date it was told
         self.anchor = trigger.occurred_at
         self.anchored_by = trigger
         self.trigger = trigger

@@ -70,10 +70,11 @@ class Standing:
 
     def _about(self, condition: Words, began: Began, *, zone: str, now: int) -> bool | None:
         runs = self.beside.values()
+        live = frozenset(run.flow.name for run in runs if run.live())
+        ever = frozenset(run.flow.name for run in runs for one in run.enrollments if one.counts_from is not None)
         person = Person(
             self.profile.past(), now, began,
-            flows=frozenset(run.flow.name for run in runs if run.live()),
-            flows_ever=frozenset(run.flow.name for run in runs if run.enrollments),
+            flows=live, flows_ever=live | ever,
             stated=tuple(self.profile.stated), zone=zone, kinds=self.policy.facts,
         )  # fmt: skip
         return judge_person(condition, person)
