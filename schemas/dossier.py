@@ -62,9 +62,10 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     arms: dict[str, str] = {}
     gate: str = ""  # label of the settle step that guarded it
     again_at: int = 0  # it has expired, and is judged again then; 0: it is not
-    due_at: int = 0  # as of an enrollment, while it is judged again; so are the next two
+    due_at: int = 0  # as of an enrollment, while it is judged again; so are the next three
     waiting: str = ""
     room_until: int = 0
+    held_ms: int = 0
     turned: bool = False  # delivered, and since then a condition has shut what an event could be late for
 
 

@@ -50,6 +50,7 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     zone_from: str = ""  # who said so: profile, phone, storefront or flow
     chosen: int = -1  # at a wait_event: the branch whose event has come
     depth: int = 0  # how many flows have handed this person on, none of them after a wait
+    held_ms: int = 0  # how long its message has been held at the gate, since it was first judged again
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):

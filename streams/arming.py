@@ -46,7 +46,7 @@ def arm(flow: Flow, enrollment: Enrollment, profile: Profile, *, step: int, base
     kind = flow.steps[step]
     enrollment.step, enrollment.held, enrollment.base_at, enrollment.chosen = kind.label, False, base_at, -1
     enrollment.waiting = enrollment.zone = enrollment.zone_from = ""
-    enrollment.room_until = 0
+    enrollment.room_until = enrollment.held_ms = 0
     if not isinstance(kind, Waiting):
         enrollment.due_at = enrollment.wakeup_at = now
         return WAITS

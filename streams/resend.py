@@ -71,7 +71,7 @@ def _judge(program: Program, profile: Profile, message: Message, *, gates: Gates
         passage.notes.append(Note(outcome="skipped", reason=move.reason, step=step.label))
     if isinstance(move, Hold):
         message.again_at, message.waiting = max(move.until_at, now), run.waiting
-        message.due_at, message.room_until = run.due_at, run.room_until
+        message.due_at, message.room_until, message.held_ms = run.due_at, run.room_until, run.held_ms
     else:
         message.again_at, message.waiting, message.context = 0, "", messages.trimmed(flow, message.context)
     for note in passage.notes:

@@ -5,6 +5,8 @@ or because its command expired) has a new moment, and orders may have been place
 
     20:55  due, complete through 20:55; the window shuts at 20:00  -> held until 08:00
     08:00  orders are complete through 07:30                       -> held `settle` until they are through 08:00
+
+It may wait for hours again after that, and be held again; all these holds together last `max_hold` at most.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def judge(step: Send, passage: Passage) -> Answer | None:
     enrollment = passage.enrollment
     guard = guard_of(passage.flow, enrollment) if enrollment.waiting not in ("", "poison") else None
     if guard is not None and not passage.gates.open(guard.gates, due_at=enrollment.due_at):
-        until_at = enrollment.due_at + guard.max_hold_ms
+        until_at = enrollment.due_at + guard.max_hold_ms - enrollment.held_ms
         if passage.now < until_at:
             reached = passage.gates.state(guard.gates)
             return Wait(reason=WAITING, until_at=until_at, values=_values(enrollment, reached))
@@ -32,7 +34,9 @@ def judge(step: Send, passage: Passage) -> Answer | None:
     elif guard is not None:
         enrollment.unsettled = ""
     if guard is not None and enrollment.waiting == WAITING:
-        enrollment.due_at = min(passage.now, enrollment.wakeup_at)  # time at a gate is not late
+        released_at = min(passage.now, enrollment.wakeup_at)
+        enrollment.held_ms += released_at - enrollment.due_at
+        enrollment.due_at = released_at  # time at a gate is not late
     return Skip("settle_timeout") if enrollment.unsettled == "skip" else None
 
 

@@ -71,7 +71,8 @@ def _go_on(step: Send, passage: Passage) -> Go:
     if step.own_gate:
         enrollment.unsettled = enrollment.gate = ""
     if enrollment.waiting:
-        enrollment.waiting, enrollment.zone, enrollment.zone_from, enrollment.room_until = "", "", "", 0
+        enrollment.waiting, enrollment.zone, enrollment.zone_from = "", "", ""
+        enrollment.room_until = enrollment.held_ms = 0
     return Go(step.next, completed_at=min(enrollment.wakeup_at, passage.now) if enrollment.held else None)
 
 

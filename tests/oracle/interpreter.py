@@ -260,6 +260,7 @@ class Run(Sending):
             gate = self._gate(enrollment)
             assert gate is not None
             enrollment.unsettled = not is_open and gate.on_timeout == "skip"
+            enrollment.held_ms += (moment - enrollment.held_through) * enrollment.once_more
             enrollment.held_through, enrollment.opened_at = None, None
             enrollment.gate_passed = True
         self._go(enrollment, moment=moment, now=now, visit=visit)
@@ -293,7 +294,7 @@ class Run(Sending):
             if step.kind == "send":
                 if self._send(enrollment, step, now=now):
                     return
-                enrollment.due, enrollment.patience, enrollment.once_more = moment, None, False
+                enrollment.due, enrollment.patience, enrollment.once_more, enrollment.held_ms = moment, None, False, 0
                 if enrollment.again:
                     enrollment.ended_at = now
                     return
@@ -314,10 +315,13 @@ class Run(Sending):
             return False
         enrollment.unsettled = False
         enrollment.held_through = moment
+        held_until = moment + gate.max_hold_ms - enrollment.held_ms
         if self.gate_open(enrollment):
             enrollment.held_through = None
+        elif enrollment.once_more and held_until <= now:
+            enrollment.held_through, enrollment.unsettled = None, gate.on_timeout == "skip"
         else:
-            enrollment.wake_at = max(moment + gate.max_hold_ms, now)
+            enrollment.wake_at = max(held_until, now)
         return enrollment.held_through is not None
 
     def _target(self, enrollment: Enrollment, step: Step, *, now: int) -> Any:

@@ -227,6 +227,7 @@ class Enrollment:
         self.gate_at: int | None = None  # the step that was the last gate, since the last wait
         self.once_more = False  # is this message judged again?
         self.patience: int | None = None  # until when for room
+        self.held_ms = 0  # at its gate, since it was first judged again
         self.chosen: int | None = None
         self.begun, self.ends, self.zone, self.known = 0, 0, "", 0  # of the current wait
         self.due = trigger.appended_at

@@ -88,10 +88,6 @@ def enrich(dice: Random, flow: Raw, names: list[str]) -> None:
     for step in flow["steps"]:
         if "send" in step:
             step["send"] = step["send"] | _send(dice)
-            if "window" in step["send"] and any(
-                "settle" in one or "settle" in one.get("send", {}) for one in flow["steps"]
-            ):
-                step["send"]["window"]["local"] = "08:00-21:00"  # what is held for longer than it is open never goes
     _insert(dice, flow, names)
 
 

@@ -87,6 +87,7 @@ class Sending(Standing):
         again = copy.copy(message.run)
         again.again, again.ended_at, again.wake_at, again.waiting = True, None, now, "expired"
         again.held_through, again.stuck, again.unsettled, again.patience = None, False, False, None
+        again.held_ms = 0
         again.gate_passed = False
         self.again.append(again)
 
