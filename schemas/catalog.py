@@ -87,7 +87,7 @@ TYPES: dict[str, EventType] = _declare(
     ("profile.identified", _PERSON),
     ("profile.updated", _PERSON),
     ("consent.changed", _text("channel", "storefront", "status", "wording")),
-    ("message.reported", _text("command_id", "outcome", "reason")),
+    ("message.reported", _text("command_id", "outcome", "reason", "channel")),
     ("message.clicked", _text("command_id", "flow", "step", "url")),
     ("api.call", _text("name")),
     ("referral.published", _text("code")),

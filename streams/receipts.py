@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.channels import is_addressed
 from schemas.dossier import Message
 from schemas.profile import Profile
 from streams import messages, resend
@@ -25,14 +26,17 @@ RETURNING = frozenset({"rejected", "expired", "failed", "recalled"})
 def take(
     program: Program, profile: Profile, trigger: Trigger, words: Mapping[str, Any], *, now: int, out: Recorder
 ) -> None:
-    """Of a command that is not remembered, and of an outcome that is none, it is only counted."""
+    """Of a command that is not remembered, and of an outcome that is none, it is only counted; but a complaint that
+    comes days later and names its channel still suppresses that.
+    """
     outcome = words.get("outcome", "")
     message = messages.find(profile, words.get("command_id", ""))
+    channel = words.get("channel", "") if message is None else message.channel
+    if outcome == "rejected" and words.get("reason") in SUPPRESSING and is_addressed(channel):
+        suppress(profile, channel, at=trigger.occurred_at)
     if message is None or outcome not in CONFIRMING | RETURNING:
         out.tallies[("receipt", "not_matched")] += 1
         return
-    if outcome == "rejected" and words.get("reason") in SUPPRESSING:
-        suppress(profile, message.channel, at=trigger.occurred_at)
     if message.status == "returned" or (message.status == "accepted" and outcome != "rejected"):
         return
     _settle(program, profile, message, outcome, now)

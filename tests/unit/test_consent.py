@@ -92,6 +92,22 @@ def test_a_hard_bounce_suppresses_the_channel() -> None:
     assert stage.event(bounce).finish().story[-2:] == ["10:15 skipped suppressed:email", "10:15 ended done"]
 
 
+@pytest.mark.parametrize(
+    ("channel", "sent"), [("email", []), ("sms", ["+9 09:15 remind"]), ("log", ["+9 09:15 remind"])]
+)
+def test_a_complaint_about_a_message_that_is_forgotten_suppresses_the_channel_it_names(
+    channel: str, sent: list[str]
+) -> None:
+    """Semantics 8.5."""
+    stage = Stage(flow(wait(15), send(channel="email"))).event(checkout("09:00", identity=PERSON)).pass_time("09:16")
+    first = stage.commands[0]
+    stage.event(checkout("+4 09:00", identity=PERSON)).pass_time("+4 09:16")  # of which only the second is remembered
+    stage.event(receipt("+5 09:00", first, "rejected", reason="complaint", channel=channel, identity=PERSON))
+    assert stage.tallies["receipt", "not_matched"] == 1
+    stage.event(checkout("+9 09:00", identity=PERSON)).finish()
+    assert stage.sent == ["09:15 remind", "+4 09:15 remind", *sent]
+
+
 def test_what_is_unclear_is_counted() -> None:
     stage = Stage(flow()).event(consent("09:00", "email", "maybe")).event(consent("09:01", "", "granted"))
     stage.event(consent("09:02", "e-mail", "withdrawn"))
