@@ -62,6 +62,7 @@ class Partition:
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self._version, self._set_aside, self._state_version = version, set_aside, state_version
         self.position, self.now_at = (record.position, record.now_at) if record else (0, 0)
+        self.calendar_through_at = NEVER  # no appointment is met after that: where a log ends
         self.stopped = record.stopped if record else None
         self._poison = record.poison if record else []
         self._schedule = Schedule(program=program, clock=clock, record=record)
@@ -177,7 +178,9 @@ class Partition:
                 self._process_operator(record, said, self._profiles.of(said.profile.encode()))
             else:
                 # What is released has its moments; the log itself goes on with the time of its next record.
-                self._release((NEVER - 1, LAST_KEY), record, calendar_through_at=self.now_at)
+                self.calendar_through_at = min(self.calendar_through_at, self.now_at)
+                self._release((NEVER - 1, LAST_KEY), record)
+                self.calendar_through_at = NEVER
         except Refused as refused:
             self._refuse(record, refused.reason, refused.detail)
         except codec.Undecodable as error:
@@ -269,20 +272,20 @@ class Partition:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this profile
             self._mend(record, key, "moments", error)
 
-    def _release(self, through: tuple[int, bytes], record: Record, *, calendar_through_at: int = NEVER) -> None:
+    def _release(self, through: tuple[int, bytes], record: Record) -> None:
         """Wake everybody due, in due order. On a carried clock *now* moves to each moment on the way."""
         sweep = Sweep(
-            self._timers, through, calendar_through_at=calendar_through_at,
+            self._timers, through, calendar_through_at=self.calendar_through_at,
             enrolled_until=lambda key: waking.enrolled_until(self.program, self._profiles.of(key)),
         )  # fmt: skip
         while (entry := sweep.next()) is not None:
             wakeup_at, key = entry
             now = max(self.now_at, wakeup_at) if self._clock == "carried" else self.now_at
-            if not self._wake(key, record, through_at=wakeup_at, calendar_through_at=calendar_through_at, now=now):
+            if not self._wake(key, record, through_at=wakeup_at, now=now):
                 sweep.keep(entry)
         sweep.close()
 
-    def _wake(self, key: bytes, record: Record, *, through_at: int, now: int, calendar_through_at: int = NEVER) -> bool:
+    def _wake(self, key: bytes, record: Record, *, through_at: int, now: int) -> bool:
         """False when the profile is ahead of this record: then it keeps its timer."""
         profile = self._profiles.of(key)
         if self._is_ahead(key, profile, record.offset):
@@ -294,8 +297,8 @@ class Partition:
         gates, gates_through_at = Gates(self._schedule.watermarks, profile.tenant), self._schedule.gates_through_at(key)
         try:
             if waking.wake(
-                self.program, profile, through_at=through_at, calendar_through_at=calendar_through_at, gates=gates,
-                gates_through_at=gates_through_at, now=now, out=self._out,
+                self.program, profile, through_at=through_at, calendar_through_at=self.calendar_through_at,
+                gates=gates, gates_through_at=gates_through_at, now=now, out=self._out,
             ):  # fmt: skip
                 self._released.add(key)
                 self._touch(key, profile, record.offset)
@@ -388,13 +391,10 @@ class Partition:
             watermarks=self._schedule.watermarks.pack(),
             through_at=self._schedule.through[0],
             through_key=bound_key(self._schedule.through[1]),
-            clock=self._clock,
-            incarnation=self._incarnation,
-            poison=self._poison,
-            stopped=self.stopped,
-            activation=self.program.number,
-            came_back=self.program.came_back,
-        )
+            clock=self._clock, incarnation=self._incarnation,
+            poison=self._poison, stopped=self.stopped,
+            activation=self.program.number, came_back=self.program.came_back,
+        )  # fmt: skip
 
     def _new_recorder(self) -> Recorder:
         return Recorder(topic=self._topic, partition=self.number, clock=self._clock, version=self._version)

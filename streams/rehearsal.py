@@ -21,6 +21,7 @@ from schemas.identity import profile_id, profile_key, strongest
 from schemas.policy import NO_POLICY, Policy
 from schemas.profile import NEVER, Profile
 from schemas.steps import Emit
+from streams import waking
 from streams.partition import Partition, Record
 from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.program import build
@@ -103,7 +104,8 @@ class Rehearsal:
             self._process(records)
             return
         for record in records:
-            ends = record.key == END_KEY
+            if ends := record.key == END_KEY:
+                self._partition.calendar_through_at = self.now_at
             for _ in range(MOMENTS_MAX):
                 moment = self._next_moment(ends=ends)
                 if moment == NEVER or (moment >= record.appended_at and not ends):
@@ -117,11 +119,10 @@ class Rehearsal:
             self._process([event_record(event, at=self.now_at)])
 
     def _next_moment(self, *, ends: bool) -> int:
-        """When somebody is due; at the end only who is enrolled."""
+        """When somebody is due; at the end nobody by an appointment alone."""
         if not ends:
             return self._partition.next_wakeup_at
-        profiles = (codec.unpack_profile(state, key=key) for key, state in self._store.items())
-        return min((one.wakeup_at for profile in profiles for one in profile.enrollments), default=NEVER)
+        return min((waking.enrolled_until(self._partition.program, one) for one in self.profiles()), default=NEVER)
 
     def _process(self, records: Sequence[Record]) -> list[Event]:
         """One unit of work; the events that flows have reported in it."""

@@ -76,19 +76,9 @@ def scenario(seed: int) -> Scenario:
     for flow in flows if rich else ():
         scenario_sends.enrich(dice, flow, names)
     scenario_sends.bound(flows)
-    if any({"date", "schedule"} & flow["entry"]["trigger"].keys() for flow in flows):
-        _report_nothing(flows)
     policy = json.dumps(scenario_sends.random_policy(dice), indent=1) if rich else None
     lines = [json.dumps(record) for record in _timeline(dice, dice.choice(BEGINNINGS), rich=rich)]
     return Scenario([json.dumps(flow, indent=1) for flow in flows], lines, policy)
-
-
-def _report_nothing(flows: list[Raw]) -> None:
-    """Where flows report events, a rehearsal goes through what is left moment by moment, and meets appointments."""
-    for flow in flows:
-        for step in flow["steps"]:
-            if step.pop("emit", None) is not None:
-                step["set"] = {"tier": "gold"}
 
 
 def naive(made: Scenario) -> tuple[list[Flow], Policy]:

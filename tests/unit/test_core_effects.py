@@ -101,6 +101,19 @@ class TestEmit:
         assert profile.identifiers["phone"].value == new.phone
         assert len(rehearsal.events) == 1
 
+    def test_a_rehearsal_meets_no_appointment_beyond_its_end_though_flows_report_events(self) -> None:
+        """Semantics 3.8."""
+        daily = written(REMIND, name="daily", trigger={"schedule": {"at": "09:00"}})
+        rehearsal = Rehearsal([written({"wait": {"for": "48h"}}, VIP), daily])
+        rehearsal.event(checkout("10:00"), at=at("10:00"))
+        rehearsal.advance(at("+1 10:00"))
+        rehearsal.finish()
+        entered = [(one.flow, one.decided_at) for one in rehearsal.decisions if one.outcome == "entered"]
+        assert [flow for flow, _ in entered] == ["f", "daily"]
+        assert [from_wire(one.decided_at) for one in rehearsal.decisions if one.outcome == "emitted"] == [
+            at("+2 10:00")
+        ]
+
     def test_two_people_at_one_moment_have_an_event_each(self) -> None:
         stage = Stage(written(VIP)).event(checkout("10:00")).event(checkout("10:00", who="bob")).finish()
         events = [codec.decode(value, Event) for unit in stage.outputs for _, value in unit.events]
