@@ -50,7 +50,7 @@ def true_of(flow: Flow, view: View) -> int:
 
 def first_of(flow: Flow, bits: int) -> ExitRule | None:
     """The first rule whose bit is set."""
-    return flow.exits[(bits & -bits).bit_length() - 1] if bits else None
+    return next((rule for i, rule in enumerate(flow.exits) if bits >> i & 1), None) if bits else None
 
 
 def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> bool:
