@@ -60,7 +60,9 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
     if not bits and branch is None:
         return Verdict(enrollment, tuple(told), enrollment)
     noted = copy.copy(enrollment)
-    noted.exits_held |= bits
+    if bits:
+        _pin(flow, noted, profile)
+        noted.exits_held |= bits
     if branch is not None:  # it goes on at the next tick: nothing else lets a message out
         noted.chosen, noted.wakeup_at = branch, now
     return Verdict(noted, tuple(told), noted)
@@ -86,10 +88,8 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
     )
     own = passage.enrollment
-    if own.exits_held and own.version != flow.version:  # it says which rules of a version that is not active any more
-        own.exits_held = 0
-        for seen in profile.history:
-            own.exits_held |= exits.held_by(flow, own, seen)
+    if own.exits_held:
+        _pin(flow, own, profile)
     step = place_of(flow, own)
     if step is None:
         return Verdict(None, (_ended("step_removed", own, {}),), own)
@@ -116,6 +116,14 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         if move.completed_at is not None:
             own.due_at = move.completed_at
     raise AssertionError(f"the flow {flow.name} goes in a circle without a wait, which the compiler refuses")
+
+
+def _pin(flow: Flow, own: Enrollment, profile: Profile) -> None:
+    """To this version, if its own is not active any more: what it remembers are numbers of rules, and each version has
+    others.
+    """
+    if own.version != flow.version:
+        own.version, own.exits_held = flow.version, exits.held_before(flow, own, profile)
 
 
 def _way_out(waiting: Waiting, own: Enrollment) -> int:

@@ -39,6 +39,14 @@ def held_by(flow: Flow, enrollment: Enrollment, seen: Seen | None) -> int:
     return sum(holds(rule, seen, flow=flow, enrollment=enrollment) << i for i, rule in enumerate(flow.exits))
 
 
+def held_before(flow: Flow, enrollment: Enrollment, profile: Profile) -> int:
+    """The same of all past events."""
+    bits = 0
+    for seen in profile.history:
+        bits |= held_by(flow, enrollment, seen)
+    return bits
+
+
 def true_of(flow: Flow, view: View) -> int:
     """Which rules on the person are true now, as bits."""
     bits = 0
