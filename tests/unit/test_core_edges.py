@@ -162,6 +162,14 @@ def test_two_shops_may_each_have_an_order_of_one_id() -> None:
         assert stage.sent == sent
 
 
+def test_messages_for_the_checkouts_of_two_shops_have_ids_of_their_own_though_the_checkouts_have_one() -> None:
+    """Semantics 1.4: what the ledger takes for one message must be one."""
+    stage = Stage(written(WAIT, say("remind")))
+    stage.event(checkout("10:00", id="7", source="shop/a")).event(checkout("11:00", id="7", source="shop/b")).finish()
+    assert stage.sent == ["10:15 remind", "11:15 remind"]
+    assert len({one.command_id for one in stage.commands}) == 2
+
+
 class TestTheRecordBefore:
     """Semantics 3.4: a trigger that no record brings stands between two records, and is neither of them."""
 
