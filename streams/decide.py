@@ -107,7 +107,7 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         if passage.ways:
             passage.notes[told:] = [replace(one, values=passage.ways | one.values) for one in passage.notes[told:]]
         if isinstance(move, End):
-            return _end(passage, move.reason)
+            return _end(passage, move.reason, move.values)
         if isinstance(move, Hold):
             own.step, own.held, own.wakeup_at = kind.label, True, max(move.until_at, now)
             return Verdict(own, tuple(passage.notes), own, passage.effects)
@@ -147,14 +147,14 @@ def _arm(passage: Passage, step: int, *, came_back: bool) -> Verdict:
     armed = arm(passage.flow, own, passage.profile, step=step, base_at=base_at, now=passage.now)
     passage.notes += armed.notes
     if armed.ends:
-        return _end(passage, armed.ends)
+        return _end(passage, armed.ends, {})
     return Verdict(own, tuple(passage.notes), own, passage.effects)
 
 
-def _end(passage: Passage, reason: str) -> Verdict:
-    passage.notes.append(_ended(reason, passage.enrollment, passage.ways))
+def _end(passage: Passage, reason: str, values: dict[str, Any]) -> Verdict:
+    passage.notes.append(_ended(reason, passage.enrollment, passage.ways | values))
     return Verdict(None, tuple(passage.notes), passage.enrollment, passage.effects)
 
 
-def _ended(reason: str, enrollment: Enrollment, ways: dict[str, dict[str, Any]]) -> Note:
-    return Note(outcome="ended", reason=reason, values={**ways, "anchor_at": to_wire(enrollment.anchor_at)})
+def _ended(reason: str, enrollment: Enrollment, values: dict[str, Any]) -> Note:
+    return Note(outcome="ended", reason=reason, values={**values, "anchor_at": to_wire(enrollment.anchor_at)})

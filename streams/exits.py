@@ -68,6 +68,15 @@ def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> 
     return counts_for(enrollment, seen, match=rule.match, skew_ms=flow.skew_ms)
 
 
+def over(flow: Flow, enrollment: Enrollment, profile: Profile, view: View) -> Note | None:
+    """The end by the first rule that has been made true, or is true by now, for who is about to do something."""
+    rule = first_of(flow, enrollment.exits_held | true_of(flow, view))
+    if rule is None:
+        return None
+    made_it = (seen for seen in reversed(profile.history) if holds(rule, seen, flow=flow, enrollment=enrollment))
+    return ended_by(rule, next(made_it, None), view)
+
+
 def ended_by(rule: ExitRule, seen: Seen | None, view: View) -> Note:
     """The note of an enrollment that a rule ended: what was compared, and the event that made it true."""
     values = {} if rule.person is None else compared(rule.person, view)
