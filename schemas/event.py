@@ -94,5 +94,7 @@ class LoggedEvent(msgspec.Struct, kw_only=True, gc=False):
 
 
 def dedupe_identity(event: Event | LoggedEvent) -> str:
-    """What names a business event: the dedupe key, else the event id."""
-    return event.dedupe_key or event.id
+    """What names a business event: the dedupe key; else the event id, which is one of its source (CloudEvents 1.0): two
+    shops may each have an order 7.
+    """
+    return event.dedupe_key or f"{event.source}\x1f{event.id}"

@@ -26,7 +26,7 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 def bind(flow: Flow, plugins: Mapping[Name, Plugin]) -> Flow:
-    """The flow with each of its plug-ins found. Raises UnknownPlugin."""
+    """The flow with each of its plug-ins found; what is bound already stays as it is. Raises UnknownPlugin."""
     changed = _changed(flow, flow.name, plugins)
     return replace(flow, **changed) if changed else flow
 
@@ -38,10 +38,12 @@ def name_of(value: Value) -> Name:
 
 def _bound(thing: Any, flow: str, plugins: Mapping[Name, Plugin]) -> Any:
     """The same thing, if there is no plug-in in it."""
+    if isinstance(thing, Bound):
+        return thing
     if isinstance(thing, Wanted):
         return Bound(thing, _found((thing.name, thing.version), OF_CONDITIONS, flow, plugins))
     if isinstance(thing, Value):
-        if thing.origin != "plugin":
+        if thing.origin != "plugin" or isinstance(thing.of, Plugin):
             return thing
         return replace(thing, of=_found(name_of(thing), OF_VARIABLES, flow, plugins))
     if isinstance(thing, msgspec.Struct):

@@ -60,7 +60,9 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
     if not bits and branch is None:
         return Verdict(enrollment, tuple(told), enrollment)
     noted = copy.copy(enrollment)
-    noted.exits_held |= bits
+    if bits:
+        _pin(flow, noted, profile)
+        noted.exits_held |= bits
     if branch is not None:  # it goes on at the next tick: nothing else lets a message out
         noted.chosen, noted.wakeup_at = branch, now
     return Verdict(noted, tuple(told), noted)
@@ -86,10 +88,8 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
     )
     own = passage.enrollment
-    if own.exits_held and own.version != flow.version:  # it says which rules of a version that is not active any more
-        own.exits_held = 0
-        for seen in profile.history:
-            own.exits_held |= exits.held_by(flow, own, seen)
+    if own.exits_held:
+        _pin(flow, own, profile)
     step = place_of(flow, own)
     if step is None:
         return Verdict(None, (_ended("step_removed", own, {}),), own)
@@ -107,7 +107,7 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         if passage.ways:
             passage.notes[told:] = [replace(one, values=passage.ways | one.values) for one in passage.notes[told:]]
         if isinstance(move, End):
-            return _end(passage, move.reason)
+            return _end(passage, move.reason, move.values)
         if isinstance(move, Hold):
             own.step, own.held, own.wakeup_at = kind.label, True, max(move.until_at, now)
             return Verdict(own, tuple(passage.notes), own, passage.effects)
@@ -116,6 +116,14 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         if move.completed_at is not None:
             own.due_at = move.completed_at
     raise AssertionError(f"the flow {flow.name} goes in a circle without a wait, which the compiler refuses")
+
+
+def _pin(flow: Flow, own: Enrollment, profile: Profile) -> None:
+    """To this version, if its own is not active any more: what it remembers are numbers of rules, and each version has
+    others.
+    """
+    if own.version != flow.version:
+        own.version, own.exits_held = flow.version, exits.held_before(flow, own, profile)
 
 
 def _way_out(waiting: Waiting, own: Enrollment) -> int:
@@ -139,14 +147,14 @@ def _arm(passage: Passage, step: int, *, came_back: bool) -> Verdict:
     armed = arm(passage.flow, own, passage.profile, step=step, base_at=base_at, now=passage.now)
     passage.notes += armed.notes
     if armed.ends:
-        return _end(passage, armed.ends)
+        return _end(passage, armed.ends, {})
     return Verdict(own, tuple(passage.notes), own, passage.effects)
 
 
-def _end(passage: Passage, reason: str) -> Verdict:
-    passage.notes.append(_ended(reason, passage.enrollment, passage.ways))
+def _end(passage: Passage, reason: str, values: dict[str, Any]) -> Verdict:
+    passage.notes.append(_ended(reason, passage.enrollment, passage.ways | values))
     return Verdict(None, tuple(passage.notes), passage.enrollment, passage.effects)
 
 
-def _ended(reason: str, enrollment: Enrollment, ways: dict[str, dict[str, Any]]) -> Note:
-    return Note(outcome="ended", reason=reason, values={**ways, "anchor_at": to_wire(enrollment.anchor_at)})
+def _ended(reason: str, enrollment: Enrollment, values: dict[str, Any]) -> Note:
+    return Note(outcome="ended", reason=reason, values={**values, "anchor_at": to_wire(enrollment.anchor_at)})

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Literal
 from zlib import crc32
 
-from schemas.event import LoggedEvent
+from schemas.event import LoggedEvent, dedupe_identity
 from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 
 ENTRY = struct.Struct(">8sII")
@@ -25,13 +25,9 @@ Answer = Literal["new", "duplicate", "conflict"]
 
 
 def fingerprint(event: LoggedEvent) -> tuple[bytes, int]:
-    """(key hash, body hash) of an event. The body is what the shop said: value, properties, items.
-
-    An id alone is one of its source (CloudEvents 1.0): two shops may each have an order 7.
-    """
+    """(key hash, body hash) of an event. The body is what the shop said: value, properties, items."""
     type_, value = event.type, event.value
-    said = event.dedupe_key or f"{event.source}\x1f{event.id}"
-    key = blake2b(f"{type_}\x1f{said}".encode(), digest_size=8).digest()
+    key = blake2b(f"{type_}\x1f{dedupe_identity(event)}".encode(), digest_size=8).digest()
     body = crc32(event.items, crc32(event.properties))
     if value is not None:
         body = crc32(f"{value.amount}{value.currency}".encode(), body)

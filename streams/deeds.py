@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from schemas.steps import Emit, EnterFlow, SetFact
 from streams import filters
-from streams.exits import first_of, true_of
+from streams.exits import over
 from streams.passage import End, Go, Move, Passage
 
 
 def refusal(step: SetFact | Emit | EnterFlow, passage: Passage) -> Move | None:
     """Where it goes on without the deed, or None: do it."""
-    rule = first_of(passage.flow, passage.enrollment.exits_held | true_of(passage.flow, passage.view))
-    if rule is not None:
-        return End(rule.reason)
+    ended = over(passage.flow, passage.enrollment, passage.profile, passage.view)
+    if ended is not None:
+        return End(ended.reason, ended.values)
     unfit = filters.refusal(passage.flow, passage.view)
     if unfit is None:
         return None

@@ -24,7 +24,7 @@ from schemas.steps import Step, Waiting
 from streams import filters, ids
 from streams.arming import WAITS, Armed, arm
 from streams.dedupe import lasting_bytes
-from streams.exits import first_held, held_by
+from streams.exits import first_held, held_before
 from streams.verdict import Note, Trigger, Verdict, telling
 from streams.view import View
 
@@ -177,8 +177,7 @@ def _judge_history(
     flow: Flow, enrollment: Enrollment, profile: Profile, notes: tuple[Note, ...], view: View, *, ends: str
 ) -> Verdict:
     if flow.exit_check == "at_send":
-        for seen in profile.history:
-            enrollment.exits_held |= held_by(flow, enrollment, seen)
+        enrollment.exits_held = held_before(flow, enrollment, profile)
     elif (over := first_held(flow, enrollment, profile, view)) is not None:
         return Verdict(None, (*notes, over), enrollment)
     if ends:

@@ -39,6 +39,14 @@ def held_by(flow: Flow, enrollment: Enrollment, seen: Seen | None) -> int:
     return sum(holds(rule, seen, flow=flow, enrollment=enrollment) << i for i, rule in enumerate(flow.exits))
 
 
+def held_before(flow: Flow, enrollment: Enrollment, profile: Profile) -> int:
+    """The same of all past events."""
+    bits = 0
+    for seen in profile.history:
+        bits |= held_by(flow, enrollment, seen)
+    return bits
+
+
 def true_of(flow: Flow, view: View) -> int:
     """Which rules on the person are true now, as bits."""
     bits = 0
@@ -50,7 +58,7 @@ def true_of(flow: Flow, view: View) -> int:
 
 def first_of(flow: Flow, bits: int) -> ExitRule | None:
     """The first rule whose bit is set."""
-    return flow.exits[(bits & -bits).bit_length() - 1] if bits else None
+    return next((rule for i, rule in enumerate(flow.exits) if bits >> i & 1), None) if bits else None
 
 
 def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> bool:
@@ -58,6 +66,15 @@ def holds(rule: ExitRule, seen: Seen, *, flow: Flow, enrollment: Enrollment) -> 
     if rule.when is None or seen.type != rule.when.event or not fits(rule.when, seen.source, seen.words):
         return False
     return counts_for(enrollment, seen, match=rule.match, skew_ms=flow.skew_ms)
+
+
+def over(flow: Flow, enrollment: Enrollment, profile: Profile, view: View) -> Note | None:
+    """The end by the first rule that has been made true, or is true by now, for who is about to do something."""
+    rule = first_of(flow, enrollment.exits_held | true_of(flow, view))
+    if rule is None:
+        return None
+    made_it = (seen for seen in reversed(profile.history) if holds(rule, seen, flow=flow, enrollment=enrollment))
+    return ended_by(rule, next(made_it, None), view)
 
 
 def ended_by(rule: ExitRule, seen: Seen | None, view: View) -> Note:

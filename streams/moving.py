@@ -35,8 +35,10 @@ def move(flow: Flow, profile: Profile, before: Enrollment, labels: Mapping[str, 
     if isinstance(message := flow.steps[place], Send) and message.own_gate:
         place = next(at for at, step in enumerate(flow.steps) if isinstance(step, Settle) and step.next == place)
     enrollment.visit += 1
-    base_at = before.base_at or before.anchor_at
-    base_at = base_at if isinstance(flow.steps[place], Waiting) else now
+    base_at = now
+    if isinstance(flow.steps[place], Waiting):
+        base_at = before.base_at or before.anchor_at
+        enrollment.unsettled = enrollment.gate = ""
     armed = arm(flow, enrollment, profile, step=place, base_at=base_at, now=now)
     values = {
         "from_version": before.version,

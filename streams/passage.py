@@ -40,6 +40,7 @@ class End(msgspec.Struct, frozen=True, gc=False):
     """The enrollment is over."""
 
     reason: str
+    values: dict[str, Any] = {}
 
 
 Move = Go | Hold | End

@@ -170,7 +170,7 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
     own = None if live is None else program.flow_of(live)
     if own is None or own.retrigger not in ("restart", "end_and_restart"):
         return own or flow
-    return replace(flow, retrigger=own.retrigger, max_trigger_age_ms=own.max_trigger_age_ms)
+    return replace(flow, retrigger=own.retrigger, filter=own.filter, max_trigger_age_ms=own.max_trigger_age_ms)
 
 
 def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:

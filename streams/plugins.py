@@ -66,13 +66,16 @@ class Answer(NamedTuple):
 
 
 def ask(plugin: Plugin, known: Mapping[str, Any]) -> Answer:
-    """Ask a plug-in. `known` has a value for each input that is known; the others are told as None. Never raises.
+    """Ask a plug-in. `known` has a value for each input that is known; the others are told as None. Raises
+    nothing but MemoryError, which says something about the machine and nothing about the question.
 
     It gets copies, so nothing that it does to its inputs is seen by anybody else, and what it answers is ours alone.
     """
     try:
         value = plugin.answer({name: _own(known.get(name)) for name in plugin.inputs})
         return Answer(None if value is None else _FITS[plugin.kind](value))
+    except MemoryError:
+        raise
     except OverBudget:
         return Answer(None, "over_budget")
     except _Unfit:

@@ -62,8 +62,7 @@ def _judge(program: Program, profile: Profile, message: Message, *, gates: Gates
         message.again_at, message.waiting, message.context = 0, "", messages.trimmed(flow, message.context)
         out.note(flow, profile, run, Note(outcome="skipped", reason="stopped", step=step.label), now=now)
         return
-    for seen in profile.history:
-        run.exits_held |= exits.held_by(flow, run, seen)
+    run.exits_held = exits.held_before(flow, run, profile)
     run.visit = _next_visit(profile, message)
     passage = Passage(flow=flow, enrollment=run, profile=profile, gates=gates, now=now, policy=program.policy, notes=[])
     move = send.run(step, passage)

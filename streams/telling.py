@@ -78,6 +78,7 @@ _CLAUSES = {
     "capped": "they have had as many as the cap on {} allows",
     "cap_expired": "no room came in time under the cap on {}",
     "no_address": "there is no address for its channel",
+    "stopped": "an operator has stopped the flow",
 }
 #: What values are called in a sentence; "": it is told elsewhere.
 _NAMES = {
@@ -160,7 +161,7 @@ def _sentence(decision: Decision) -> str:
 def asides(decision: Decision) -> str:
     """What stands behind a sentence: the zone of its times, what was ignored meanwhile, and that nothing was sent."""
     told, zone = "", decision.values.get("zone")
-    if zone and decision.outcome != "ended":  # which no clock decides
+    if isinstance(zone, str) and decision.outcome != "ended":  # which no clock decides; a branch may be called `zone`
         told += f"; zone {zone} {_ZONES.get(str(decision.values.get('zone_from')), '')}".rstrip()
     if decision.ignored:
         told += f"; {decision.ignored} more trigger{'s' * (decision.ignored > 1)} meanwhile changed nothing"

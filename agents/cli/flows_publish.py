@@ -17,7 +17,7 @@ from agents import stack, topics_admin
 from agents.cli.options import takes_console, takes_plugins, takes_settings
 from agents.console import Console
 from agents.definitions.book import Book, read_book
-from agents.definitions.changes import Change, Deed, Make, publishing, turning
+from agents.definitions.changes import Change, Make, Verb, publishing, turning
 from agents.definitions.desk import carry_out, stamp
 from agents.flow_files import policy_beside, sound_flows
 from agents.settings import Settings
@@ -96,8 +96,8 @@ def drain(*, settings: Settings, console: Console, name: str) -> None:
     _turn(settings, console, name, "drain")
 
 
-def _turn(settings: Settings, console: Console, name: str, deed: Deed) -> None:
-    book, changes, clock = asyncio.run(_order(settings, console, turning(name, deed), dry_run=False))
+def _turn(settings: Settings, console: Console, name: str, verb: Verb) -> None:
+    book, changes, clock = asyncio.run(_order(settings, console, turning(name, verb), dry_run=False))
     lines: list[RenderableType] = [
         _table(changes),
         *([CARRIED] if clock == "carried" else []),

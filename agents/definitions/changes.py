@@ -161,17 +161,17 @@ def _over_before(before: ActiveFlow | None, status: Status, stamp: Stamp) -> str
     return stamp.at if before.status == "stopped" and status != "stopped" else before.over_before
 
 
-Deed = Literal["hold", "resume", "stop", "drain"]
-_FROM: dict[Deed, tuple[Status, ...]] = {
+Verb = Literal["hold", "resume", "stop", "drain"]
+_FROM: dict[Verb, tuple[Status, ...]] = {
     "hold": ("live", "shadow", "draining"),
     "resume": ("held", "draining", "stopped"),
     "stop": ("live", "shadow", "draining", "held"),
     "drain": ("live", "shadow", "held"),
 }
-_TO: dict[Deed, Status] = {"hold": "held", "stop": "stopped", "drain": "draining"}
+_TO: dict[Verb, Status] = {"hold": "held", "stop": "stopped", "drain": "draining"}
 
 
-def turning(name: str, deed: Deed) -> Make:
+def turning(name: str, verb: Verb) -> Make:
     """Change the status of a flow. Done twice, it is done once. Raises InputRefused where it cannot be done."""
 
     def make(book: Book, stamp: Stamp) -> Draft:
@@ -179,17 +179,17 @@ def turning(name: str, deed: Deed) -> Make:
         before = order.flows.get(name)
         if before is None:
             raise InputRefused(f"no flow {name!r} is active", next_step="`cartwheel flows list` shows which are")
-        status = _TO.get(deed) or _resumed(order, name)
-        if before.status == status or (deed == "resume" and before.status in ("live", "shadow")):
+        status = _TO.get(verb) or _resumed(order, name)
+        if before.status == status or (verb == "resume" and before.status in ("live", "shadow")):
             return Draft(None, (), (Change(name, "unchanged", before, before),))
-        if before.status not in _FROM[deed]:
+        if before.status not in _FROM[verb]:
             raise InputRefused(
-                f"the flow {name!r} is {before.status}, and only one that is {', '.join(_FROM[deed])} can {deed}",
+                f"the flow {name!r} is {before.status}, and only one that is {', '.join(_FROM[verb])} can {verb}",
                 next_step="`cartwheel flows list` shows what every flow is",
             )
         after = ActiveFlow(status=status, versions=before.versions, over_before=_over_before(before, status, stamp))
         held = {flow: was for flow, was in order.held_from.items() if flow != name}
-        if deed == "hold":
+        if verb == "hold":
             held[name] = before.status
         written = Order(
             follows=book.newest, flows={**order.flows, name: after}, said=order.said, held_from=held, at=stamp.at,

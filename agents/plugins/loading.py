@@ -13,27 +13,15 @@ from types import CodeType, FunctionType, MappingProxyType
 from typing import Any
 
 from agents.errors import InputRefused
+from agents.plugins.budget import Budget, counted
 from agents.plugins.fingerprints import fingerprints
 from agents.plugins.kinds import Declared, Function
-from agents.plugins.rules import ALLOWED_BUILTINS, ALLOWED_IMPORTS, STEP, Broken, bound, broken, counted
-from streams.plugins import STEPS_MAX, OverBudget, Plugin
+from agents.plugins.rules import ALLOWED_BUILTINS, ALLOWED_IMPORTS, Broken, bound, broken
+from streams.plugins import STEPS_MAX, Plugin
 
 SOURCE_BYTES_MAX = 262_144
 CONSTANTS = (str, int, float, Decimal, date, timedelta, tzinfo, range)  # beside lists and objects of them
 _INPUT = re.compile(r"now|(?:trigger|fact)\.[A-Za-z0-9_]+")
-
-
-class _Steps:
-    """The budget of one call at a time."""
-
-    def __init__(self) -> None:
-        self.left = 0
-
-    def take(self) -> bool:
-        self.left -= 1
-        if self.left < 0:
-            raise OverBudget
-        return True
 
 
 def load_plugins(folder: Path) -> list[Plugin]:
@@ -81,10 +69,10 @@ def _read(path: Path) -> list[Plugin]:
 
 
 def _run(code: CodeType, *, imported: set[str], hashes: dict[str, str]) -> list[Plugin]:
-    steps = _Steps()
-    steps.left = STEPS_MAX
+    budget = Budget()
+    budget.left = STEPS_MAX
     allowed = {name: getattr(builtins, name) for name in ALLOWED_BUILTINS} | {"__import__": _import}
-    world: dict[str, Any] = {"__builtins__": allowed, "__name__": "plugin", STEP: steps.take}
+    world: dict[str, Any] = {"__builtins__": allowed, "__name__": "plugin", **budget.names()}
     try:
         exec(code, world)
     except Exception as error:  # noqa: BLE001 - it is theirs, and all of it is told
@@ -100,7 +88,7 @@ def _run(code: CodeType, *, imported: set[str], hashes: dict[str, str]) -> list[
                 found.append(Broken(1, 1, f"`{name}` is no constant: text, numbers, dates, lists and objects of them"))
     if found:
         raise _Refused(found)
-    return [_plugin(name, one, steps, hashes[one.function.__name__]) for name, one in declared.items()]
+    return [_plugin(name, one, budget, hashes[one.function.__name__]) for name, one in declared.items()]
 
 
 def _constant(value: Any) -> Any:
@@ -129,16 +117,16 @@ def _odd(name: str, one: Declared) -> list[str]:
     return found
 
 
-def _plugin(name: str, one: Declared, steps: _Steps, fingerprint: str) -> Plugin:
+def _plugin(name: str, one: Declared, budget: Budget, fingerprint: str) -> Plugin:
     return Plugin(
         kind=one.kind, name=name, version=one.version, inputs=one.inputs, fingerprint=fingerprint,
-        answer=_within(one.function, steps, one.steps_max),
+        answer=_within(one.function, budget, one.steps_max),
     )  # fmt: skip
 
 
-def _within(function: Function, steps: _Steps, most: int) -> Function:
+def _within(function: Function, budget: Budget, most: int) -> Function:
     def answer(inputs: Mapping[str, Any]) -> Any:
-        steps.left = most
+        budget.left = most
         return function(inputs)
 
     return answer

@@ -1,4 +1,4 @@
-"""The rules of plug-in files: no clock, no chance, no reaching out, and every step counted.
+"""The rules of plug-in files: no clock, no chance, no reaching out. `agents.plugins.budget` counts what they cost.
 
 A file is judged by its syntax tree before any of it runs. The rules keep an honest author from writing what would not
 replay; they are no prison for a dishonest one, as whoever may put a file there runs code on the machine anyway. Sets
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Set
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 #: Modules, and what of them a plug-in may import. Anything else asks a clock, chance or the world, or may run forever.
 ALLOWED_IMPORTS: dict[str, frozenset[str]] = {
@@ -43,7 +43,6 @@ FORBIDDEN_NODES: dict[type[ast.AST], str] = {
     ast.Set: "makes a set, whose order differs between processes",
     ast.SetComp: "makes a set, whose order differs between processes",
 }
-STEP = "__step__"
 TOP = (ast.ImportFrom, ast.Import, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AnnAssign, ast.ClassDef)
 
 
@@ -74,11 +73,6 @@ def broken(tree: ast.Module) -> list[Broken]:
 
 def _at(node: ast.AST, message: str) -> Broken:
     return Broken(getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1, message)
-
-
-def counted(tree: ast.Module) -> ast.Module:
-    """The same program, calling `STEP` at the start of each function and turn, and for each item of a comprehension."""
-    return ast.fix_missing_locations(cast("ast.Module", _Counting().visit(tree)))
 
 
 def _wrong_call(node: ast.AST, top: ast.stmt, above: Set[str]) -> Iterator[str]:
@@ -128,34 +122,3 @@ def bound(node: ast.AST) -> Iterator[str]:
         yield node.name
     elif isinstance(node, ast.ImportFrom):
         yield from (alias.asname or alias.name for alias in node.names)
-
-
-class _Counting(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        node.body.insert(0, ast.Expr(_step()))
-        return node
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        self.generic_visit(node)
-        node.body = ast.IfExp(test=_step(), body=node.body, orelse=ast.Constant(None))
-        return node
-
-    def visit_For(self, node: ast.For) -> ast.AST:
-        self.generic_visit(node)
-        node.body.insert(0, ast.Expr(_step()))
-        return node
-
-    def visit_While(self, node: ast.While) -> ast.AST:
-        self.generic_visit(node)
-        node.body.insert(0, ast.Expr(_step()))
-        return node
-
-    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
-        self.generic_visit(node)
-        node.ifs.insert(0, _step())
-        return node
-
-
-def _step() -> ast.expr:
-    return ast.Call(func=ast.Name(STEP, ast.Load()), args=[], keywords=[])

@@ -33,6 +33,7 @@ class Over(msgspec.Struct, frozen=True, gc=False):
     """The enrollment is over."""
 
     reason: str
+    values: dict[str, Any] = {}
 
 
 Answer = Skip | Wait | Over

@@ -41,7 +41,7 @@ def run(step: Send, passage: Passage) -> Move:
         if step.message_class == "transactional" and name in PASSED_BY_TRANSACTIONAL:
             passed.append(answer.reason)
         elif isinstance(answer, Over):
-            return End(answer.reason)
+            return End(answer.reason, answer.values)
         elif isinstance(answer, Wait):
             return _hold(step, passage, answer)
         else:

@@ -82,7 +82,7 @@ class Calendar:
         said, _ = self._made_for
         words = {"moment": wire(at)} | ({} if "schedule" in (flow.calendar or {}) else {"date": said})
         begins = profile.history[-1]._replace(
-            name=flow.event, dedupe=f"{flow.event} {wire(at)}", occurred_at=at, appended_at=now,
+            name=flow.event, dedupe=f"cartwheel\x1f{flow.event} {wire(at)}", occurred_at=at, appended_at=now,
             position=profile.position, words=words, backfill=False,
         )  # fmt: skip
         self._make(after=max(at, now - flow.max_trigger_age_ms - 1))

@@ -61,9 +61,7 @@ class Run(Sending):
             assert isinstance(key, str)
             if running is not None:
                 self._end(running, "superseded", now=now)
-            enrollment_id = hashed(
-                event.tenant, event.profile_id, self.flow.name, key, event.name, event.dedupe.rpartition("\x1f")[2]
-            )
+            enrollment_id = hashed(event.tenant, event.profile_id, self.flow.name, key, event.name, event.dedupe)
             enrollment = Enrollment(enrollment_id=enrollment_id, key=key, trigger=event)
             self.profile.entered += 1
             enrollment.number = self.profile.entered

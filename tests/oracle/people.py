@@ -182,11 +182,7 @@ class Profile:
     @staticmethod
     def _same(event: Event, earlier: Event) -> bool:
         remembered = earlier.occurred_at >= event.appended_at - DEDUPE_HORIZON_MS
-        return remembered and (earlier.name, earlier.dedupe, earlier.sender) == (
-            event.name,
-            event.dedupe,
-            event.sender,
-        )
+        return remembered and (earlier.name, earlier.dedupe) == (event.name, event.dedupe)
 
 
 class Enrollment:

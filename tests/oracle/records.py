@@ -22,7 +22,6 @@ class Event(NamedTuple):
     name: str
     source: str
     dedupe: str
-    sender: str  # whose id it is, when there is no dedupe key
     occurred_at: int
     appended_at: int
     position: float
@@ -77,8 +76,7 @@ def event(envelope: dict[str, Any], *, appended_at: int, position: int) -> Event
         anonymous=identity.strongest(who) in ("device_id", "anonymous_id"),
         name=short_name(envelope["type"]),
         source=envelope["source"],
-        dedupe=envelope.get("dedupe_key") or envelope["id"],
-        sender="" if envelope.get("dedupe_key") else envelope["source"],
+        dedupe=envelope.get("dedupe_key") or f"{envelope['source']}\x1f{envelope['id']}",
         occurred_at=appended_at if occurred_at > appended_at + CLOCK_ERROR_MS else occurred_at,
         appended_at=appended_at,
         position=position,

@@ -156,6 +156,6 @@ class Sending(Standing):
             own = hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit))
             begins = enrollment.trigger._replace(
                 name=step.body["flow"], occurred_at=moment, appended_at=now, position=self.profile.position,
-                dedupe=own, backfill=False,
+                dedupe=f"cartwheel/{self.flow.name}/{enrollment.depth + 1}\x1f{own}", backfill=False,
             )  # fmt: skip
             self.offers.append((step.label or "", begins, enrollment.depth + 1))

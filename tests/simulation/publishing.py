@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, get_args
 
 from agents.definitions.book import NOTHING, ORDER_KEY, Book
-from agents.definitions.changes import Deed, Make, Stamp, publishing, turning
+from agents.definitions.changes import Make, Stamp, Verb, publishing, turning
 from agents.errors import InputRefused
 from agents.flow_files import FlowFile
 from schemas import codec
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: So often a publisher begins anew that died, or that others were faster than.
 ATTEMPTS_MAX = 10
-DEEDS: tuple[Deed, ...] = (*get_args(Deed), "hold", "hold")
+VERBS: tuple[Verb, ...] = (*get_args(Verb), "hold", "hold")
 CAPS = (
     CapRule(group=GROUPS[0], max=1, per_ms=8_000),
     CapRule(group=GROUPS[1], max=2, per_ms=8_000),
@@ -70,7 +70,7 @@ class Publisher:
         editions = dice.choice(self._world.flows.editions[1:])
         if self.book().newest == NOTHING:
             return  # of what is past, the first flows ask for all that others may ask
-        what = dice.choice((self._edition, self._edition, self._deed, self._deed, self._policy, self._move))
+        what = dice.choice((self._edition, self._edition, self._verb, self._verb, self._policy, self._move))
         self._world.broker.note(f"publisher: {what.__name__}")
         what(editions)
 
@@ -79,10 +79,10 @@ class Publisher:
         for _ in range(self._dice.choice((1, 1, 2))):
             self._begin(publishing([self._dice.choice(editions)]))
 
-    def _deed(self, editions: Sequence[FlowFile]) -> None:
-        deed = self._dice.choice(DEEDS)
-        self._begin(turning(_name(editions), deed))
-        if deed != "resume" and self._dice.random() < 0.7:
+    def _verb(self, editions: Sequence[FlowFile]) -> None:
+        verb = self._dice.choice(VERBS)
+        self._begin(turning(_name(editions), verb))
+        if verb != "resume" and self._dice.random() < 0.7:
             self._world.loop.later(self._dice.uniform(0, 4), self._begin, turning(_name(editions), "resume"))
 
     def _policy(self, _: Sequence[FlowFile]) -> None:

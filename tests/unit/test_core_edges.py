@@ -135,6 +135,16 @@ class TestAnotherVersion:
         assert stage.sent == ([] if ended else ["10:15 remind"])
         assert stage.story[-1] == f"10:15 ended {ended or 'done'}"
 
+    def test_what_was_seen_while_a_version_was_away_is_known_when_it_is_back(self) -> None:
+        """Semantics 12.2 and 4.2: another version has other numbers for its rules."""
+        before = [{"when": {"event": one}} for one in ("cart_updated", "order_placed")]
+        after = [{"when": {"event": one}} for one in ("cart_updated", "site_active", "order_placed")]
+        old = version(written(WAIT, say("remind"), exits=before, exit_check="at_send"), 1)
+        new = version(written(WAIT, say("remind"), exits=after, exit_check="at_send"), 2)
+        stage = Stage(old, clock="live").activate("09:00", 1, old).event(checkout("10:00"))
+        stage.activate("10:01", 2, new).event(order("10:02")).activate("10:03", 3, old).tick("10:15")
+        assert stage.story[-1] == "10:15 ended order_placed"
+
     def test_a_message_that_has_a_gate_now_is_reached_at_its_gate(self) -> None:
         """Semantics 12.5 and 6.2: nobody is reminded whose order the shop already had."""
         old = version(written(WAIT, mail(cap=DEFER)), 1)
@@ -156,6 +166,14 @@ def test_two_shops_may_each_have_an_order_of_one_id() -> None:
         stage.event(order("09:00", id="7", source="shop/a", dedupe_key=key)).event(checkout("10:00"))
         stage.event(order("10:05", id="7", source="shop/b", dedupe_key=key)).finish()
         assert stage.sent == sent
+
+
+def test_messages_for_the_checkouts_of_two_shops_have_ids_of_their_own_though_the_checkouts_have_one() -> None:
+    """Semantics 1.4: what the ledger takes for one message must be one."""
+    stage = Stage(written(WAIT, say("remind")))
+    stage.event(checkout("10:00", id="7", source="shop/a")).event(checkout("11:00", id="7", source="shop/b")).finish()
+    assert stage.sent == ["10:15 remind", "11:15 remind"]
+    assert len({one.command_id for one in stage.commands}) == 2
 
 
 class TestTheRecordBefore:

@@ -156,6 +156,12 @@ class TestAtSend:
         stage = Stage(flow(exit_check="at_send")).event(checkout("10:00")).event(order("10:05")).finish()
         assert stage.story == ["10:00 entered triggered", "10:15 ended bought"]
 
+    def test_the_end_says_what_has_brought_it(self) -> None:
+        """Semantics 9.3."""
+        stage = Stage(flow(exit_check="at_send")).event(checkout("10:00")).event(order("10:05")).finish()
+        told = stage.decisions[-1].values
+        assert (told["event"], told["occurred_at"]) == ("order_placed", "2026-11-20T10:05:00.000Z")
+
     def test_triggers_are_ignored_until_then(self) -> None:
         stage = Stage(flow(exit_check="at_send"))
         stage.event(checkout("10:00")).event(order("10:05")).event(checkout("10:06")).finish()

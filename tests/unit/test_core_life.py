@@ -12,6 +12,7 @@ from schemas import codec
 from schemas.conditions import InFlow, Not
 from schemas.flow import ExitRule, Flow, Status
 from schemas.profile import NEVER
+from schemas.window import Window
 from streams.partition import Record
 from tests.unit.stage import (
     ANN,
@@ -297,6 +298,15 @@ class TestMoving:
         stage.move("10:06", NEW, wait="nowhere")
         assert stage.tallies[("not_moved", "reminder")] == 2
         assert stage.tick("10:16").sent == ["10:16 remind"]
+
+    def test_a_gate_that_has_timed_out_says_nothing_of_what_is_behind_a_wait(self) -> None:
+        """Semantics 6.3: up to the next wait."""
+        shut = msgspec.structs.replace(send(), window=Window(12 * HOUR, 13 * HOUR))
+        old = flow(wait(15), settle("shop.orders", hold=1, on_timeout="send"), shut)
+        stage = live(old).event(checkout("10:00")).tick("10:16").tick("10:17")
+        assert stage.story[-1] == "10:16 held window"
+        stage.activate("10:18", 7, NEW, old).move("10:19", NEW, remind="wait").tick("10:31")
+        assert [one.reason for one in stage.decisions if one.outcome == "sent"] == ["due"]
 
     def test_a_message_of_the_new_version_is_a_new_message(self) -> None:
         """4, ids: a label that was passed in the old version and comes again gets an id of its own."""

@@ -11,7 +11,7 @@ import pytest
 
 from agents.definitions import book as books
 from agents.definitions.book import ORDER_KEY, Book
-from agents.definitions.changes import VERSIONS_MAX, Change, Deed, Stamp, publishing, turning
+from agents.definitions.changes import VERSIONS_MAX, Change, Verb, Stamp, publishing, turning
 from agents.errors import InputRefused, Misconfigured
 from agents.flow_diff import differences
 from agents.flow_files import load_flows
@@ -43,8 +43,8 @@ def policy(text: str) -> Policy:
     return found
 
 
-def turn(book: Book, deed: Deed, name: str = "reminder", *, at: str = "2026-11-20T11:00:00.000Z") -> Book:
-    return ordered(book, turning(name, deed), at=at)
+def turn(book: Book, verb: Verb, name: str = "reminder", *, at: str = "2026-11-20T11:00:00.000Z") -> Book:
+    return ordered(book, turning(name, verb), at=at)
 
 
 def status(book: Book, name: str = "reminder") -> Status:

@@ -181,12 +181,25 @@ def test_a_fingerprint_is_of_a_function_and_of_what_it_uses(tmp_path: Path, old:
         "return {x: 1 for x in range(100000000)}",
         "for a in range(100000000):\n        x = a",
         "return max(range(5000), key=lambda x: -x)",
+        "return sum(range(10000 * 100000000))",
+        "return len(list(range(100000000 * 100000000 * 100000000)))",
+        "return sorted(sorted([*range(501)]))",
+        "return [*range(100000000)]",
+        "for _ in range(40):\n        all((0,) * 90)",
+        "return 'x' * 1000000000",
+        "return 1000000000 * ['x']",
+        "x = 'x'\n    for _ in range(100):\n        x += x",
+        "x = {'a': ['x']}\n    for _ in range(100):\n        x['a'] *= 2",
+        "x = 3\n    for _ in range(100):\n        x *= x",
+        "return int(Decimal('1e999999999'))",
+        "return f\"{Decimal('-1e-999999999'):f}\"",
     ],
 )
 def test_a_budget_is_steps_and_not_time(tmp_path: Path, body: str) -> None:
     plugin = one(
         tmp_path,
-        f"def f(inputs):\n    {body}\n@predicate(version=1, inputs=())\ndef p(inputs):\n    return f(inputs)\n",
+        f"from decimal import Decimal\ndef f(inputs):\n    {body}\n"
+        "@predicate(version=1, inputs=())\ndef p(inputs):\n    return f(inputs)\n",
     )
     first, second = ask(plugin, {}), ask(plugin, {})
     assert first == second == Answer(None, "over_budget")
@@ -196,6 +209,22 @@ def test_the_budget_is_what_is_declared(tmp_path: Path) -> None:
     source = "@transform(version=1, inputs=(), steps_max={})\ndef f(inputs):\n    return sum(1 for _ in range(98))\n"
     assert ask(one(tmp_path, source.format(99)), {}) == Answer(98)
     assert ask(one(tmp_path, source.format(98)), {}) == Answer(None, "over_budget")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return [sum([1, 2]), 'ab' * 2, 'a' + 'b', 1.5 * 2 == 3.0, [1] + [2]]", [3, "abab", "ab", True, [1, 2]]),
+        ("x = y = [1]\n    x += [2]\n    x *= 2\n    return y", [1, 2, 1, 2]),
+        ("x = {'n': 2}\n    x['n'] *= 3\n    x['n'] += 1\n    x['n'] -= 2\n    return x", {"n": 5}),
+        ("x = 7\n    return [isinstance([], list), 3 in range(10), x % 4 * 2, dict(a=1)]", [True, True, 6, {"a": 1}]),
+        ("return str(round(Decimal('2.50') * 3 + 1, 1))", "8.5"),
+        ("return len('x' * 100000)", 100_000),
+    ],
+)
+def test_what_is_counted_means_the_same(tmp_path: Path, body: str, expected: object) -> None:
+    source = f"from decimal import Decimal\n@transform(version=1, inputs=())\ndef f(inputs):\n    {body}\n"
+    assert ask(one(tmp_path, source), {}) == Answer(expected)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,24 @@ def test_a_predicate_is_no_variable_and_a_transform_no_condition() -> None:
         bind(flow(variables="a: b", entry="filter: { plugin: { name: made, version: 1 } }"), one(lambda _: True))
 
 
+def test_memory_that_has_run_out_is_no_answer() -> None:
+    """Semantics 1.3: another machine would have one."""
+
+    def starve(_: object) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        rehearsed(flow(), one(starve))
+
+
+def test_a_flow_that_is_bound_is_bound() -> None:
+    """As when somebody makes a program of a flow of another program."""
+    asks = "filter: { plugin: { name: ready, version: 1 } }"
+    plugins = {**one(lambda _: True), **one(lambda _: True, name="ready", kind="predicate")}
+    bound = bind(flow(entry=asks), plugins)
+    assert bind(bound, {}) is bound
+
+
 # --- conditions --------------------------------------------------------------------------------------------
 
 

@@ -61,7 +61,8 @@ REASONS = (
     "skipped filter_false", "skipped too_late", "skipped no_consent:sms", "skipped suppressed:email",
     "skipped stale_fact:coupons", "skipped window_never_opens", "skipped quiet_hours_never_opens",
     "skipped capped:reminders", "skipped cap_expired:reminders", "skipped no_address", "ended superseded",
-    "ended holdout", "ended date_missing", "ended date_past", "ended done", "ended step_removed", "ended stopped",
+    "skipped stopped", "ended holdout", "ended date_missing", "ended date_past", "ended done", "ended step_removed",
+    "ended stopped",
     "recalled no_consent:email", "recalled suppressed:email", "recalled filter_false", "regretted filter_false",
     "credited clicked",
 )  # fmt: skip
@@ -101,6 +102,10 @@ def test_no_reason_of_the_engine_is_told_as_a_code(said: str) -> None:
         (
             decision("ended", "too_small", values={"if_1": {"way": "otherwise", "total": None}}),
             "left the flow: too_small (if_1 went otherwise, as total nothing)",
+        ),
+        (
+            decision("sent", "due", values={"zone": {"way": "then", "total": None}}),
+            "a message was ordered (zone went then, as total nothing)",
         ),
         (decision("ended", "done", ignored=2), "went through the flow to its end; 2 more triggers meanwhile changed"
             " nothing"),
