@@ -1,13 +1,15 @@
 """Priority: of what is due to a person at one moment, the most urgent message goes first and takes the room there is.
 
 For example, two flows due at 09:00 and one message left under a cap: priority 8 goes, priority 5 is skipped or waits.
-Of equals, one that has waited for room before gives way.
+Of equals, one that has waited for room before gives way, and then one whose command has expired.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from schemas.dossier import Message
 from schemas.flow import Flow
 from schemas.profile import Enrollment
 from schemas.steps import If, Route, Send, Split, Step, WaitEvent, Waiting
@@ -15,9 +17,25 @@ from streams.entry import place_of
 from streams.gates.caps import WAITING
 
 
-def ordered(woken: Sequence[tuple[Flow, Enrollment]]) -> list[tuple[Flow, Enrollment]]:
+class Turn(NamedTuple):
+    """A run that goes on, or one as far as it is needed to judge a message of it again; its flow may be gone."""
+
+    flow: Flow | None
+    run: Enrollment
+    again: Message | None = None
+
+
+def ordered(turns: Sequence[Turn]) -> Sequence[Turn]:
     """The same in the order in which they are judged; equals stay as they were."""
-    return sorted(woken, key=lambda one: (-_highest(*one), one[1].waiting == WAITING))
+    if len(turns) < 2:
+        return turns
+    return sorted(turns, key=lambda one: (-_urgency(one), one.run.waiting == WAITING, one.again is not None))
+
+
+def _urgency(turn: Turn) -> int:
+    if turn.flow is None or turn.again is None:
+        return -1 if turn.flow is None else _highest(turn.flow, turn.run)
+    return next((one.priority for one in turn.flow.steps if isinstance(one, Send) and one.label == turn.run.step), -1)
 
 
 def _highest(flow: Flow, enrollment: Enrollment) -> int:

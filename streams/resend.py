@@ -15,6 +15,7 @@ from schemas.steps import Send
 from streams import exits, messages
 from streams.gates.settle import WAITING, gates_at
 from streams.passage import End, Hold, Passage
+from streams.priority import Turn
 from streams.program import Program
 from streams.recorder import Recorder
 from streams.steps import send
@@ -28,30 +29,23 @@ def schedule(message: Message, *, now: int) -> None:
     message.waiting = "expired"
 
 
-def wake(
-    program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int, now: int, out: Recorder
-) -> bool:
-    """Judge every message whose moment is not after `through_at`, or whose gate is open. False: there was none."""
-    woken = False
+def due(program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int) -> list[Turn]:
+    """Every message whose moment is not after `through_at`, or whose gate is open."""
+    found = []
     for message in profile.again():
-        due = message.again_at <= through_at
-        held = message.waiting == WAITING and message.due_at <= gates_through_at
-        flow = program.flow_of(messages.run_of(message))
+        run = messages.run_of(message)
+        flow = program.flow_of(run)
         if flow is not None and flow.status == "held":
             continue
-        if due or (held and _gate_open(program, message, gates)):
-            woken = True
-            _judge(program, profile, message, gates=gates, now=now, out=out)
-    return woken
+        held = flow is not None and message.waiting == WAITING and message.due_at <= gates_through_at
+        is_open = flow is not None and held and gates.open(gates_at(flow, run), due_at=message.due_at)
+        if message.again_at <= through_at or is_open:
+            found.append(Turn(flow, run, message))
+    return found
 
 
-def _gate_open(program: Program, message: Message, gates: Gates) -> bool:
-    run = messages.run_of(message)
-    flow = program.flow_of(run)
-    return flow is not None and gates.open(gates_at(flow, run), due_at=message.due_at)
-
-
-def _judge(program: Program, profile: Profile, message: Message, *, gates: Gates, now: int, out: Recorder) -> None:
+def judge(program: Program, profile: Profile, message: Message, *, gates: Gates, now: int, out: Recorder) -> None:
+    """Order it anew, or not, or wait on."""
     run = messages.run_of(message)
     flow = program.flow_of(run)
     step = None if flow is None else next((one for one in flow.steps if one.label == run.step), None)

@@ -35,7 +35,7 @@ def wake(
 
     Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
     """
-    woken: list[tuple[Flow, Enrollment]] = []
+    woken: list[priority.Turn] = []
     over: list[tuple[Flow, Enrollment]] = []
     for enrollment in profile.enrollments:
         flow = program.flow_of(enrollment)
@@ -44,10 +44,18 @@ def wake(
         due = enrollment.wakeup_at <= through_at
         waits = enrollment.held and enrollment.due_at <= gates_through_at
         if due or (waits and _gate_open(flow, enrollment, gates)):
-            (over if program.is_over(enrollment) else woken).append((flow, enrollment))
+            if program.is_over(enrollment):
+                over.append((flow, enrollment))
+            else:
+                woken.append(priority.Turn(flow, enrollment))
     for flow, enrollment in over:
         _stop(flow, profile, enrollment, now=now, out=out)
-    for flow, one in woken if len(woken) < 2 else priority.ordered(woken):
+    again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
+    for flow, one, message in priority.ordered(woken + again):
+        if message is not None or flow is None:
+            if message is not None and message.again_at:
+                resend.judge(program, profile, message, gates=gates, now=now, out=out)
+            continue
         live = [other for other in profile.enrollments if other.enrollment_id == one.enrollment_id]
         if not live:
             continue  # what one of the others has done has ended it
@@ -66,15 +74,12 @@ def wake(
     begun = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
     for flow, trigger in begun:
         person.judge_entry(program, flow, profile, trigger, now=now, out=out)
-    again = resend.wake(
-        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at, now=now, out=out
-    )
     done = bool(woken or over or begun)
     if done:
         person.keep_time(program, profile, now=now, out=out)
     if done and program.watch_flows:
         person.follow(program, profile, now=now, out=out)
-    return done or again
+    return done or bool(again)
 
 
 def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:

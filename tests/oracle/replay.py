@@ -257,7 +257,8 @@ class Replay:
 
 def _order(run: Run, one: Enrollment, *, now: int | None) -> tuple[Any, ...]:
     """Of one moment, by 8.13: the most urgent message first; of equals, who has waited for room gives way."""
-    return one.again, -run.urgency(one, now=one.moment if now is None else now), one.waiting == "cap", one.number
+    urgency = run.urgency(one, now=one.moment if now is None else now)
+    return -urgency, one.waiting == "cap", one.again, one.number
 
 
 class Result:

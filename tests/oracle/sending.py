@@ -85,6 +85,7 @@ class Sending(Standing):
         if message.taken_back:
             return
         again = copy.copy(message.run)
+        again.number = self.profile.messages.index(message)
         again.again, again.ended_at, again.wake_at, again.waiting = True, None, now, "expired"
         again.held_through, again.stuck, again.unsettled, again.patience = None, False, False, None
         again.held_ms = 0

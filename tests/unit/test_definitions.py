@@ -11,7 +11,7 @@ import pytest
 
 from agents.definitions import book as books
 from agents.definitions.book import ORDER_KEY, Book
-from agents.definitions.changes import VERSIONS_MAX, Change, Verb, Stamp, publishing, turning
+from agents.definitions.changes import VERSIONS_MAX, Change, Stamp, Verb, publishing, turning
 from agents.errors import InputRefused, Misconfigured
 from agents.flow_diff import differences
 from agents.flow_files import load_flows

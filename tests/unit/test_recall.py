@@ -204,6 +204,15 @@ class TestExpired:
         assert stage.sent == ["10:15 remind", "10:31 remind", "10:45 second"]
         assert len({one.command_id for one in stage.commands}) == 3
 
+    def test_the_most_urgent_first(self) -> None:
+        """Semantics 8.13."""
+        urgent = replace(send("urgent", channel="email"), priority=9)
+        stage = Stage(flow(wait(15), send("low", channel="email"), urgent, wait(16, label="more"), send("last")))
+        stage.event(checkout("10:00", identity=PERSON)).pass_time("10:16")
+        for command in stage.commands[:]:
+            stage.event(receipt("10:31", command, "expired", identity=PERSON))
+        assert stage.finish().sent[2:] == ["10:31 urgent", "10:31 last", "10:31 low"]
+
     def test_not_even_when_it_is_begun_anew(self) -> None:
         chain = flow(wait(15), send(channel="email"), wait(300, label="more"), send("second"), retrigger="restart")
         stage = self.expired(chain).pass_time("10:35").event(checkout("10:40", identity=PERSON)).finish()
