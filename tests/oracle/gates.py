@@ -153,7 +153,7 @@ def _room(wish: Wish, profile: Profile, policy: Policy, *, now: int, patience: i
     if patience is None:
         patience = now + min(rule.waits_ms for rule in full if rule.waits_ms is not None)
     if now >= patience:
-        return Skip(f"cap_expired:{full[0].name}")
+        return Skip(f"cap_expired:{max(full, key=lambda rule: _room_at(rule, profile, now)).name}")
     return Hold("cap", min(patience, max(_room_at(rule, profile, now) for rule in full)), patience)
 
 
