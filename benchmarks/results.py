@@ -135,17 +135,25 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
 def joined(before: Results, after: Results) -> Results:
     """A new run, with the turns of those traffics that only the one before it has played, on the same machine, by the
-    same settings and versions. Each traffic is compared with itself, so that they need not be played in one go.
+    same settings and versions. Each traffic is compared with itself, so that they need not be played in one go, nor by
+    the same systems.
     """
     missing = [traffic for traffic in before.config.traffics if traffic not in after.config.traffics]
-    told = [(replace(one.config, traffics=()), one.machine, one.versions, one.systems) for one in (before, after)]
-    if not missing or told[0] != told[1]:
+    told = [(replace(one.config, traffics=(), systems=()), one.machine) for one in (before, after)]
+    alike = all(
+        before.versions[name] == after.versions[name] for name in before.versions.keys() & after.versions.keys()
+    )
+    if not missing or told[0] != told[1] or not alike:
         return after
     return replace(
         after,
         config=replace(
-            after.config, traffics=tuple(kind for kind in KINDS if kind in {*missing, *after.config.traffics})
+            after.config,
+            traffics=tuple(kind for kind in KINDS if kind in {*missing, *after.config.traffics}),
+            systems=tuple(dict.fromkeys((*before.config.systems, *after.config.systems))),
         ),
+        systems=before.systems | after.systems,
+        versions=before.versions | after.versions,
         played=(*(one for one in before.played if one.traffic in missing), *after.played),
         earlier={traffic: before.earlier.get(traffic, before.begun_at) for traffic in missing},
     )

@@ -82,6 +82,8 @@ def test_a_run_of_one_traffic_keeps_the_other() -> None:
     assert (both.begun_at, both.earlier) == ("2026-11-21T11:00:00+00:00", {"session": THREE.begun_at})
     assert joined(both, THREE).earlier == {"uniform": both.begun_at}
     assert joined(THREE, THREE) == THREE
+    fewer = replace(of_uniform(THREE), config=replace(of_uniform(THREE).config, systems=("cartwheel",)))
+    assert joined(THREE, fewer).config.systems == THREE.config.systems
 
 
 def test_but_not_what_was_told_or_made_otherwise() -> None:
