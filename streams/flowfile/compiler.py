@@ -44,7 +44,7 @@ class Checked(NamedTuple):
 def check(text: str | bytes, *, name: str, around: Surroundings = NOWHERE) -> Checked:
     """Compile a flow file; `name` is the file in the findings. Never raises, whatever the text.
 
-    Findings come in the order of the file, warnings among them; at most `FINDINGS_MAX`.
+    Findings come in the order of the file, warnings among them; at most `FINDINGS_MAX` of each.
     """
     reader = Reader(name)
     try:

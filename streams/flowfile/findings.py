@@ -69,11 +69,14 @@ class Unreadable(Exception):
 
 
 class Findings(list[Finding]):
-    """The findings of one file. Beyond `FINDINGS_MAX` of them it gives up with `Unreadable`."""
+    """The findings of one file. At `FINDINGS_MAX` errors it gives up with `Unreadable`; of as many warnings, those
+    behind them are left out, as nothing may fail for them.
+    """
 
     def __init__(self, file: str) -> None:
         super().__init__()
         self.file = file
+        self._room = {"error": FINDINGS_MAX, "warning": FINDINGS_MAX}
 
     def note(
         self,
@@ -84,10 +87,14 @@ class Findings(list[Finding]):
         suggestion: str | None = None,
     ) -> None:
         """Add a finding about a place in the file; how bad it is, its code says."""
+        severity = MEANINGS[code].severity
+        if not self._room[severity]:
+            return
+        self._room[severity] -= 1
         self.append(
             Finding(
                 code=code,
-                severity=MEANINGS[code].severity,
+                severity=severity,
                 file=self.file,
                 line=at.line,
                 column=at.column,
@@ -95,7 +102,7 @@ class Findings(list[Finding]):
                 suggestion=suggestion,
             )
         )
-        if len(self) >= FINDINGS_MAX:
+        if not self._room["error"]:
             raise Unreadable
 
     def in_order(self) -> list[Finding]:

@@ -115,6 +115,15 @@ def test_more_mistakes_than_anybody_reads() -> None:
     assert len(check(text, name="f").findings) == FINDINGS_MAX
 
 
+def test_more_warnings_than_anybody_reads_do_not_keep_a_file_from_compiling() -> None:
+    rule = "  - { when: { event: order_placed }, reason: bought }\n"
+    text = HEAD + "exit:\n" + rule * 150 + "steps:\n  - stop: done\n"
+    flow, findings = check(text, name="f")
+    assert flow is not None
+    assert len(findings) == FINDINGS_MAX
+    assert check(text.replace("stop: done", "stpo: done"), name="f").flow is None
+
+
 def test_a_warning_is_no_error() -> None:
     checked = check(HEAD.replace(", reentry: always", "") + "steps: [{ stop: done }]", name="f")
     assert checked.flow is not None
