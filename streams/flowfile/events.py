@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from schemas.catalog import BY_SHORT, TYPES, Kind, Word, words_of
 from schemas.conditions import Condition, EventMatch
+from schemas.limits import TYPE_LENGTH_MAX
 from streams.flowfile.comparisons import OPERATORS, Scope, trigger_word
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
 from streams.flowfile.reader import TRIGGER, Reader
@@ -69,9 +70,13 @@ def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | No
     name = reader.text(node, "`event`")
     if node is None or name is None:
         return "", None
-    if name in BY_SHORT or (name.startswith("custom_") and name.isidentifier()):
+    is_own = name.startswith("custom_") and name.isidentifier()
+    if name in BY_SHORT or (is_own and len(name) <= TYPE_LENGTH_MAX):
         return name, words_of(name)
-    if name in TYPES:
+    if is_own:
+        message = f"the name of an event has at most {TYPE_LENGTH_MAX} characters, not {len(name)}"
+        reader.note("unknown_event", node, message)
+    elif name in TYPES:
         message = f"events go by their short names here, not `{name}`"
         reader.note("unknown_event", node, message, suggestion=TYPES[name].short)
     elif name.startswith("custom.") and (meant := name.replace(".", "_")).isidentifier():

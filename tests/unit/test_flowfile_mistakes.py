@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 
 import pytest
 
-from schemas.limits import FLOW_FILE_BYTES_MAX, STEPS_MAX
+from schemas.limits import FLOW_FILE_BYTES_MAX, STEPS_MAX, TYPE_LENGTH_MAX
 from streams.flowfile import FlowFileError, check, load
 from streams.flowfile.findings import FINDINGS_MAX, Code
 from streams.flowfile.meanings import MEANINGS
@@ -113,6 +113,12 @@ def test_more_steps_than_allowed() -> None:
 def test_more_mistakes_than_anybody_reads() -> None:
     text = HEAD + "steps:\n" + "  - wiat: { for: 1h }\n" * 1_000
     assert len(check(text, name="f").findings) == FINDINGS_MAX
+
+
+def test_an_event_that_nobody_could_report_is_none() -> None:
+    for length, found in ((TYPE_LENGTH_MAX, []), (TYPE_LENGTH_MAX + 1, ["2:28 unknown_event"])):
+        text = HEAD.replace("checkout_started", "custom_".ljust(length, "a")) + "steps: [{ stop: done }]"
+        assert found_in(text) == found
 
 
 def test_more_warnings_than_anybody_reads_do_not_keep_a_file_from_compiling() -> None:
