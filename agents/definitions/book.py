@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from agents.errors import Misconfigured
 from agents.topic_reader import read_to_end
@@ -29,6 +30,8 @@ RUNBOOK_OF_PLUGINS = "deploy/runbooks/plug-in-missing.md"
 EMPTY = Order(follows=NOTHING, flows={}, said={}, at="1970-01-01T00:00:00.000Z", by="")
 
 log = logging.getLogger("cartwheel.definitions")
+
+Said = TypeVar("Said")
 
 
 class Book:
@@ -55,23 +58,16 @@ class Book:
         if key is None or value is None:
             return
         if key.startswith(ORDER_KEY):
-            try:
-                order = codec.decode(value, Order)
-            except codec.Undecodable as error:
-                log.error("the activation at offset %s of the definitions cannot be read: %s", offset, error)
-                return
-            if order.follows == self.newest:
+            order = _read(value, Order, offset)
+            if order is not None and order.follows == self.newest:
                 self._orders[offset] = order
                 self.newest = offset
         elif key.startswith(definition_key(flow="", version="")[:-1]):
             self._definitions.setdefault(key, value)  # the first one stands: a version never changes
         elif key.startswith(BEGINNING_KEY):
-            try:
-                said = codec.decode(value, Beginning)
-            except codec.Undecodable as error:
-                log.error("the beginning at offset %s of the definitions cannot be read: %s", offset, error)
-                return
-            self._began.setdefault((said.incarnation, said.partition), said.activation)
+            said = _read(value, Beginning, offset)
+            if said is not None:
+                self._began.setdefault((said.incarnation, said.partition), said.activation)
 
     async def reach(self, number: int, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Return when everything through this offset has been read. Raises Misconfigured when that takes too long."""
@@ -190,6 +186,15 @@ async def read_book(kafka: str, topics: Topics, *, plugins: Mapping[Name, Plugin
     async for record in read_to_end(kafka, topics.definitions):
         book.take(record.offset, record.key, record.value)
     return book
+
+
+def _read(value: bytes, type_: type[Said], offset: int) -> Said | None:
+    """What a record says, None if it cannot be read: such a one says nothing."""
+    try:
+        return codec.decode(value, type_)
+    except codec.Undecodable as error:
+        log.error("the record at offset %s of the definitions cannot be read: %s", offset, error)
+        return None
 
 
 def written(plugin: Name) -> str:

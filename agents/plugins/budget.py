@@ -97,24 +97,16 @@ def _check(sign: str, left: Any, right: Any) -> None:
 
 
 class _Counting(ast.NodeTransformer):
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def _visit_body(self, node: ast.FunctionDef | ast.For | ast.While) -> ast.AST:
         self.generic_visit(node)
         node.body.insert(0, ast.Expr(_call(STEP)))
         return node
+
+    visit_FunctionDef = visit_For = visit_While = _visit_body
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         self.generic_visit(node)
         node.body = ast.IfExp(test=_call(STEP), body=node.body, orelse=ast.Constant(None))
-        return node
-
-    def visit_For(self, node: ast.For) -> ast.AST:
-        self.generic_visit(node)
-        node.body.insert(0, ast.Expr(_call(STEP)))
-        return node
-
-    def visit_While(self, node: ast.While) -> ast.AST:
-        self.generic_visit(node)
-        node.body.insert(0, ast.Expr(_call(STEP)))
         return node
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:

@@ -176,6 +176,16 @@ def _states(records: Sequence[Any]) -> tuple[dict[bytes, bytes], dict[bytes, byt
     return newest, {record.key: record.value for record in states}
 
 
+def assert_replayed(book: Book, *, log: Log, state: Log, decided: Log, topic: str, incarnation: str) -> None:
+    """The core over the log of each partition, up to its position, decides what was decided and comes to its state."""
+    for number, records in enumerate(log):
+        _, last = _states(state[number])
+        replay = CoreReplay(book, state[number], topic=topic, number=number, incarnation=incarnation)
+        replay.feed(records[: codec.unpack_partition(last[PARTITION_KEY]).position])
+        assert replay.decisions == {record.value for record in decided[number]}
+        assert replay.wrong_states(last) == 0
+
+
 class CoreReplay:
     """The core over one recorded partition, record by record, in one life: with the flows that it began with, and those
     of each activation in its log.

@@ -17,7 +17,7 @@ from streams.plugins import registry
 from tests.e2e.processes import Done, Process, cartwheel
 from tests.integration import engine_flows
 from tests.integration.engine_rig import Rig, rig
-from tests.integration.engine_verdict import CoreReplay, read
+from tests.integration.engine_verdict import assert_replayed, read
 
 PATIENCE_SECONDS = 60.0
 PLUGINS = """from agents.plugins.kinds import predicate, transform
@@ -66,16 +66,12 @@ async def _replays_the_same(made: Rig, plugins: Path, number: int) -> None:
     book = await read_book(made.kafka, made.topics, plugins=registry(load_plugins(plugins)))
     log, state = await read(made.kafka, made.topics.profile_log), await read(made.kafka, made.topics.profile_state)
     decided = await read(made.kafka, made.topics.decisions)
-    for place, records in enumerate(log):
+    for records in log:
         assert number in [orjson.loads(one.value)["number"] for one in records if one.key == ACTIVATION_KEY]
-        replay = CoreReplay(
-            book, state[place], topic=made.topics.profile_log.name, number=place,
-            incarnation=made.identity.incarnation,
-        )  # fmt: skip
-        newest = {record.key: record.value for record in state[place] if record.key != codec.CLAIM_KEY}
-        replay.feed(records[: codec.unpack_partition(newest[PARTITION_KEY]).position])
-        assert replay.decisions == {record.value for record in decided[place]}
-        assert replay.wrong_states(newest) == 0
+    assert_replayed(
+        book, log=log, state=state, decided=decided, topic=made.topics.profile_log.name,
+        incarnation=made.identity.incarnation,
+    )  # fmt: skip
 
 
 async def test_a_worker_without_the_plug_ins_of_a_flow_does_not_decide_by_it(

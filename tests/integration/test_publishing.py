@@ -21,7 +21,7 @@ from schemas.instants import to_wire
 from tests.e2e.processes import cartwheel
 from tests.integration import engine_flows
 from tests.integration.engine_rig import Rig, rig
-from tests.integration.engine_verdict import CoreReplay, read
+from tests.integration.engine_verdict import assert_replayed, read
 
 PATIENCE_SECONDS = 60.0
 
@@ -91,15 +91,10 @@ async def test_two_publications_under_a_worker_that_is_killed_between_them(
             assert numbers == sorted(numbers)
             assert numbers[-2:] == [two.newest, three.newest]
             assert set(numbers) <= {one.newest, two.newest, three.newest}
-        for number, records in enumerate(log):
-            replay = CoreReplay(
-                book, state[number], topic=made.topics.profile_log.name, number=number,
-                incarnation=made.identity.incarnation,
-            )  # fmt: skip
-            newest = {record.key: record.value for record in state[number] if record.key != codec.CLAIM_KEY}
-            replay.feed(records[: codec.unpack_partition(newest[PARTITION_KEY]).position])
-            assert replay.decisions == {record.value for record in decided[number]}
-            assert replay.wrong_states(newest) == 0
+        assert_replayed(
+            book, log=log, state=state, decided=decided, topic=made.topics.profile_log.name,
+            incarnation=made.identity.incarnation,
+        )  # fmt: skip
         versions = {
             name: [orjson.loads(one.value)["flow_version"] for some in decided for one in some
                    if orjson.loads(one.value)["flow"] == name and orjson.loads(one.value)["outcome"] == "entered"]
