@@ -45,20 +45,9 @@ def strongest(identity: Identity) -> tuple[str, str] | None:
     """The (kind, value) that decides who this is, or None when every value is absent or identifies nobody."""
     for kind in KINDS:
         value = getattr(identity, kind)
-        if value is not None and identifies(value):
-            return kind, normalized(kind, value)
+        if value is not None and (name := named(kind, value)) is not None:
+            return kind, name
     return None
-
-
-def identifies(value: str) -> bool:
-    """Whether an identifier names somebody."""
-    return value.strip().lower() not in NOBODY
-
-
-def normalized(kind: str, value: str) -> str:
-    """The value as it is compared: trimmed, and an e-mail address in lower case."""
-    value = value.strip()
-    return value.lower() if kind == "email" else value
 
 
 def named(kind: str, value: str) -> str | None:

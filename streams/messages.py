@@ -13,7 +13,7 @@ from schemas.flow import Flow
 from schemas.limits import MESSAGES_MAX
 from schemas.profile import Enrollment, Profile
 from streams import weight
-from streams.predicates import words_used
+from streams.predicates import words_asked
 from streams.recorder import Recorder
 
 
@@ -44,9 +44,9 @@ def trimmed(flow: Flow | None, context: dict[str, Any]) -> dict[str, Any]:
     """The words of the trigger that are needed to judge the decision again, once it need not be made again."""
     if flow is None:
         return {}
-    wanted = {theirs for rule in flow.exits for _, theirs in rule.match} | words_used(flow.filter)
+    wanted = {theirs for rule in flow.exits for _, theirs in rule.match} | words_asked(flow.filter)
     for rule in flow.exits:
-        wanted |= words_used(rule.person)
+        wanted |= words_asked(rule.person)
     wanted |= {value.of for value in flow.storefronts if value.origin == "trigger"}
     return {word: value for word, value in context.items() if word in wanted}
 

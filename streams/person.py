@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
-from schemas.identity import KINDS, Identity, identifies, normalized
+from schemas.identity import KINDS, Identity, named
 from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
 from streams import acts, appointments, dedupe, effects, history, recall, weight, zone
@@ -289,10 +289,9 @@ def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) 
     """Of two values of a kind, the one said later stays."""
     said, agreed = [], True
     for kind in KINDS:
-        value = getattr(identity, kind)
-        if value is None or not identifies(value):
+        stated_value = getattr(identity, kind)
+        if stated_value is None or (value := named(kind, stated_value)) is None:
             continue
-        value = normalized(kind, value)
         known = profile.identifiers.get(kind)
         if known is None or (known.value != value and (occurred_at, value) > (known.occurred_at, known.value)):
             known = profile.identifiers[kind] = Fact(value, occurred_at)

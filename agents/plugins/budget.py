@@ -102,7 +102,7 @@ class _Counting(ast.NodeTransformer):
         node.body.insert(0, ast.Expr(_call(STEP)))
         return node
 
-    visit_FunctionDef = visit_For = visit_While = _visit_body
+    visit_FunctionDef = visit_For = visit_While = _visit_body  # noqa: N815 - as the base class calls them
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         self.generic_visit(node)

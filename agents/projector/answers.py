@@ -12,7 +12,7 @@ from agents.dispatch.database import Database
 from agents.errors import Unavailable
 from schemas import codec
 from schemas.decision import Decision
-from schemas.identity import KINDS, identifies, normalized, profile_id
+from schemas.identity import KINDS, named, profile_id
 
 READ_MAX = 1_000  # decisions of one enrollment, or of one person in one flow: the newest
 
@@ -126,7 +126,7 @@ def candidates(text: str, *, tenant: str) -> tuple[str, list[str]]:
         tenant, _, found = text.partition("/")
         return tenant, [found]
     return tenant, [
-        profile_id(tenant=tenant, kind=kind, value=normalized(kind, text)) for kind in KINDS if identifies(text)
+        profile_id(tenant=tenant, kind=kind, value=name) for kind in KINDS if (name := named(kind, text)) is not None
     ]
 
 

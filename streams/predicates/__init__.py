@@ -46,7 +46,7 @@ def judge(condition: Condition, view: View) -> bool | None:
     return conditions.judge(condition, view, JUDGES)
 
 
-def words_used(condition: Condition | None) -> frozenset[str]:
+def words_asked(condition: Condition | None) -> frozenset[str]:
     """The words of the trigger that a condition asks for, be it by a plug-in."""
     asked = (leaf.plugin.inputs_of("trigger.") for leaf in leaves(condition) if isinstance(leaf, Bound))
     return conditions.words_used(condition).union(*asked)

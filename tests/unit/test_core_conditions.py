@@ -10,7 +10,7 @@ from msgspec import Raw
 from schemas.catalog import Kind
 from schemas.conditions import All, AnyOf, Compare, Condition, Not, Operator
 from streams.predicates import judge_words as judge
-from streams.predicates import words_used
+from streams.predicates import words_asked
 from streams.words import by_part, is_kind, select
 from tests.unit.stage import at, checkout, event, logged
 
@@ -99,8 +99,8 @@ def test_absent_and_null_are_not_set(words: dict[str, Any]) -> None:
 
 def test_the_words_a_condition_asks_for() -> None:
     nested = All(parts=(TRUE, AnyOf(parts=(UNKNOWN, Not(part=compare("total", "money", "is_set"))))))
-    assert words_used(nested) == {"store", "locale", "total"}
-    assert words_used(None) == frozenset()
+    assert words_asked(nested) == {"store", "locale", "total"}
+    assert words_asked(None) == frozenset()
 
 
 def test_words_are_declared_typed_and_where_the_catalog_says() -> None:
