@@ -50,11 +50,14 @@ async def append_event(made: Rig, partition: int, body: dict[str, Any], *, carri
 
 
 async def remove(kafka: str, *names: str) -> None:
-    """Delete topics."""
+    """Delete topics, and return when the broker does not list them any more, which may be later than its answer."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
         await admin.delete_topics(list(names))
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not set(names).isdisjoint(await admin.list_topics()):
+                await asyncio.sleep(0.1)
     finally:
         await admin.close()
 
