@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "timers": (("timers",), "A million timers, a hundred thousand in one second, and churn."),
     "recovery": (("recovery",), "A worker that was killed, with and without its disk."),
+    "idle": (("idle",), "What a worker and an intake cost while nobody does anything."),
     "slopes": (("people", "partitions", "flows"), "CPU per event with more people, partitions, flows; memory."),
 }
 COMMANDS["all"] = (tuple(part for parts, _ in COMMANDS.values() for part in parts), "All workloads, one by one.")

@@ -14,7 +14,7 @@ from typing import Any
 from agents.errors import Unavailable
 from benchmarks import machine
 from benchmarks.stage import Wrong
-from benchmarks.workloads import faust_latency, latency, recovery, slopes, timers
+from benchmarks.workloads import faust_latency, idle, latency, recovery, slopes, timers
 from benchmarks.workloads.cost import Cost, Side, measure, set_up
 from benchmarks.workloads.ground import Ground
 from benchmarks.workloads.latency import Rate
@@ -36,6 +36,7 @@ class Sizes:
     background: float = 5_000.0
     steady_seconds: float = 40.0
     backlog: int = 50_000
+    idle_seconds: float = 60.0
     half_of_maximum: float = 25_000.0
     half_of_faust: float = 2_500.0
     rates: tuple[float, ...] = (1_000.0, 5_000.0, 20_000.0)
@@ -58,6 +59,7 @@ SMALL = Sizes(
     background=2_000.0,
     steady_seconds=10.0,
     backlog=20_000,
+    idle_seconds=10.0,
     half_of_maximum=10_000.0,
     rates=(1_000.0,),
     hot_rate=5_000.0,
@@ -117,6 +119,12 @@ class Runner:
         for number in self._rounds():
             reading = recovery.run(self.on, profiles=profiles, backlog=backlog)
             await self._record("recovery", number, reading, {"profiles": profiles, "backlog": backlog})
+
+    async def idle(self) -> None:
+        """Nobody does anything."""
+        for number in self._rounds():
+            reading = idle.run(self.on, settle_seconds=self.sizes.idle_seconds / 2, seconds=self.sizes.idle_seconds)
+            await self._record("idle", number, reading, {"seconds": self.sizes.idle_seconds})
 
     async def people(self) -> None:
         """W6."""

@@ -81,6 +81,13 @@ class Worker:
 @asynccontextmanager
 async def worker(stage: Stage, *options: str, flows: Path) -> AsyncIterator[Worker]:
     """`cartwheel worker` as it is shipped. Killed at the end if it still runs."""
+    async with cartwheel(stage, "worker", "--flows", str(flows), *options) as running:
+        yield running
+
+
+@asynccontextmanager
+async def cartwheel(stage: Stage, *words: str) -> AsyncIterator[Worker]:
+    """Any command of ours on the measured core. Killed at the end if it still runs."""
     environ = {
         "CARTWHEEL_HOME": str(stage.folder),
         "CARTWHEEL_CACHE": str(stage.cache),
@@ -88,8 +95,7 @@ async def worker(stage: Stage, *options: str, flows: Path) -> AsyncIterator[Work
         "CARTWHEEL_NAMESPACE": stage.namespace,
         "CARTWHEEL_PARTITIONS": str(stage.topics.profile_log.partitions),
     }
-    command = [sys.executable, "-m", "agents.cli", "worker", "--flows", str(flows), *options]
-    async with started(stage, command, environ) as running:
+    async with started(stage, [sys.executable, "-m", "agents.cli", *words], environ) as running:
         yield running
 
 
