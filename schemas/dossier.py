@@ -66,7 +66,7 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     waiting: str = ""
     room_until: int = 0
     held_ms: int = 0
-    turned: bool = False  # delivered, and since then a condition has shut what an event could be late for
+    unfiltered: bool = False  # it was late and went without asking the profile filter
 
 
 class Appointment(msgspec.Struct, array_like=True, gc=False):

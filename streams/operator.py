@@ -23,8 +23,8 @@ def obey(program: Program, profile: Profile, said: Operator, *, offset: int, now
     else:
         done = bool(profile.poison)
         poison.resolve(profile, said.offsets, now=now)
-    if done and program.watch_flows:
-        person.follow(program, profile, now=now, out=out)
+    if done:
+        person.follow_up(program, profile, now=now, out=out)
     return done
 
 

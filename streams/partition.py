@@ -221,9 +221,7 @@ class Partition:
                 over = bool(self.program.over_before) and waking.end_over(
                     self.program, profile, now=self.now_at, out=out
                 )
-                taken = person.is_taken(self.program, trigger.type)
-                if taken:
-                    person.take_event(self.program, profile, trigger, now=self.now_at, out=out)
+                taken = person.take_event(self.program, profile, trigger, now=self.now_at, out=out)
                 moved = person.keep_time(self.program, profile, now=self.now_at, out=out)
                 if earning.concerns(profile, trigger.type):
                     earning.take(self.program, profile, trigger, now=self.now_at, out=out)

@@ -59,19 +59,24 @@ def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at
             fact.occurred_at = occurred_at
 
 
-def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
+def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> bool:
     """Apply one new event: what it says of the person, exits, entries, earlier decisions, history, in this order.
 
-    Backfill never enrolls.
+    Backfill never enrolls. False: nobody asks for such an event, it only tells that somebody was there.
     """
-    acts.apply(program, profile, trigger, now=now, out=out)
     interest = program.interests.get(trigger.type, program.otherwise)
+    if interest is None and trigger.type not in acts.PARTS:
+        recall.take_back(program, profile, now=now, out=out, trigger=trigger)
+        return False
+    late = recall.late_for(program, profile, trigger, now=now)
+    acts.apply(program, profile, trigger, now=now, out=out)
     seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
-    recall.judge_again(program, profile, trigger, seen, now=now, out=out)
+    recall.judge_again(program, profile, trigger, seen, late, now=now, out=out)
     if seen is not None and interest is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
+    return True
 
 
 def _take(
@@ -105,11 +110,6 @@ def _take(
         for flow in begun:
             judge_entry(program, _judging(program, flow, profile, trigger), profile, trigger, now=now, out=out)
     return seen
-
-
-def is_taken(program: Program, type_: str) -> bool:
-    """Whether an event of this type does more than tell that somebody was there."""
-    return type_ in program.interests or program.otherwise is not None or type_ in acts.PARTS
 
 
 def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
@@ -171,6 +171,13 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
     if own is None or own.retrigger not in ("restart", "end_and_restart"):
         return own or flow
     return replace(flow, retrigger=own.retrigger, filter=own.filter, max_trigger_age_ms=own.max_trigger_age_ms)
+
+
+def follow_up(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
+    """What follows when something other than an event has changed a person: ends that bring other ends, and recalls."""
+    if program.watch_flows:
+        follow(program, profile, now=now, out=out)
+    recall.take_back(program, profile, now=now, out=out)
 
 
 def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:

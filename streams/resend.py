@@ -26,7 +26,7 @@ from streams.watermarks import Gates
 def schedule(message: Message, *, now: int) -> None:
     """It is to be judged again at the next moment."""
     message.again_at = message.due_at = now
-    message.waiting = "expired"
+    message.waiting, message.unfiltered = "expired", False  # with its new moment it is not late
 
 
 def due(program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int) -> list[Turn]:

@@ -50,36 +50,50 @@ def wake(
                 woken.append(priority.Turn(flow, enrollment))
     for flow, enrollment in over:
         _stop(flow, profile, enrollment, now=now, out=out)
+        person.follow_up(program, profile, now=now, out=out)
     again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
     for flow, one, message in priority.ordered(woken + again):
-        if message is not None or flow is None:
-            if message is not None and message.again_at:
-                resend.judge(program, profile, message, gates=gates, now=now, out=out)
-            continue
-        live = [other for other in profile.enrollments if other.enrollment_id == one.enrollment_id]
-        if not live:
-            continue  # what one of the others has done has ended it
-        enrollment = live[0]
-        if enrollment.wakeup_at <= through_at and not enrollment.held:
-            out.latenesses[flow.name].append(now - enrollment.wakeup_at)
-        happening = Wakeup(gates, program.policy)
-        verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
-        person.carry_out(flow, profile, verdict, now=now, out=out)
-        for note in verdict.notes:
-            if note.order is not None and flow.status != "shadow":
-                messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
-        if verdict.effects is not None and verdict.about is not None:
-            person.take_effect(program, flow, profile, verdict.about, verdict.effects, now=now, out=out)
+        if message is None and flow is not None:
+            _go_on(program, flow, profile, one, through_at=through_at, gates=gates, now=now, out=out)
+        elif message is not None and message.again_at:
+            resend.judge(program, profile, message, gates=gates, now=now, out=out)
+        person.follow_up(program, profile, now=now, out=out)
     met_through_at = min(through_at, calendar_through_at)
     begun = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
     for flow, trigger in begun:
         person.judge_entry(program, flow, profile, trigger, now=now, out=out)
+        person.follow_up(program, profile, now=now, out=out)
     done = bool(woken or over or begun)
     if done:
         person.keep_time(program, profile, now=now, out=out)
-    if done and program.watch_flows:
-        person.follow(program, profile, now=now, out=out)
     return done or bool(again)
+
+
+def _go_on(
+    program: Program,
+    flow: Flow,
+    profile: Profile,
+    woken: Enrollment,
+    *,
+    through_at: int,
+    gates: Gates,
+    now: int,
+    out: Recorder,
+) -> None:
+    """One run, unless what one of the others has done has ended it."""
+    enrollment = next((one for one in profile.enrollments if one.enrollment_id == woken.enrollment_id), None)
+    if enrollment is None:
+        return
+    if enrollment.wakeup_at <= through_at and not enrollment.held:
+        out.latenesses[flow.name].append(now - enrollment.wakeup_at)
+    happening = Wakeup(gates, program.policy)
+    verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
+    person.carry_out(flow, profile, verdict, now=now, out=out)
+    for note in verdict.notes:
+        if note.order is not None and flow.status != "shadow":
+            messages.remember(profile, note.order.message, keep_ms=program.remembers_ms, out=out)
+    if verdict.effects is not None and verdict.about is not None:
+        person.take_effect(program, flow, profile, verdict.about, verdict.effects, now=now, out=out)
 
 
 def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> bool:
@@ -89,8 +103,8 @@ def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> 
         flow = program.flow_of(enrollment)
         assert flow is not None, "only a flow that is there can have been stopped"
         _stop(flow, profile, enrollment, now=now, out=out)
-    if over and program.watch_flows:
-        person.follow(program, profile, now=now, out=out)
+    if over:
+        person.follow_up(program, profile, now=now, out=out)
     return bool(over)
 
 

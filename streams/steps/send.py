@@ -110,7 +110,7 @@ def _message(step: Send, passage: Passage, closing_at: int | None) -> Message:
         channel=step.channel, message_class=step.message_class, group=step.cap.group if step.cap else "",
         storefront=passage.storefront(step), decided_at=now, not_after=valid_until, anchor_at=run.anchor_at,
         trigger_offset=run.trigger_offset, context=run.context, visit=run.visit, key=run.key, arms=run.arms,
-        gate=run.gate,
+        gate=run.gate, unfiltered=goes_anyway(step, passage),
     )  # fmt: skip
 
 

@@ -179,6 +179,8 @@ class Replay:
             for run in self.runs:
                 run.rezone(now=now)
             self._keep_appointments(now=now)
+        for run in self.runs:
+            run.skip_again(None, now=now)
         self._reconsider(None, {}, now=now)
 
     def _keep_appointments(self, *, now: int) -> None:

@@ -97,19 +97,22 @@ class Sending(Standing):
         return next((one.reason for one in self.flow.exits if self._counts(one, message.run, event)), None)
 
     def shut(self, message: Message, *, now: int) -> str | None:
-        """Semantics 7.3: why a message that was ordered should not go now."""
-        reason = self.exit_that_holds(message.run, now=now)
-        if reason is None and self.flow.filter and self._holds(self.flow.filter, message.run, now=now) is not True:
+        """Semantics 7.3: why a message that was ordered should not go now. One that was late did not ask the filter."""
+        reason, asks = self.exit_that_holds(message.run, now=now), self.flow.filter and not message.wish.is_late
+        if reason is None and asks and self._holds(self.flow.filter, message.run, now=now) is not True:
             return "filter_false"
         return reason or gates.no_say(message.wish, self.profile, self.policy)
 
-    def skip_again(self, event: Event, *, now: int) -> None:
-        """Semantics 9.6: what waits to be ordered anew is given up by the event that shuts it."""
+    def skip_again(self, event: Event | None, *, now: int) -> None:
+        """Semantics 9.6: what waits to be ordered anew is given up by what shuts it."""
         for one in [one for one in self.again if one.ended_at is None]:
             step = self.flow.steps[one.step]
             held = [
                 rule.reason for rule in self.flow.exits
-                if (self._counts(rule, one, event) if rule.person is None else self._holds(rule.person, one, now=now))
+                if (
+                    self._holds(rule.person, one, now=now) if rule.person is not None
+                    else event is not None and self._counts(rule, one, event)
+                )
             ]  # fmt: skip
             if not held and self.flow.filter and self._holds(self.flow.filter, one, now=now) is not True:
                 held = ["filter_false"]
