@@ -97,7 +97,7 @@ def _regret(
     now: int,
     out: Recorder,
 ) -> None:
-    """If this event is the one that would have held it back: an exit rule counts it, or nothing else had, and now does."""
+    """If this event would have held it back: an exit rule counts it, or nothing had shut it until now."""
     passage = _passage(program, profile, message, seen, now=message.decided_at)
     if passage is None:
         return

@@ -304,7 +304,7 @@ class Run(Sending):
 
     def free(self, *, now: int) -> None:
         """All unreadable records are dealt with: who is stuck goes on, and now is the moment, unless there is one."""
-        for enrollment in self.live():
+        for enrollment in self.pending():
             if enrollment.stuck and enrollment.wake_at == NEVER:
                 enrollment.wake_at = now
 

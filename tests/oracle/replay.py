@@ -90,7 +90,7 @@ class Replay:
     def take(self, event: Event) -> None:
         """An event of this profile."""
         now = event.appended_at
-        shut_before = {id(one): self._shut(one, now=one.decided_at) for one in self._recent(now)}
+        shut_before = {id(one): self._run_of(one).shut_then(one) for one in self._recent(now)}
         if not self.profile.take(event):
             self._keep_appointments(now=now)
             return
@@ -132,23 +132,20 @@ class Replay:
     def _recent(self, now: int) -> list[Message]:
         return [one for one in self.profile.messages if not one.taken_back and now - one.decided_at <= REGRET_MS]
 
-    def _shut(self, message: Message, *, now: int) -> str | None:
-        return self._run_of(message).shut(message, now=now)
-
     def _reconsider(self, event: Event | None, before: dict[int, str | None], *, now: int) -> None:
         """Semantics 7.3 and 7.4."""
         for message in self._recent(now):
             is_open = message.outcome is None and now <= message.not_after
-            reason = self._shut(message, now=now if is_open else message.decided_at)
-            if is_open and reason is not None:
-                self._run_of(message).take_back(message, reason, regret=False, now=now)
-            if is_open or reason is None or message.outcome in NOT_GONE:
+            run = self._run_of(message)
+            if is_open and (reason := run.shut(message, now=now)) is not None:
+                run.take_back(message, reason, regret=False, now=now)
+            if is_open or message.outcome in NOT_GONE or event is None or event.occurred_at > message.decided_at:
                 continue
-            if event is None or event.occurred_at > message.decided_at:
-                continue
-            wrong = self._run_of(message).was_wrong(message, event)
-            if wrong is not None or before.get(id(message), reason) is None:
-                self._run_of(message).take_back(message, wrong or reason, regret=True, now=now)
+            why = run.was_wrong(message, event)
+            if why is None and before.get(id(message)) is None:
+                why = run.shut_then(message)
+            if why is not None:
+                run.take_back(message, why, regret=True, now=now)
 
     # -- poison
 

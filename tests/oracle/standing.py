@@ -87,13 +87,13 @@ class Standing:
             self._end(enrollment, reason, now=now)
         return reason is not None
 
-    def exit_that_holds(self, enrollment: Enrollment, *, now: int) -> str | None:
-        """The reason of the first."""
+    def exit_that_holds(self, enrollment: Enrollment, *, now: int, by_events: bool = True) -> str | None:
+        """The reason of the first, be it a rule on the person or on events."""
         for rule in self.flow.exits:
             if rule.person is not None:
                 holds = self._holds(rule.person, enrollment, now=now) is True
             else:
-                holds = any(self._counts(rule, enrollment, event) for event in self.profile.history)
+                holds = by_events and any(self._counts(rule, enrollment, event) for event in self.profile.history)
             if holds:
                 return rule.reason
         return None

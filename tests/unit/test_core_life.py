@@ -108,6 +108,28 @@ class TestPinning:
         stage = live(old).event(checkout("10:00")).activate("10:05", 7, new, old).event(checkout("10:06"))
         assert stage.profile().enrollments[0].version == version
 
+    @pytest.mark.parametrize(
+        ("asks", "story"), [("old", "10:06 refused filter_false"), ("new", "10:06 restarted restart")]
+    )
+    def test_whether_they_may_is_judged_by_the_filter_of_the_version_they_are_in(self, asks: str, story: str) -> None:
+        old, new = (
+            msgspec.structs.replace(
+                one, retrigger="restart", filter=Not(part=InFlow(flow="reminder")) if asks == name else None
+            )
+            for name, one in (("old", OLD), ("new", NEW))
+        )
+        stage = live(old).event(checkout("10:00")).activate("10:05", 7, new, old).event(checkout("10:06"))
+        assert stage.story[-1] == story
+
+    @pytest.mark.parametrize(("hours", "story"), [(1, "refused trigger_too_old"), (24, "restarted restart")])
+    def test_and_by_its_age(self, hours: int, story: str) -> None:
+        old, new = (
+            msgspec.structs.replace(one, retrigger="restart", max_trigger_age_ms=age * HOUR)
+            for age, one in ((hours, OLD), (25 - hours, NEW))
+        )
+        stage = live(old).event(checkout("10:00")).activate("10:05", 7, new, old).event(checkout("10:02"), "12:00")
+        assert stage.story[-1] == f"12:00 {story}"
+
     def test_who_is_pinned_to_a_version_that_is_gone_goes_on_in_the_newest(self) -> None:
         """Semantics 12.2."""
         stage = live().event(checkout("10:00")).activate("10:05", 7, flow(wait(15), send("other"), version="2"))
