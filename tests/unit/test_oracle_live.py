@@ -20,6 +20,7 @@ from tests.oracle.timeline import (
     counts,
     decided,
     ended,
+    event,
     flow,
     live,
     order,
@@ -90,6 +91,30 @@ def test_who_is_woken_by_the_end_of_holding_goes_through_an_open_gate_at_the_tic
 
 
 # -- random scenarios
+
+
+def test_a_message_that_has_expired_waits_for_an_operator_as_any_other_does() -> None:
+    log = live(("10:00", checkout("10:00")), ("11:00", tick("11:00")))
+    [command] = run_live([flow()], log).commands
+    said = event("message.reported.v1", "11:20", properties={"command_id": command.command_id, "outcome": "expired"})
+    poison = {"profile": f"shop/{command.profile_id}"}
+    log += [
+        (2, instant(at("11:10")), "poison", poison), (3, instant(at("11:20")), "event", said),
+        (4, instant(at("11:30")), "tick", tick("11:30")),
+        (5, instant(at("12:00")), "resolution", poison | {"offsets": [2]}),
+        (6, instant(at("12:01")), "tick", tick("12:01")),
+    ]  # fmt: skip
+    assert decided(run_live([flow()], log[:-1])) == [("remind", "11:00:00.000")]
+    assert decided(run_live([flow()], log)) == [("remind", "11:00:00.000"), ("remind", "12:01:00.000")]
+
+
+def test_a_late_message_that_went_without_asking_the_filter_is_not_taken_back_by_it() -> None:
+    step = {"label": "remind", "send": SEND | {"max_lateness": "1m", "when_late": "send"}}
+    steps = [{"wait": {"for": "1h"}}, step, {"stop": "done"}]
+    shy = flow(*steps, entry={"filter": {"event_count": {"event": "product_viewed", "eq": 0}}})
+    viewed = event("commerce.product.viewed.v1", "10:30")
+    log = live(("10:00", checkout("10:00")), ("10:30", viewed), ("11:02", tick("11:02")), ("11:03", tick("11:03")))
+    assert [one.outcome for one in run_live([shy], log).decisions] == ["entered", "sent", "ended"]
 
 
 @pytest.mark.parametrize("seed", range(20))
