@@ -29,10 +29,14 @@ def remember(profile: Profile, message: Message, *, keep_ms: int, out: Recorder)
     weight.add(profile, packed_size(message.context) + weight.MESSAGE_BYTES, out)
 
 
+def of(profile: Profile) -> tuple[Message, ...]:
+    """Those that are remembered now."""
+    return () if profile.dossier is None else tuple(profile.dossier.messages)
+
+
 def find(profile: Profile, command_id: str) -> Message | None:
     """The message of a command."""
-    messages = [] if profile.dossier is None else profile.dossier.messages
-    return next((one for one in messages if one.command_id == command_id), None)
+    return next((one for one in of(profile) if one.command_id == command_id), None)
 
 
 def is_undelivered(message: Message, now: int) -> bool:

@@ -5,15 +5,18 @@ Changes the profile it is given; the caller owns it until the unit of work is wr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Raw
 from msgspec.structs import replace
 
+from schemas.dossier import Message
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, named
 from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
-from streams import acts, appointments, dedupe, effects, history, recall, weight, zone
+from streams import acts, appointments, dedupe, effects, history, messages, recall, weight, zone
 from streams.counting import count
 from streams.decide import decide
 from streams.entry import key_of, past_name
@@ -66,7 +69,7 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
     """
     interest = program.interests.get(trigger.type, program.otherwise)
     if interest is None and trigger.type not in acts.PARTS:
-        recall.take_back(program, profile, now=now, out=out, trigger=trigger)
+        recall.take_back(program, profile, messages.of(profile), now=now, out=out, trigger=trigger)
         return False
     late = recall.late_for(program, profile, trigger, now=now)
     acts.apply(program, profile, trigger, now=now, out=out)
@@ -173,11 +176,15 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
     return replace(flow, retrigger=own.retrigger, filter=own.filter, max_trigger_age_ms=own.max_trigger_age_ms)
 
 
-def follow_up(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:
-    """What follows when something other than an event has changed a person: ends that bring other ends, and recalls."""
+def follow_up(
+    program: Program, profile: Profile, earlier: Sequence[Message] | None = None, *, now: int, out: Recorder
+) -> None:
+    """What follows when something other than an event has changed a person: ends that bring other ends, and recalls of
+    earlier messages; all, unless told. What a run has just ordered is not judged twice for it.
+    """
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
-    recall.take_back(program, profile, now=now, out=out)
+    recall.take_back(program, profile, messages.of(profile) if earlier is None else earlier, now=now, out=out)
 
 
 def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:

@@ -12,6 +12,8 @@ No receipt: until its time is over it counts as undelivered, after that as deliv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.dossier import Message
 from schemas.instants import to_wire
 from schemas.limits import REGRET_MS
@@ -35,7 +37,7 @@ Late = list[tuple[Message, bool]]
 def late_for(program: Program, profile: Profile, trigger: Trigger, *, now: int) -> Late:
     """Before an event is applied: what it may be a reason to regret. Most events come in their own time: nothing."""
     found: Late = []
-    for message in () if profile.dossier is None else profile.dossier.messages:
+    for message in messages.of(profile):
         late = trigger.occurred_at <= message.decided_at
         if late and not message.judged and message.status != "returned" and now - message.decided_at <= REGRET_MS:
             passage = _passage(program, profile, message, None, now=message.decided_at)
@@ -47,7 +49,7 @@ def judge_again(
     program: Program, profile: Profile, trigger: Trigger, seen: Seen | None, late: Late, *, now: int, out: Recorder
 ) -> None:
     """After an event has been applied. `seen` is the same as exit rules see it, None if none looks at it."""
-    take_back(program, profile, now=now, out=out, trigger=trigger, seen=seen)
+    take_back(program, profile, messages.of(profile), now=now, out=out, trigger=trigger, seen=seen)
     for message, went in late:
         over = message.judged or message.again_at or message.status == "returned"
         if not over and not messages.is_undelivered(message, now):
@@ -57,14 +59,15 @@ def judge_again(
 def take_back(
     program: Program,
     profile: Profile,
+    those: Sequence[Message],
     *,
     now: int,
     out: Recorder,
     trigger: Trigger | None = None,
     seen: Seen | None = None,
 ) -> None:
-    """Recall what is not delivered, and give up what waits to be ordered anew, where a gate has shut."""
-    for message in () if profile.dossier is None else profile.dossier.messages:
+    """Of these, recall what is not delivered, and give up what waits to be ordered anew, where a gate has shut."""
+    for message in those:
         again = bool(message.again_at)
         if not again and (message.judged or not messages.is_undelivered(message, now)):
             continue

@@ -53,11 +53,12 @@ def wake(
         person.follow_up(program, profile, now=now, out=out)
     again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
     for flow, one, message in priority.ordered(woken + again):
+        earlier = messages.of(profile)
         if message is None and flow is not None:
             _go_on(program, flow, profile, one, through_at=through_at, gates=gates, now=now, out=out)
         elif message is not None and message.again_at:
             resend.judge(program, profile, message, gates=gates, now=now, out=out)
-        person.follow_up(program, profile, now=now, out=out)
+        person.follow_up(program, profile, earlier, now=now, out=out)
     met_through_at = min(through_at, calendar_through_at)
     begun = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
     for flow, trigger in begun:

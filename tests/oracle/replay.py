@@ -132,9 +132,11 @@ class Replay:
     def _recent(self, now: int) -> list[Message]:
         return [one for one in self.profile.messages if not one.taken_back and now - one.decided_at <= REGRET_MS]
 
-    def _reconsider(self, event: Event | None, before: dict[int, str | None], *, now: int) -> None:
+    def _reconsider(
+        self, event: Event | None, before: dict[int, str | None], *, now: int, but: Sequence[Message] = ()
+    ) -> None:
         """Semantics 7.3 and 7.4."""
-        for message in self._recent(now):
+        for message in [one for one in self._recent(now) if one not in but]:
             is_open = message.outcome is None and now <= message.not_after
             run = self._run_of(message)
             if is_open and (reason := run.shut(message, now=now)) is not None:
@@ -164,11 +166,11 @@ class Replay:
     # -- time
 
     def _wake(self, run: Run, one: Enrollment, *, moment: int, now: int) -> None:
-        stated = len(self.profile.stated)
+        stated, earlier = len(self.profile.stated), len(self.profile.messages)
         run.wake(one, moment=moment, now=now)
-        self._after_a_step(stated, now=now)
+        self._after_a_step(stated, earlier, now=now)
 
-    def _after_a_step(self, stated: int, *, now: int) -> None:
+    def _after_a_step(self, stated: int, earlier: int, *, now: int) -> None:
         while sum(run.hand_on(self.by_name, now=now) for run in self.runs):
             pass
         self._exits(now=now)
@@ -178,7 +180,7 @@ class Replay:
             self._keep_appointments(now=now)
         for run in self.runs:
             run.skip_again(None, now=now)
-        self._reconsider(None, {}, now=now)
+        self._reconsider(None, {}, now=now, but=self.profile.messages[earlier:])
 
     def _keep_appointments(self, *, now: int) -> None:
         for calendar in self.calendars:
@@ -186,7 +188,7 @@ class Replay:
 
     def _meet(self, calendar: Calendar, *, now: int) -> None:
         calendar.meet(now=now)
-        self._after_a_step(len(self.profile.stated), now=now)
+        self._after_a_step(len(self.profile.stated), len(self.profile.messages), now=now)
 
     def _due(self, until: Callable[[int], bool], *, now: int | None = None) -> tuple[Run, Enrollment] | None:
         """Of whoever is due, who comes first: semantics 1.5 and 8.13. On a carried clock each moment is now."""

@@ -110,7 +110,7 @@ def test_a_message_that_has_expired_waits_for_an_operator_as_any_other_does() ->
 
 def test_a_late_message_that_went_without_asking_the_filter_is_not_taken_back_by_it() -> None:
     step = {"label": "remind", "send": SEND | {"max_lateness": "1m", "when_late": "send"}}
-    steps = [{"wait": {"for": "1h"}}, step, {"stop": "done"}]
+    steps: list[Raw] = [{"wait": {"for": "1h"}}, step, {"stop": "done"}]
     shy = flow(*steps, entry={"filter": {"event_count": {"event": "product_viewed", "eq": 0}}})
     viewed = event("commerce.product.viewed.v1", "10:30")
     log = live(("10:00", checkout("10:00")), ("10:30", viewed), ("11:02", tick("11:02")), ("11:03", tick("11:03")))
