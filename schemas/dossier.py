@@ -67,6 +67,7 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     room_until: int = 0
     held_ms: int = 0
     turned: bool = False  # delivered, and since then a condition has shut what an event could be late for
+    zone: str = ""  # by whose clock it waits for hours, while it is judged again
 
 
 class Appointment(msgspec.Struct, array_like=True, gc=False):
