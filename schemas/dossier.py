@@ -67,6 +67,7 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     room_until: int = 0
     held_ms: int = 0
     unfiltered: bool = False  # it was late and went without asking the profile filter
+    zone: str = ""  # by whose clock it waits for hours, while it is judged again
 
 
 class Appointment(msgspec.Struct, array_like=True, gc=False):

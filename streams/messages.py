@@ -63,5 +63,5 @@ def run_of(message: Message) -> Enrollment:
         entered_at=message.anchor_at, context=message.context, step=message.step, due_at=message.due_at,
         wakeup_at=message.again_at, held=bool(message.waiting), version=message.version, arms=message.arms,
         gate=message.gate, waiting=message.waiting, room_until=message.room_until,
-        held_ms=message.held_ms,
+        held_ms=message.held_ms, zone=message.zone,
     )  # fmt: skip

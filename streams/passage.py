@@ -78,9 +78,9 @@ class Passage(msgspec.Struct, kw_only=True):
         named = step.storefront or self.flow.storefront
         return text_of(named, words=self.enrollment.context, profile=self.profile)
 
-    def zone(self) -> Zone:
-        """Where the person is."""
-        return zone.of(self.profile, self.flow, context=self.enrollment.context)
+    def zone(self, step: Send) -> Zone:
+        """By whose clock a message waits for its hours."""
+        return zone.of(self.profile, self.flow, context=self.enrollment.context, storefront=step.storefront)
 
     def messages(self) -> list[Message]:
         """Those that were ordered before, and those of this passage."""

@@ -16,10 +16,11 @@ from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, named
 from schemas.limits import PAST_KEYS_MAX
 from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
+from schemas.steps import Send
 from streams import acts, appointments, dedupe, effects, history, messages, recall, weight, zone
 from streams.counting import count
 from streams.decide import decide
-from streams.entry import key_of, past_name
+from streams.entry import key_of, past_name, step_of
 from streams.gates.hours import REASONS as HOURS
 from streams.interest import Interest
 from streams.learning import learn, state
@@ -121,6 +122,8 @@ def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) ->
     For whoever has changed a profile; an event that changes neither costs a look.
     """
     moved = bool(profile.enrollments) and rezone(program, profile, now=now, out=out)
+    if profile.dossier is not None and profile.dossier.messages:
+        moved |= _rezone_again(program, profile, now=now)
     if program.calendar:
         moved |= appointments.keep(program, profile, now=now)
     return moved
@@ -133,11 +136,10 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
     moved = False
     for enrollment in [one for one in profile.enrollments if one.zone]:
         flow = program.flow_of(enrollment)
-        place = None if flow is None else zone.of(profile, flow, context=enrollment.context)
-        if flow is None or place is None or place == (enrollment.zone, enrollment.zone_from):
+        if flow is None or not _is_elsewhere(flow, profile, enrollment):
             continue
         if enrollment.held:
-            if enrollment.waiting in HOURS and place.name != enrollment.zone:  # judged again at once (semantics 8.7)
+            if enrollment.waiting in HOURS:  # judged again at once (semantics 8.7)
                 enrollment.wakeup_at = enrollment.due_at = now
                 moved = True
         else:
@@ -145,6 +147,25 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
             moved |= verdict.enrollment is not enrollment
             carry_out(flow, profile, verdict, now=now, out=out)
     return moved
+
+
+def _rezone_again(program: Program, profile: Profile, *, now: int) -> bool:
+    """The same for messages whose command has expired."""
+    moved = False
+    for message in [one for one in profile.again() if one.waiting in HOURS]:
+        run = messages.run_of(message)
+        flow = program.flow_of(run)
+        if flow is not None and _is_elsewhere(flow, profile, run):
+            message.again_at = message.due_at = now
+            moved = True
+    return moved
+
+
+def _is_elsewhere(flow: Flow, profile: Profile, run: Enrollment) -> bool:
+    """Whether the person's zone is another than that by whose clock this run waits."""
+    step = step_of(flow, run) if run.waiting in HOURS else None
+    storefront = step.storefront if isinstance(step, Send) else None
+    return zone.of(profile, flow, context=run.context, storefront=storefront).name != run.zone
 
 
 def _judge_exits(

@@ -65,6 +65,7 @@ def judge(program: Program, profile: Profile, message: Message, *, gates: Gates,
     if isinstance(move, Hold):
         message.again_at, message.waiting = max(move.until_at, now), run.waiting
         message.due_at, message.room_until, message.held_ms = run.due_at, run.room_until, run.held_ms
+        message.zone = run.zone
     else:
         message.again_at, message.waiting, message.context = 0, "", messages.trimmed(flow, message.context)
     for note in passage.notes:

@@ -18,22 +18,28 @@ from schemas.profile import Profile
 from schemas.steps import Value
 from streams import facts
 from streams.clock.zones import Zone, resolve, zone_of_country, zone_of_phone
+from streams.values import text_of
 
 Words = Mapping[str, Any]
 NO_WORDS: Words = {}
 
 
-def of(profile: Profile, flow: Flow, *, context: Words = NO_WORDS) -> Zone:
-    """The zone, and who said so. `context` are the words of the trigger, which may name the storefront."""
-    return look_up(profile, flow, context=context)[0]
+def of(profile: Profile, flow: Flow, *, context: Words = NO_WORDS, storefront: Value | None = None) -> Zone:
+    """The zone, and who said so. `context` are the words of the trigger, which may name the storefront; `storefront` is
+    that which a message names, in place of that of the flow.
+    """
+    candidates = _candidates(profile, flow, context, storefront or flow.storefront)
+    return resolve(candidates, default=flow.timezone.default)[0]
 
 
 def look_up(profile: Profile, flow: Flow, *, context: Words = NO_WORDS) -> tuple[Zone, tuple[str, ...]]:
-    """The same, and which sources named a zone that is none."""
-    return resolve(_candidates(profile, flow, context), default=flow.timezone.default)
+    """The same for a wait, and which sources named a zone that is none."""
+    return resolve(_candidates(profile, flow, context, flow.storefront), default=flow.timezone.default)
 
 
-def _candidates(profile: Profile, flow: Flow, context: Words) -> Iterator[tuple[str, str | None]]:
+def _candidates(
+    profile: Profile, flow: Flow, context: Words, storefront: Value | None
+) -> Iterator[tuple[str, str | None]]:
     for source in flow.timezone.sources:
         if source == "profile":
             yield source, fact(profile, "timezone")
@@ -43,17 +49,10 @@ def _candidates(profile: Profile, flow: Flow, context: Words) -> Iterator[tuple[
             country = fact(profile, "country")
             yield source, None if country is None else zone_of_country(country)
         else:
-            yield source, flow.timezone.storefronts.get(_storefront(profile, flow.storefront, context))
+            yield source, flow.timezone.storefronts.get(text_of(storefront, words=context, profile=profile))
 
 
 def fact(profile: Profile, name: str) -> str | None:
     """A fact of the person as text, None if there is none."""
     value = facts.value_of(profile, name)
     return None if value is None else str(value)
-
-
-def _storefront(profile: Profile, value: Value | None, context: Words) -> str:
-    if value is None:
-        return ""
-    found = context.get(value.of) if value.origin == "trigger" else value.of
-    return str(fact(profile, value.of) if value.origin == "fact" else found)

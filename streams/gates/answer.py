@@ -8,7 +8,10 @@ from typing import Any
 import msgspec
 
 from schemas.steps import Send
+from streams.clock.zones import Zone
 from streams.passage import Passage
+
+NO_ZONE = Zone("", "")
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):
@@ -25,7 +28,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     until_at: int
     values: dict[str, Any] = {}
     moves: bool = False  # `until_at` is the message's moment from now on, by which it is late and sources are complete
-    zone: str = ""  # in which it was computed
+    zone: Zone = NO_ZONE  # in which it was computed
     room_until: int = 0
 
 

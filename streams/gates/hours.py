@@ -30,7 +30,7 @@ def judge(step: Send, passage: Passage) -> Answer | None:
     window, quiet = _of(step, passage)
     if window is None and not quiet:
         return None
-    zone = passage.zone()
+    zone = passage.zone(step)
     opens_at = _opening(window, quiet, passage.now, zone.name)
     if opens_at == passage.now:
         return None
@@ -40,7 +40,7 @@ def judge(step: Send, passage: Passage) -> Answer | None:
     if opens_at is None:
         return Skip(f"{reason}_never_opens", values)
     values["opens_at"] = to_wire(opens_at)
-    return Wait(reason=reason, until_at=opens_at, values=values, moves=True, zone=zone.name)
+    return Wait(reason=reason, until_at=opens_at, values=values, moves=True, zone=zone)
 
 
 def closes_at(step: Send, passage: Passage) -> int | None:
@@ -48,7 +48,7 @@ def closes_at(step: Send, passage: Passage) -> int | None:
     window, quiet = _of(step, passage)
     if step.message_class == "transactional" or (window is None and not quiet):
         return None
-    now, zone = passage.now, passage.zone().name
+    now, zone = passage.now, passage.zone(step).name
     ends = [] if window is None else [windows.closes_at(window, now, zone)]
     return min((*ends, *(at for one in quiet if (at := windows.opens_at(one, now, zone)) is not None)), default=None)
 

@@ -57,8 +57,7 @@ def _hold(step: Send, passage: Passage, wait: Wait) -> Move:
     moved = wait.moves and enrollment.due_at != wait.until_at
     if not enrollment.held or moved or enrollment.waiting != wait.reason:
         passage.notes.append(Note(outcome="held", reason=wait.reason, step=step.label, values=wait.values))
-    enrollment.waiting, enrollment.zone = wait.reason, wait.zone
-    enrollment.zone_from = passage.zone().source if wait.zone else ""
+    enrollment.waiting, (enrollment.zone, enrollment.zone_from) = wait.reason, wait.zone
     enrollment.room_until = wait.room_until or enrollment.room_until
     if wait.moves:
         enrollment.due_at = wait.until_at
@@ -82,7 +81,8 @@ def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
         values = {**filters.found(passage.flow.filter, passage.view), **values}
     closing_at = closes_at(step, passage)
     if closing_at is not None:
-        values = {**values, "zone": passage.zone().name, "zone_from": passage.zone().source}
+        zone = passage.zone(step)
+        values = {**values, "zone": zone.name, "zone_from": zone.source}
     message = _message(step, passage, closing_at)
     variables, failed = _variables(step, passage)
     if failed:

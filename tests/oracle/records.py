@@ -82,8 +82,8 @@ def event(envelope: dict[str, Any], *, appended_at: int, position: int) -> Event
         position=position,
         backfill=envelope.get("backfill", False),
         words=words_of(envelope),
-        phone=who.get("phone"),
-        email=who.get("email"),
+        phone=identity.told(who, "phone"),
+        email=identity.told(who, "email"),
         id=envelope["id"],
     )
 

@@ -38,13 +38,16 @@ TYPES = {
     "commerce.checkout.started.v1": 6,
     "commerce.order.placed.v1": 4,
 }
-IDENTITIES = (
-    {"external_id": "p1", "email": "p1@example.com"},
+IDENTITIES: tuple[dict[str, str], ...] = (
+    {"external_id": "p1"},
     {"email": "p2@example.com", "phone": "+81312345678"},
     {"email": "p3@example.com", "anonymous_id": "browser-3"},
     {"anonymous_id": "browser-4"},
 )
 REACHED = {"email": "p@example.com", "phone": "+4930765432"}
+#: In worlds of these lengths the first person has no address until some event tells one, and some events tell nobody's.
+UNREACHED_SPANS = (24, 96)
+NOBODY = {"external_id": "guest", "email": "null", "phone": "0"}
 #: Some events of a person tell of another phone, and so of another zone.
 PHONES = ("+49301234567", "+81312345678", "+15551234567")
 DATES = ("{day}", "{day}T12:00:00+02:00", "{day}T09:00:00.001Z", "soon")
@@ -252,6 +255,8 @@ def as_yaml(flow: Raw) -> str:
 def _timeline(dice: Random, begins: int, *, rich: bool) -> list[Raw]:
     identities = IDENTITIES[: dice.randint(1, len(IDENTITIES))]
     span = dice.choice((24, 48, 96, 320))
+    if span not in UNREACHED_SPANS:
+        identities = (identities[0] | {"email": "p1@example.com"}, *identities[1:])
     numbers = range(dice.randint(8 if rich else 4, 48 if rich else 40))
     arrivals = [_event(dice, number, identities, span, begins, rich=rich) for number in numbers]
     arrivals += [_copy(dice, original, number) for number, original in enumerate(arrivals) if dice.random() < 0.15]
@@ -288,11 +293,13 @@ def _event(
         "type": kind,
         "time": wire(at),
         "tenant": TENANT,
-        "identity": who | ({"phone": dice.choice(PHONES)} if "email" in who and dice.random() < 0.1 else {}),
+        "identity": who | ({"phone": dice.choice(PHONES)} if who != IDENTITIES[-1] and dice.random() < 0.1 else {}),
         "properties": _properties(dice, kind),
     }
-    if rich and "anonymous_id" not in who and dice.random() < 0.3:
+    if rich and "anonymous_id" not in who and dice.random() < (0.08 if span in UNREACHED_SPANS else 0.3):
         record["identity"] = REACHED | record["identity"]
+    if span in UNREACHED_SPANS and number % 4 == 0:
+        record["identity"] = NOBODY | record["identity"]
     if dice.random() < 0.7:
         record["dedupe_key"] = f"order:{number}" if is_order else f"hit:{number}"
     if dice.random() < 0.7:

@@ -183,6 +183,15 @@ class TestZones:
         stage.event(said("America/New_York", on("2027-03-02"))).finish()
         assert stage.commands[0].decided_at == "2027-04-01T09:00:00.000Z"  # 05:00 there, in summer and in winter
 
+    def test_the_same_zone_by_another_word_is_no_change(self) -> None:
+        """Semantics 5.9: the date is asked anew when the zone changes, and then only."""
+        flow = written({"wait": {"until_date": "fact.renewal"}}, REMIND, timezone={"default": "Europe/Berlin"})
+        stage = Stage(flow, states("renewal")).event(said("2026-12-01", "09:00")).event(checkout("10:00"))
+        stage.event(said("2026-12-05", "11:00")).event(
+            checkout("12:00", identity=Identity(external_id="ann", phone="+4930123456"))
+        )
+        assert stage.finish().commands[0].decided_at == "2026-11-30T23:00:00.000Z"
+
     def test_who_has_been_due_already_stays_due(self) -> None:
         """Semantics 5.5: a wait that is over is over, though nobody has woken up yet when the phone becomes known."""
         stage = Stage(self.FLOW, clock="live").event(checkout("10:00"))

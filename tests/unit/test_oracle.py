@@ -277,6 +277,17 @@ def test_a_browser_is_refused_where_a_message_needs_an_address() -> None:
     assert counts(run_carried([flow()], [browser])) == sent()
 
 
+@pytest.mark.parametrize(
+    ("email", "end"),
+    [("p1@example.com", {"sent": 1}), ("Guest", {"skipped": {"no_address": 1}}), ("", {"skipped": {"no_address": 1}})],
+)
+def test_an_address_may_become_known_until_the_message_goes_and_nobody_has_none(email: str, end: Raw) -> None:
+    addressed = flow({"wait": {"for": "1h"}}, {"label": "remind", "send": SEND | {"channel": "email"}})
+    told = checkout("11:00", identity={"external_id": "p1", "email": email})
+    result = run_carried([addressed], [checkout("10:00"), told])
+    assert counts(result) == {"entered": 1, "ignored": 1, "ended": {"done": 1}} | end
+
+
 # -- the settle gate
 
 SETTLED: list[Raw] = [{"wait": {"for": "15m"}}, {"settle": GATE}, REMIND]

@@ -319,14 +319,6 @@ class TestWhoWaits:
         late = Stage(flow(wait(15), step), clock="live").event(checkout("21:00", identity=PERSON)).tick("21:15")
         assert late.tick("+1 09:01").story[2] == "+1 09:01 skipped too_late"
 
-    def test_a_new_zone_has_the_window_looked_up_again(self) -> None:
-        """Semantics 8.7."""
-        stage = Stage(flow(wait(15), self.hours())).event(checkout("21:00", identity=PERSON)).pass_time("21:20")
-        profile = stage.partition._profiles.of(next(iter(stage.store)))
-        profile.known().facts["timezone"] = Stated("America/New_York", at("21:21"))
-        stage.event(consent("21:22", "sms", "granted", identity=PERSON)).finish()
-        assert stage.sent == ["21:22 remind"]  # it is 16:22 there
-
     def test_poison_holds_it_after_the_window(self) -> None:
         stage = Stage(flow(wait(15), self.hours()), clock="live").event(checkout("21:00", identity=PERSON))
         stage.tick("21:15").append(poison("22:00")).tick("+1 08:00")
