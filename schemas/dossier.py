@@ -75,6 +75,7 @@ class Appointment(msgspec.Struct, array_like=True, gc=False):
 
     at: int
     of: str = ""  # what it was computed from: the fact's value and the zone
+    met_at: int = 0  # the last moment at which it has looked
 
 
 class Click(msgspec.Struct, array_like=True, gc=False):

@@ -42,7 +42,9 @@ def keep(program: Program, profile: Profile, *, now: int) -> bool:
         of = _of(flow, profile)
         have = known.get(flow.name)
         if have is None or have.of != of:
-            profile.known().appointments[flow.name] = Appointment(_next(flow, profile, after=now - 1), of)
+            met_at = 0 if have is None else have.met_at
+            at = _next(flow, profile, after=max(now - 1, met_at))  # a moment that is now counts, but once
+            profile.known().appointments[flow.name] = Appointment(at, of, met_at)
             moved = True
     gone = {name for name in known if name not in program.flows or program.flows[name].appointment is None}
     for name in gone:
@@ -68,7 +70,7 @@ def due(program: Program, profile: Profile, *, through_at: int, now: int, offset
             continue
         found.append((flow, _trigger(flow, profile, have.at, offset)))
         after = max(have.at, now - flow.max_trigger_age_ms - 1)
-        profile.known().appointments[flow.name] = Appointment(_next(flow, profile, after=after), have.of)
+        profile.known().appointments[flow.name] = Appointment(_next(flow, profile, after=after), have.of, have.at)
     return found
 
 

@@ -59,6 +59,7 @@ class Passage(msgspec.Struct, kw_only=True):
     policy: Policy = NO_POLICY
     effects: Effects | None = None
     ways: dict[str, dict[str, Any]] = {}  # by the label of each branch that it has come by: which, and what decided
+    ordered_for: str | None = None  # the storefront of a message that is on its way; None: it is to be ordered
 
     @property
     def view(self) -> View:
@@ -75,6 +76,8 @@ class Passage(msgspec.Struct, kw_only=True):
 
     def storefront(self, step: Send) -> str:
         """The storefront that a message is of, "" if none is named."""
+        if self.ordered_for is not None:
+            return self.ordered_for
         named = step.storefront or self.flow.storefront
         return text_of(named, words=self.enrollment.context, profile=self.profile)
 

@@ -127,7 +127,10 @@ def _passage(program: Program, profile: Profile, message: Message, seen: Seen | 
         return None
     run.due_at = now  # it does not get later by waiting to be delivered
     run.exits_held = 0 if seen is None else exits.held_by(flow, run, seen)
-    return Passage(flow=flow, enrollment=run, profile=profile, gates=NO_GATES, now=now, policy=program.policy, notes=[])
+    return Passage(
+        flow=flow, enrollment=run, profile=profile, gates=NO_GATES, now=now, policy=program.policy, notes=[],
+        ordered_for=None if message.again_at else message.storefront,
+    )  # fmt: skip
 
 
 def _refusal(passage: Passage, message: Message) -> tuple[str, Answer] | None:

@@ -53,7 +53,7 @@ class Calendar:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.at = NEVER
+        self.at, self.met = NEVER, 0
         self._made_for: Any = None
 
     def _now(self) -> tuple[Any, str]:
@@ -68,7 +68,7 @@ class Calendar:
     def keep(self, *, now: int) -> None:
         """It is made anew when what it was made from has changed."""
         if self._now() != self._made_for:
-            self._make(after=now)
+            self._make(after=max(now - 1, self.met))
 
     def _make(self, *, after: int) -> None:
         self._made_for = self._now()
@@ -79,6 +79,7 @@ class Calendar:
     def meet(self, *, now: int) -> None:
         """The moment has come: it is a trigger that occurred then."""
         flow, profile, at = self.run.flow, self.run.profile, self.at
+        self.met = at
         said, _ = self._made_for
         words = {"moment": wire(at)} | ({} if "schedule" in (flow.calendar or {}) else {"date": said})
         begins = profile.history[-1]._replace(

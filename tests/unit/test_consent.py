@@ -85,6 +85,31 @@ def test_who_agrees_again_for_a_storefront_hears_of_it_alone(agreed_for: str | N
     assert stage.event(checkout("09:00", identity=PERSON)).finish().sent == sent
 
 
+def test_a_message_stays_of_the_storefront_that_it_was_ordered_for() -> None:
+    """Semantics 7.3, 9.5: a fact that changes afterwards says nothing about it."""
+    step = replace(send(channel="email"), storefront=Value("fact", "shop"))
+    stage = Stage(flow(wait(15), step), policy=Policy(facts={"shop": "text"}))
+    stage.event(event("profile_updated", "09:00", identity=PERSON, shop="1"))
+    stage.event(consent("09:01", "email", "withdrawn", identity=PERSON, storefront="2"))
+    stage.event(checkout("10:00", identity=PERSON)).pass_time("10:16")
+    stage.event(event("profile_updated", "10:16", identity=PERSON, shop="2"))
+    assert (stage.commands[0].storefront, stage.recalls) == ("1", [])
+    stage.event(consent("10:17", "email", "withdrawn", identity=PERSON, storefront="1"))
+    assert [one.reason for one in stage.recalls] == ["no_consent:email"]
+
+
+def test_one_that_is_to_be_ordered_anew_is_of_the_storefront_of_then() -> None:
+    """Semantics 9.6."""
+    step = replace(send(channel="email"), storefront=Value("fact", "shop"))
+    stage = Stage(flow(wait(15), step), policy=Policy(facts={"shop": "text"}))
+    stage.event(event("profile_updated", "09:00", identity=PERSON, shop="1"))
+    stage.event(checkout("10:00", identity=PERSON)).pass_time("10:16")
+    stage.event(receipt("10:31", stage.commands[0], "expired", identity=PERSON))
+    stage.event(event("profile_updated", "10:31", identity=PERSON, shop="2"))
+    stage.event(consent("10:31", "email", "withdrawn", identity=PERSON, storefront="1")).finish()
+    assert [one.storefront for one in stage.commands] == ["1", "2"]
+
+
 def test_a_hard_bounce_suppresses_the_channel() -> None:
     made = flow(wait(15), send("first", channel="email"), wait(60, label="more"), send("second", channel="email"))
     stage = Stage(made).event(checkout("09:00", identity=PERSON)).pass_time("09:16")

@@ -200,6 +200,19 @@ class TestSchedule:
         assert (stage.sent, stage.partition.next_wakeup_at) == ([], at("+1 09:00"))
 
     @pytest.mark.parametrize("wanted", [{"at": "09:00"}, {"at": "09:00", "day": 1}])
-    def test_exactly_then_is_now_only_for_who_was_known_before(self, wanted: dict[str, Any]) -> None:
+    def test_exactly_then_is_now(self, wanted: dict[str, Any]) -> None:
         stage = Stage(written(REMIND, trigger={"schedule": wanted})).event(checkout(on("2026-12-01", "09:00")))
         assert stage.partition.next_wakeup_at == at(on("2026-12-01", "09:00"))
+        assert moments(stage.pass_time(on("2026-12-01", "10:00"))) == ["2026-12-01T09"]
+
+    @pytest.mark.parametrize("clock", ["carried", "live"])
+    def test_a_moment_that_is_made_anew_is_not_met_a_second_time(self, clock: Any) -> None:
+        """Semantics 3.8. The other zone has the same time."""
+        zone = {"from": ["profile"], "default": "Europe/Berlin"}
+        moved = {"set": {"timezone": "Europe/Vienna"}}
+        flow = written(moved, REMIND, trigger={"schedule": {"at": "09:00"}}, timezone=zone)
+        stage = Stage(flow, clock=clock).event(checkout("06:00"))
+        if clock == "live":
+            stage.tick("08:00").restart().tick("08:00").tick("09:00")
+        assert (stage.pass_time("09:00") if clock == "carried" else stage).sent == ["08:00 remind"]
+        assert _appointment(stage).at == at("+1 08:00")
