@@ -11,12 +11,11 @@ from msgspec.structs import replace
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, named
-from schemas.limits import PAST_KEYS_MAX
-from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
-from streams import acts, appointments, dedupe, effects, history, recall, weight, zone
+from schemas.profile import NOTHING_STATED, Enrollment, Fact, Profile, Seen
+from streams import acts, appointments, dedupe, effects, history, recall, reentry, weight, zone
 from streams.counting import count
 from streams.decide import decide
-from streams.entry import key_of, past_name
+from streams.entry import key_of
 from streams.gates.hours import REASONS as HOURS
 from streams.interest import Interest
 from streams.learning import learn, state
@@ -218,7 +217,7 @@ def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: 
     for note in verdict.notes:
         out.note(flow, profile, about, note, now=now)
     if about is not None:
-        _remember(flow, profile, about, verdict, now=now, out=out)
+        reentry.remember(flow, profile, about, verdict, now=now, out=out)
     if verdict.then is not None:
         carry_out(flow, profile, verdict.then, now=now, out=out)
 
@@ -247,23 +246,6 @@ def take_effect(
             out.note(flow, profile, about, answer, now=now)
 
 
-def _remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, *, now: int, out: Recorder) -> None:
-    """For re-entry: when it began, or with `count_only_if_sent` that it sent; and when it ended."""
-    outcomes = [note.outcome for note in verdict.notes]
-    if flow.reentry.count_only_if_sent:
-        counts = "sent" in outcomes and about.sent == outcomes.count("sent")  # its first message
-    else:
-        counts = "entered" in outcomes
-    if counts:
-        past = _past(flow, profile, about, out)
-        past.started_at = max(past.started_at, about.anchor_at)
-        if flow.reentry.policy == "max":
-            past.starts = sorted([*past.starts, about.anchor_at])[-flow.reentry.max :]
-    if verdict.enrollment is None and (about.sent or not flow.reentry.count_only_if_sent):
-        # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
-        _past(flow, profile, about, out).ended_at = now
-
-
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:
     for at, enrollment in enumerate(profile.enrollments):
         if enrollment.enrollment_id == enrollment_id:
@@ -271,18 +253,6 @@ def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None
             return
     if after is not None:
         profile.enrollments.append(after)
-
-
-def _past(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> Past:
-    """What is remembered for the re-entry of this enrollment; made, and another one evicted for it, if need be."""
-    name = past_name(flow, enrollment.key)
-    past = profile.past.get(name)
-    if past is None:
-        if len(profile.past) >= PAST_KEYS_MAX:
-            out.tallies[("evicted", "past")] += 1
-            del profile.past[weight.longest_ago(profile)]
-        past = profile.past[name] = Past(started_at=enrollment.anchor_at)
-    return past
 
 
 def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) -> None:

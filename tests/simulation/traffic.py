@@ -83,9 +83,12 @@ def flows(number: int) -> Flows:
 
 @lru_cache(maxsize=CHANGING_PROGRAMS)
 def changing_flows(number: int) -> Flows:
-    """The same of flows that change, with caps; and one that only has the past remembered for all that may come."""
-    dice = Random(f"changing flows {number}")
+    """The same of flows that change, with caps, some of them in shadow for a while; and one that only has the past
+    remembered for all that may come.
+    """
+    dice, shadows = Random(f"changing flows {number}"), Random(f"shadows {number}")
     raw = [_editions(dice, f"flow_{n}") for n in range(1, dice.randint(1, 3) + 1)]
+    raw = [[one | {"status": "shadow"} if shadows.random() < 0.3 else one for one in some] for some in raw]
     return _flows([[_file(MEMORY)], *([_file(as_yaml(_faster(one))) for one in some] for some in raw)])
 
 
