@@ -22,18 +22,22 @@ from streams.learning import learn, state
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
+from streams.unit import Record
 from streams.values import text_of
 from streams.verdict import Effects, Passing, Trigger, Verdict, ZoneChange
 
 
-def recognize(profile: Profile, event: LoggedEvent, *, now: int, out: Recorder) -> dedupe.Answer:
-    """Whether this profile has had the event before; a new one is remembered."""
+def recognize(profile: Profile, event: LoggedEvent, *, record: Record, now: int, out: Recorder) -> dedupe.Answer:
+    """Whether this profile has had the event before; a new one is remembered, and a copy that differs put aside."""
     key, body = dedupe.fingerprint(event)
     if key in profile.dedupe:  # or bytes that look like it, across two entries
         answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=now)
         if answer != "new":
-            out.tallies[("event", answer)] += 1
-            profile.conflicts += answer == "conflict"
+            if answer == "conflict":
+                out.refuse_record(record, answer, dedupe.tell_conflict(profile.dedupe, key=key), now=now)
+                profile.conflicts += 1
+            else:
+                out.tallies[("event", answer)] += 1
             return answer
     room = weight.ROOM - profile.weight
     profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=now, room=room)

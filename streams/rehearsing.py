@@ -215,7 +215,7 @@ def _counted(tallies: Counter[tuple[str, ...]], decisions: list[Decision]) -> It
             yield f"{key[1]}: ignored {count}, because an enrollment is live or re-entry forbids it"
         elif key[0] == "where_false":
             yield f"{count} of the flows that begin with {key[1]} do not want it: their `where` is not true"
-        elif key in (("event", "duplicate"), ("event", "conflict")):
+        elif key == ("event", "duplicate"):
             yield "the event is known already; the first copy counts"
         elif key in _COUNTED:
             yield _COUNTED[key]
