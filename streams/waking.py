@@ -51,7 +51,8 @@ def wake(
     for flow, enrollment in over:
         _stop(flow, profile, enrollment, now=now, out=out)
     again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
-    for flow, one, message in priority.ordered(woken + again):
+    turns = priority.ordered(woken + again, profile, gates=gates, policy=program.policy, now=now)
+    for flow, one, message in turns:
         if message is not None or flow is None:
             if message is not None and message.again_at:
                 resend.judge(program, profile, message, gates=gates, now=now, out=out)
