@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from schemas.dossier import Message
 from schemas.flow import Flow
-from schemas.policy import Policy
 from schemas.profile import Enrollment, Profile
 from schemas.steps import Send, Waiting
 from streams.decide import way_out
@@ -23,7 +22,7 @@ from streams.entry import place_of, step_of
 from streams.gates.caps import WAITING
 from streams.passage import Go, Passage
 from streams.steps import RUN
-from streams.watermarks import Gates
+from streams.verdict import Wakeup
 
 
 class Turn(NamedTuple):
@@ -34,7 +33,7 @@ class Turn(NamedTuple):
     again: Message | None = None
 
 
-def ordered(turns: Sequence[Turn], profile: Profile, *, gates: Gates, policy: Policy, now: int) -> Sequence[Turn]:
+def ordered(turns: Sequence[Turn], profile: Profile, wakeup: Wakeup, *, now: int) -> Sequence[Turn]:
     """The same in the order in which they are judged; equals stay as they were."""
     if len(turns) < 2:
         return turns
@@ -46,8 +45,9 @@ def ordered(turns: Sequence[Turn], profile: Profile, *, gates: Gates, policy: Po
             step = step_of(flow, run)
             urgency = step.priority if isinstance(step, Send) else -1
         elif flow is not None:
-            own = copy.copy(run)
-            urgency = _coming(Passage(flow=flow, enrollment=own, profile=profile, gates=gates, now=now, policy=policy))
+            urgency = _coming(Passage(
+                flow=flow, enrollment=copy.copy(run), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
+            ))  # fmt: skip
         return -urgency, run.waiting == WAITING, again is not None
 
     return sorted(turns, key=place)

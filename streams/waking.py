@@ -51,8 +51,8 @@ def wake(
     for flow, enrollment in over:
         _stop(flow, profile, enrollment, now=now, out=out)
     again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
-    turns = priority.ordered(woken + again, profile, gates=gates, policy=program.policy, now=now)
-    for flow, one, message in turns:
+    happening = Wakeup(gates, program.policy)
+    for flow, one, message in priority.ordered(woken + again, profile, happening, now=now):
         if message is not None or flow is None:
             if message is not None and message.again_at:
                 resend.judge(program, profile, message, gates=gates, now=now, out=out)
@@ -63,7 +63,6 @@ def wake(
         enrollment = live[0]
         if enrollment.wakeup_at <= through_at and not enrollment.held:
             out.latenesses[flow.name].append(now - enrollment.wakeup_at)
-        happening = Wakeup(gates, program.policy)
         verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
         person.carry_out(flow, profile, verdict, now=now, out=out)
         for note in verdict.notes:
