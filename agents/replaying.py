@@ -11,6 +11,7 @@ from typing import Any
 from agents.replay_file import EventLine, RefusedLine, read_lines
 from schemas.flow import Flow
 from schemas.policy import NO_POLICY, Policy
+from schemas.refusals import QUARANTINE
 from streams.partition import Record
 from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.rehearsal import Rehearsal, watermark_record
@@ -33,7 +34,7 @@ class Replayed:
         """The public result, see `docs/reference/replay.md`."""
         tallies = self.rehearsal.tallies
         reasons = Counter(line.refused.reason for line in self.refused)
-        reasons.update(letter.reason for letter in self.rehearsal.dead_letters)
+        reasons.update(one.reason for one in self.rehearsal.dead_letters if one.reason not in QUARANTINE)
         return {
             "flows": summarize(tallies, self.flows),
             "events": self.events,

@@ -16,6 +16,7 @@ from schemas.dossier import Dossier, Message
 
 NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
 NOTHING_STATED = Raw()
+SHOWN = "\x1e"  # before the name of a past that was in shadow only
 
 
 class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
@@ -51,6 +52,7 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     chosen: int = -1  # at a wait_event: the branch whose event has come
     depth: int = 0  # how many flows have handed this person on, none of them after a wait
     held_ms: int = 0  # how long its message has been held at the gate, since it was first judged again
+    shown: bool = False  # what re-entry counts of it was in shadow only
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):

@@ -41,7 +41,11 @@ REASONS: dict[str, str] = {
     "evaluate": "The program failed on the record, or on the profile at that record; it is a defect of ours.",
     "undecodable": "A command is not as the published schema says.",
     "before_dedupe_horizon": "The event is older than the time for which duplicates are known, and no `backfill`.",
+    "conflict": "A copy of an event that was taken before, with another value, other properties or items.",
 }
+
+#: Of what is kept only to be looked at: nobody waits for it to be dealt with, and it is not taken later either.
+QUARANTINE = frozenset({"conflict"})
 
 
 class Refused(ValueError):

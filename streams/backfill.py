@@ -19,7 +19,8 @@ from schemas.flow import Flow
 from schemas.profile import NEVER, Enrollment, Profile
 from schemas.steps import Wait, Waiting, WaitUntil, WaitUntilDate
 from streams.arming import Armed, arm
-from streams.entry import judge_entry, judge_history, key_of, past_name
+from streams.entry import judge_entry, judge_history, key_of
+from streams.reentry import past_of
 from streams.verdict import Trigger, Verdict
 
 
@@ -30,7 +31,7 @@ def admit(
     key = key_of(flow, trigger)
     if any(one.flow == flow.name and one.key == key for one in profile.enrollments):
         return None
-    past = None if key is None else profile.past.get(past_name(flow, key))
+    past = None if key is None else past_of(flow, profile, key)
     if past is not None and past.started_at >= trigger.occurred_at:
         return None
     verdict = judge_entry(replace(flow, max_trigger_age_ms=NEVER), profile, trigger, now)

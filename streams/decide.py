@@ -96,7 +96,7 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
     waiting = flow.steps[step]
     if isinstance(waiting, Waiting):
         own.waited, own.due_at = True, own.wakeup_at  # complete at its moment, however late we were woken
-        step = _go(own, step, _way_out(waiting, own))
+        step = _go(own, step, way_out(waiting, own))
     for _ in flow.steps:
         kind = flow.steps[step]
         if isinstance(kind, Waiting):
@@ -126,7 +126,8 @@ def _pin(flow: Flow, own: Enrollment, profile: Profile) -> None:
         own.version, own.exits_held = flow.version, exits.held_before(flow, own, profile)
 
 
-def _way_out(waiting: Waiting, own: Enrollment) -> int:
+def way_out(waiting: Waiting, own: Enrollment) -> int:
+    """Where who has waited goes on: of a `wait_event`, by the branch whose event has come, or as its time is over."""
     if not isinstance(waiting, WaitEvent):
         return waiting.next
     chosen, own.chosen = own.chosen, -1

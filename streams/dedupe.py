@@ -13,6 +13,7 @@ from typing import Literal
 from zlib import crc32
 
 from schemas.event import LoggedEvent, dedupe_identity
+from schemas.instants import to_wire
 from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 
 ENTRY = struct.Struct(">8sII")
@@ -36,15 +37,20 @@ def fingerprint(event: LoggedEvent) -> tuple[bytes, int]:
 
 def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
     """Whether these bytes hold the key within the horizon, and if so whether with the same body."""
-    at = seen.find(key)
-    while at % _SIZE and at != -1:
-        at = seen.find(key, at + 1)
+    at = _find(seen, key)
     if at == -1:
         return "new"
     _, known, seen_seconds = ENTRY.unpack_from(seen, at)
     if seen_seconds < _oldest_seconds(now):
         return "new"
     return "duplicate" if known == body else "conflict"
+
+
+def tell_conflict(seen: bytes, *, key: bytes) -> str:
+    """For whoever looks at a copy that differs from the one that counts, and wants to see that one, too."""
+    _, _, seen_seconds = ENTRY.unpack_from(seen, _find(seen, key))
+    first = f"the first copy counts, which was appended to this partition at {to_wire(seen_seconds * 1000)} or within"
+    return f"{first} the second after it; this one has another value, other properties or items, and changes nothing"
 
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
@@ -80,6 +86,14 @@ def lasting_bytes(seen: bytes) -> int:
 def count(seen: bytes) -> int:
     """How many keys are held."""
     return len(seen) // _SIZE
+
+
+def _find(seen: bytes, key: bytes) -> int:
+    """Where its entry begins; -1 without one."""
+    at = seen.find(key)
+    while at % _SIZE and at != -1:
+        at = seen.find(key, at + 1)
+    return at
 
 
 def _oldest_seconds(now: int) -> int:

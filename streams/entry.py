@@ -15,13 +15,13 @@ from typing import Any
 
 from schemas.codec import decode_identity, packed_size
 from schemas.event import dedupe_identity
-from schemas.flow import Flow, Reentry
+from schemas.flow import Flow
 from schemas.identity import is_known
 from schemas.instants import to_wire
 from schemas.limits import ENROLLED_BYTES_MAX, ENROLLMENTS_MAX, KEY_LENGTH_MAX
-from schemas.profile import Enrollment, Past, Profile
+from schemas.profile import Enrollment, Profile
 from schemas.steps import Step, Waiting
-from streams import filters, ids
+from streams import filters, ids, reentry
 from streams.arming import WAITS, Armed, arm
 from streams.dedupe import lasting_bytes
 from streams.exits import first_held, held_before
@@ -52,7 +52,7 @@ def _judge_fit(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: in
         return _judge_again(flow, live, profile, trigger, now)
     refusal = (
         _judge_status(flow)
-        or _judge_reentry(flow.reentry, profile.past.get(past_name(flow, key)), trigger)
+        or reentry.refusal(flow, profile, key, trigger)
         or _judge_freshness(flow, trigger, now)
         or _judge_room(profile, trigger)
     )
@@ -73,11 +73,6 @@ def key_of(flow: Flow, trigger: Trigger) -> str | None:
 def _key_as_written(flow: Flow) -> str:
     words = (flow.key,) if isinstance(flow.key, str) else flow.key or ()
     return ", ".join(f"trigger.{word}" for word in words)
-
-
-def past_name(flow: Flow, key: str) -> str:
-    """Under what name re-entry remembers: the flow, or flow and key."""
-    return f"{flow.name}\x1f{key}" if flow.reentry.scope == "key" else flow.name
 
 
 def place_of(flow: Flow, enrollment: Enrollment) -> int | None:
@@ -188,25 +183,6 @@ def _judge_history(
 
 def _judge_status(flow: Flow) -> Note | None:
     return _note_refused("draining", {"status": flow.status}) if flow.status == "draining" else None
-
-
-def _judge_reentry(reentry: Reentry, past: Past | None, trigger: Trigger) -> Note | None:
-    if past is None or reentry.policy == "always":
-        return None
-    if reentry.policy == "never":
-        return _note_refused("reentry_never", {"entered_at": to_wire(past.started_at)})
-    if reentry.policy == "max":
-        starts = past.starts or [past.started_at]
-        recent = [at for at in starts if not reentry.per_ms or trigger.occurred_at - at < reentry.per_ms]
-        if len(recent) < reentry.max:
-            return None
-        values = {"entered": len(recent), "max": reentry.max, "first_at": to_wire(recent[0])}
-        return _note_refused("reentry_max", values)
-    since = past.started_at if reentry.counted_from == "start" else past.ended_at
-    if since is None or trigger.occurred_at - since >= reentry.min_gap_ms:
-        return None
-    values = {f"last_{reentry.counted_from}_at": to_wire(since), "min_gap_seconds": reentry.min_gap_ms / 1000}
-    return _note_refused("reentry_min_gap", values)
 
 
 def _judge_freshness(flow: Flow, trigger: Trigger, now: int) -> Note | None:

@@ -14,31 +14,34 @@ from schemas.dossier import Message
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, named
-from schemas.limits import PAST_KEYS_MAX
-from schemas.profile import NOTHING_STATED, Enrollment, Fact, Past, Profile, Seen
+from schemas.profile import NOTHING_STATED, Enrollment, Fact, Profile, Seen
 from schemas.steps import Send
-from streams import acts, appointments, dedupe, effects, history, messages, recall, weight, zone
+from streams import acts, appointments, dedupe, effects, history, messages, recall, reentry, weight, zone
 from streams.counting import count
 from streams.decide import decide
-from streams.entry import key_of, past_name, step_of
+from streams.entry import key_of, step_of
 from streams.gates.hours import REASONS as HOURS
 from streams.interest import Interest
 from streams.learning import learn, state
 from streams.program import Program
 from streams.reading import read_whole
 from streams.recorder import Recorder
+from streams.unit import Record
 from streams.values import text_of
 from streams.verdict import Effects, Passing, Trigger, Verdict, ZoneChange
 
 
-def recognize(profile: Profile, event: LoggedEvent, *, now: int, out: Recorder) -> dedupe.Answer:
-    """Whether this profile has had the event before; a new one is remembered."""
+def recognize(profile: Profile, event: LoggedEvent, *, record: Record, now: int, out: Recorder) -> dedupe.Answer:
+    """Whether this profile has had the event before; a new one is remembered, and a copy that differs put aside."""
     key, body = dedupe.fingerprint(event)
     if key in profile.dedupe:  # or bytes that look like it, across two entries
         answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=now)
         if answer != "new":
-            out.tallies[("event", answer)] += 1
-            profile.conflicts += answer == "conflict"
+            if answer == "conflict":
+                out.refuse_record(record, answer, dedupe.tell_conflict(profile.dedupe, key=key), now=now)
+                profile.conflicts += 1
+            else:
+                out.tallies[("event", answer)] += 1
             return answer
     room = weight.ROOM - profile.weight
     profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=now, room=room)
@@ -253,7 +256,7 @@ def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: 
     for note in verdict.notes:
         out.note(flow, profile, about, note, now=now)
     if about is not None:
-        _remember(flow, profile, about, verdict, now=now, out=out)
+        reentry.remember(flow, profile, about, verdict, now=now, out=out)
     if verdict.then is not None:
         carry_out(flow, profile, verdict.then, now=now, out=out)
 
@@ -282,23 +285,6 @@ def take_effect(
             out.note(flow, profile, about, answer, now=now)
 
 
-def _remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, *, now: int, out: Recorder) -> None:
-    """For re-entry: when it began, or with `count_only_if_sent` that it sent; and when it ended."""
-    outcomes = [note.outcome for note in verdict.notes]
-    if flow.reentry.count_only_if_sent:
-        counts = "sent" in outcomes and about.sent == outcomes.count("sent")  # its first message
-    else:
-        counts = "entered" in outcomes
-    if counts:
-        past = _past(flow, profile, about, out)
-        past.started_at = max(past.started_at, about.anchor_at)
-        if flow.reentry.policy == "max":
-            past.starts = sorted([*past.starts, about.anchor_at])[-flow.reentry.max :]
-    if verdict.enrollment is None and (about.sent or not flow.reentry.count_only_if_sent):
-        # Its start may be unknown by now: evicted, or counted by another scope of an older flow file.
-        _past(flow, profile, about, out).ended_at = now
-
-
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:
     for at, enrollment in enumerate(profile.enrollments):
         if enrollment.enrollment_id == enrollment_id:
@@ -306,18 +292,6 @@ def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None
             return
     if after is not None:
         profile.enrollments.append(after)
-
-
-def _past(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> Past:
-    """What is remembered for the re-entry of this enrollment; made, and another one evicted for it, if need be."""
-    name = past_name(flow, enrollment.key)
-    past = profile.past.get(name)
-    if past is None:
-        if len(profile.past) >= PAST_KEYS_MAX:
-            out.tallies[("evicted", "past")] += 1
-            del profile.past[weight.longest_ago(profile)]
-        past = profile.past[name] = Past(started_at=enrollment.anchor_at)
-    return past
 
 
 def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) -> None:

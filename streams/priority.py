@@ -2,19 +2,27 @@
 
 For example, two flows due at 09:00 and one message left under a cap: priority 8 goes, priority 5 is skipped or waits.
 Of equals, one that has waited for room before gives way, and then one whose command has expired.
+
+Runs take turns, not messages: a run goes on to its next wait. So what counts is the message that it comes to first; a
+later one would have those before it pass by a priority that is not theirs.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from schemas.dossier import Message
 from schemas.flow import Flow
-from schemas.profile import Enrollment
-from schemas.steps import If, Route, Send, Split, Step, WaitEvent, Waiting
-from streams.entry import place_of
+from schemas.profile import Enrollment, Profile
+from schemas.steps import Send, Waiting
+from streams.decide import way_out
+from streams.entry import place_of, step_of
 from streams.gates.caps import WAITING
+from streams.passage import Go, Passage
+from streams.steps import RUN
+from streams.verdict import Wakeup
 
 
 class Turn(NamedTuple):
@@ -25,46 +33,44 @@ class Turn(NamedTuple):
     again: Message | None = None
 
 
-def ordered(turns: Sequence[Turn]) -> Sequence[Turn]:
+def ordered(turns: Sequence[Turn], profile: Profile, wakeup: Wakeup, *, now: int) -> Sequence[Turn]:
     """The same in the order in which they are judged; equals stay as they were."""
     if len(turns) < 2:
         return turns
-    return sorted(turns, key=lambda one: (-_urgency(one), one.run.waiting == WAITING, one.again is not None))
+
+    def place(turn: Turn) -> tuple[int, bool, bool]:
+        flow, run, again = turn
+        urgency = -1
+        if flow is not None and again is not None:
+            step = step_of(flow, run)
+            urgency = step.priority if isinstance(step, Send) else -1
+        elif flow is not None:
+            urgency = _coming(Passage(
+                flow=flow, enrollment=copy.copy(run), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
+            ))  # fmt: skip
+        return -urgency, run.waiting == WAITING, again is not None
+
+    return sorted(turns, key=place)
 
 
-def _urgency(turn: Turn) -> int:
-    if turn.flow is None or turn.again is None:
-        return -1 if turn.flow is None else _highest(turn.flow, turn.run)
-    return next((one.priority for one in turn.flow.steps if isinstance(one, Send) and one.label == turn.run.step), -1)
-
-
-def _highest(flow: Flow, enrollment: Enrollment) -> int:
-    """The highest priority of the messages that it may come to now; -1 if it comes to none. Judges nothing."""
-    start = place_of(flow, enrollment)
-    if start is None:
+def _coming(passage: Passage) -> int:
+    """The priority of the first message that a run comes to now; -1 if it comes to none. Walked on trial: what the
+    steps in front of it would do is not done.
+    """
+    flow, own = passage.flow, passage.enrollment
+    place = place_of(flow, own)
+    if place is None:
         return -1
-    step, seen, found = flow.steps[start], set[int](), -1
-    front = _ways(step, enrollment.chosen) if isinstance(step, Waiting) else [start]
-    while front:
-        place = front.pop()
+    if isinstance(waiting := flow.steps[place], Waiting):
+        place = way_out(waiting, own)
+    for _ in flow.steps:
         step = flow.steps[place]
-        if place in seen or isinstance(step, Waiting):
-            continue
-        seen.add(place)
         if isinstance(step, Send):
-            found = max(found, step.priority)
-        front += _ways(step)
-    return found
-
-
-def _ways(step: Step, chosen: int = -1) -> list[int]:
-    """Where a step leads; a `wait_event`, on the branch whose event has come, or when its time is over."""
-    if isinstance(step, If):
-        return [step.then, step.otherwise]
-    if isinstance(step, Route):
-        return [*step.cases.values(), step.otherwise]
-    if isinstance(step, Split):
-        return [arm.next for arm in step.arms]
-    if isinstance(step, WaitEvent):
-        return [step.branches[chosen].next if 0 <= chosen < len(step.branches) else step.on_timeout]
-    return [step.next] if hasattr(step, "next") else []
+            return step.priority
+        move = None if isinstance(step, Waiting) else RUN[type(step)](step, passage)
+        if not isinstance(move, Go):
+            break
+        place, own.held = move.step, False
+        if move.completed_at is not None:
+            own.due_at = move.completed_at
+    return -1

@@ -65,7 +65,7 @@ class Recorder:
     def refuse_record(
         self, record: Record, reason: str, detail: str, *, now: int, profile: bytes | None = None
     ) -> None:
-        """A record that the core could not take, and whose messages are held up by it."""
+        """A record that the core could not take, and whose messages are held up by it, if anybody's are."""
         written = letter(
             reason=reason,
             detail=detail,

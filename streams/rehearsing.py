@@ -15,7 +15,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.flow import Flow
 from schemas.instants import from_wire, to_wire
-from schemas.profile import NEVER, Enrollment
+from schemas.profile import NEVER, SHOWN, Enrollment
 from streams import zone
 from streams.flowfile import durations
 from streams.flowfile.findings import FlowFileError
@@ -201,8 +201,9 @@ class Session:
                 yield f"  in {one.flow} at {one.step} until {_when(one)}, since {moment(to_wire(one.anchor_at))}"
                 arms = f"; {arms_of(one.arms)}" if one.arms else ""
                 yield f"    trigger: {shown(one.context) or 'no words'}{arms}"
-            for flow, past in profile.past.items():
-                yield f"  was in {flow.replace(chr(31), ', key ')}, begun {moment(to_wire(past.started_at))}"
+            for name, past in profile.past.items():
+                flow = name.lstrip(SHOWN).replace(chr(31), ", key ")
+                yield f"  was in {flow}, begun {moment(to_wire(past.started_at))}"
 
 
 def _counted(tallies: Counter[tuple[str, ...]], decisions: list[Decision]) -> Iterator[str]:
@@ -214,7 +215,7 @@ def _counted(tallies: Counter[tuple[str, ...]], decisions: list[Decision]) -> It
             yield f"{key[1]}: ignored {count}, because an enrollment is live or re-entry forbids it"
         elif key[0] == "where_false":
             yield f"{count} of the flows that begin with {key[1]} do not want it: their `where` is not true"
-        elif key in (("event", "duplicate"), ("event", "conflict")):
+        elif key == ("event", "duplicate"):
             yield "the event is known already; the first copy counts"
         elif key in _COUNTED:
             yield _COUNTED[key]

@@ -52,7 +52,8 @@ def wake(
         _stop(flow, profile, enrollment, now=now, out=out)
         person.follow_up(program, profile, now=now, out=out)
     again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
-    for flow, one, message in priority.ordered(woken + again):
+    turns = priority.ordered(woken + again, profile, Wakeup(gates, program.policy), now=now)
+    for flow, one, message in turns:
         earlier = messages.of(profile)
         if message is None and flow is not None:
             _go_on(program, flow, profile, one, through_at=through_at, gates=gates, now=now, out=out)

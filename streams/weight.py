@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from schemas import codec
 from schemas.limits import PROFILE_BYTES_MAX
-from schemas.profile import Enrollment, Profile, Seen
+from schemas.profile import SHOWN, Enrollment, Profile, Seen
 from streams import dedupe
 from streams.recorder import Recorder
 
@@ -66,8 +66,8 @@ def oldest(history: list[Seen]) -> Seen:
 
 
 def longest_ago(profile: Profile) -> str:
-    """The name under which re-entry remembers what began longest ago."""
-    return min(profile.past, key=lambda name: (profile.past[name].started_at, name))
+    """The name under which re-entry remembers what began longest ago; first of all what was only shown."""
+    return min(profile.past, key=lambda name: (not name.startswith(SHOWN), profile.past[name].started_at, name))
 
 
 def _excess(profile: Profile) -> int:

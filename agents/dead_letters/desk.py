@@ -20,7 +20,7 @@ from schemas.command import Clock
 from schemas.control import APPENDED_AT_HEADER, RESOLUTION_KEY, Resolution
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, DeadLetterAction, How
 from schemas.instants import from_wire, to_wire
-from schemas.refusals import Refused
+from schemas.refusals import QUARANTINE, Refused
 from schemas.topics import Topics
 
 REPLAYS_MAX = 3
@@ -87,6 +87,8 @@ class Desk:
         how, letter = self._order.how, entry.letter
         again: DeadLetter | None = None
         if how == "replayed":
+            if letter.reason in QUARANTINE:
+                raise Left("the first copy counts, and this one would change nothing; dismiss it when you have seen it")
             if entry.replays >= REPLAYS_MAX:
                 raise Left(f"it was replayed {REPLAYS_MAX} times; correct what refuses it, or dismiss it")
             if _is_to_be_written(letter):

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from agents.dead_letters.shelf import decoded
 from schemas.dead_letter import DeadLetter, DeadLetterAction
+from schemas.refusals import QUARANTINE
 from schemas.topics import Topic
 
 #: Open letters that are remembered; some 30 MB.
@@ -54,7 +55,8 @@ class Waiting(Collector):
         """A record of the topic, in the order of offsets. What is neither letter nor action is passed over."""
         found = decoded(value)
         if isinstance(found, DeadLetter):
-            self._wait(_name(found), written_at, offset=offset)
+            if found.reason not in QUARANTINE:
+                self._wait(_name(found), written_at, offset=offset)
         elif found is not None:
             self._open.pop(_name(found), None)
             self._dealt_with[_name(found)] = None

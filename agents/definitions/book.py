@@ -150,7 +150,7 @@ class Book:
             plugin, called = self.plugins.get(asked), f"the plug-in {asked[0]}, version {asked[1]}"
             if plugin is None:
                 raise _without_plugin(f"version {version} of the flow {name} asks {called}, which is not here")
-            if published.get(written(asked), plugin.fingerprint) != plugin.fingerprint:
+            if published.get(spelled(asked), plugin.fingerprint) != plugin.fingerprint:
                 what = f"{called}, is not the one that version {version} of the flow {name} was published with"
                 raise _without_plugin(what)
         return flow
@@ -197,7 +197,7 @@ def _read(value: bytes, type_: type[Said], offset: int) -> Said | None:
         return None
 
 
-def written(plugin: Name) -> str:
+def spelled(plugin: Name) -> str:
     """As a definition names it."""
     return f"{plugin[0]}/{plugin[1]}"
 

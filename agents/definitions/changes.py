@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from msgspec import Raw
 from msgspec.structs import replace
 
-from agents.definitions.book import RUNBOOK_OF_PLUGINS, Book, written
+from agents.definitions.book import RUNBOOK_OF_PLUGINS, Book, spelled
 from agents.errors import InputRefused
 from agents.flow_files import FlowFile
 from schemas import codec
@@ -116,7 +116,7 @@ def publishing(
 def _asked(flow: Flow, plugins: Mapping[Name, Plugin]) -> dict[str, Plugin]:
     """The plug-ins that a flow asks, as its definition names them. Raises UnknownPlugin."""
     bind(flow, plugins)
-    return {written(name): plugins[name] for name in plugins_of(flow)}
+    return {spelled(name): plugins[name] for name in plugins_of(flow)}
 
 
 def _refuse_changed(book: Book, active: Mapping[str, ActiveFlow], prints: Mapping[str, str]) -> None:

@@ -236,7 +236,7 @@ class Metrics:
     def _tally(self, tally: tuple[str, ...], count: int) -> None:
         match tally:
             case ("event", outcome) if outcome in REASONS:
-                self._events.add(count, ("refused",))
+                self._events.add(count, (outcome if outcome in EVENTS else "refused",))
                 self._dead_letters.add(count, ("worker", outcome))
             case ("event", "from_the_future") | ("clamped",):
                 self._bent.add(count, tally[-1:])

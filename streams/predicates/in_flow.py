@@ -3,12 +3,14 @@
     in_flow: welcome                           enrolled there            -> true;  ended there yesterday -> false
     in_flow: { flow: welcome, ever: true }     ended there yesterday     -> true
 
-What has ever been is what re-entry remembers: the past of `PAST_KEYS_MAX` flows and keys.
+What has ever been is what re-entry remembers: the past of `PAST_KEYS_MAX` flows and keys; of what was only shown, to
+flows in shadow.
 """
 
 from __future__ import annotations
 
 from schemas.conditions import InFlow
+from streams.reentry import has_been
 from streams.view import View
 
 
@@ -18,7 +20,8 @@ def look(condition: InFlow, view: View) -> bool:
     flow, profile = condition.flow, view.profile
     if any(one.flow == flow for one in profile.enrollments):
         return True
-    return condition.ever and any(name.partition("\x1f")[0] == flow for name in profile.past)
+    in_shadow = view.flow is not None and view.flow.status == "shadow"
+    return condition.ever and has_been(flow, profile, in_shadow=in_shadow)
 
 
 def judge(condition: InFlow, view: View) -> bool | None:

@@ -108,6 +108,8 @@ class Pinned(Run):
 
     def _start(self, enrollment: Enrollment, *, now: int) -> None:
         """Whoever begins, and begins anew, begins in the newest."""
+        if self.shadow and enrollment not in self.life.pins:
+            self.life.begun_in_shadow.add(enrollment)
         self.life.pins[enrollment] = self.newest
         Run._start(self.newest, enrollment, now=now)
 
@@ -115,10 +117,33 @@ class Pinned(Run):
         """By the policy of today; and of a shadow nothing is sent."""
         self.policy, before = self.life.activation.policy, len(self.commands)
         stays = super()._send(enrollment, step, now=now)
-        if len(self.commands) > before and self.life.active(self.flow.name).status == "shadow":
+        if len(self.commands) > before and self.shadow:
             self.commands.pop()
             self.profile.messages.pop()
+        elif len(self.commands) > before:
+            self.life.ordered_from.setdefault(enrollment, enrollment.anchor)
         return stays
+
+    def _end(self, enrollment: Enrollment, reason: str, *, now: int) -> None:
+        if self.shadow:
+            self.life.ended_in_shadow.add(enrollment)
+        super()._end(enrollment, reason, now=now)
+
+    @property
+    def shadow(self) -> bool:
+        """Does the flow only show what it would do?"""
+        return self.life.active(self.flow.name).status == "shadow"
+
+    def _counts_from(self, enrollment: Enrollment) -> int | None:
+        """Semantics 12.4: what was only shown counts in shadow only."""
+        life = self.life
+        if self.shadow:
+            return super()._counts_from(enrollment)
+        if enrollment not in life.begun_in_shadow and not self.flow.reentry.only_if_sent:
+            return super()._counts_from(enrollment)
+        if self.flow.reentry.only_if_sent or enrollment in life.ordered_from:
+            return life.ordered_from.get(enrollment)
+        return None if enrollment in life.ended_in_shadow else enrollment.anchor
 
     def move(self, enrollment: Enrollment, labels: dict[str, str], *, now: int) -> None:
         """Go on here: at the step of the label, a wait from where it counted, all else when the next tick comes."""
@@ -155,6 +180,9 @@ class Life:
         self.enrollments: dict[str, list[Enrollment]] = {}
         self.pins: dict[Enrollment, Pinned] = {}
         self.over: set[Enrollment] = set()
+        self.begun_in_shadow: set[Enrollment] = set()
+        self.ended_in_shadow: set[Enrollment] = set()
+        self.ordered_from: dict[Enrollment, int] = {}  # the anchor that it had at its first message
         self.commands: list[Command] = []
         self._unseen = Profile()
         self._definitions, self._runs = definitions, dict[tuple[str, str], Pinned]()

@@ -104,20 +104,22 @@ class Run(Sending):
 
     def _may_enter_again(self, event: Event, key: str) -> bool:
         rule = self.flow.reentry
-        earlier = [
-            one for one in self.enrollments
-            if one.counts_from is not None and (rule.scope == "profile" or one.key == key)
-        ]  # fmt: skip
+        asked = [one for one in self.enrollments if rule.scope == "profile" or one.key == key]
+        earlier = [one for one in asked if self._counts_from(one) is not None]
         if rule.policy == "never":
             return not earlier
         if rule.policy == "always":
             return True
-        begun = [one.counts_from for one in earlier if one.counts_from is not None]
+        begun = [at for one in earlier if (at := self._counts_from(one)) is not None]
         if rule.policy == "max":
             return sum(event.occurred_at - at < rule.per_ms for at in begun) < rule.most
         ends = [one.ended_at for one in earlier if one.ended_at is not None]
         counted = begun if rule.since == "start" else ends
         return all(event.occurred_at - before >= rule.gap_ms for before in counted)
+
+    def _counts_from(self, enrollment: Enrollment) -> int | None:
+        """When it began, for re-entry; None while it does not count."""
+        return enrollment.counts_from
 
     def _start(self, enrollment: Enrollment, *, now: int) -> None:
         if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):

@@ -55,6 +55,8 @@ def states_ahead(world: World, dice: Random, number: int, behind: Sequence[Item]
     if ahead:
         for topic, values in ((topics.commands, replay.commands), (topics.decisions, replay.decisions)):
             broker.append(topic.name, number, [(None, value) for value in values])
+        letters = topics.dead_letters
+        broker.append(letters.name, number % letters.partitions, [(None, value) for value in replay.dead_letters])
         broker.append(topics.profile_state.name, number, dice.sample(ahead, min(len(ahead), AHEAD_MAX)))
     return bool(ahead)
 

@@ -61,6 +61,12 @@ steps:
   - stop: done
 """
 )
+LIMITED: tuple[str | Raw, ...] = (
+    "never",
+    {"never": True, "count_only_if_sent": True},
+    {"max": 1, "per": "3h"},
+    {"min_gap": "3h", "from": "end"},
+)
 LATE_MS = (0, 0, 0, 0, 0, 1, 400, 2_000, 9_000)
 _DURATION = re.compile(r"[0-9]+[smhd]")
 
@@ -83,9 +89,12 @@ def flows(number: int) -> Flows:
 
 @lru_cache(maxsize=CHANGING_PROGRAMS)
 def changing_flows(number: int) -> Flows:
-    """The same of flows that change, with caps; and one that only has the past remembered for all that may come."""
-    dice = Random(f"changing flows {number}")
+    """The same of flows that change, with caps, some of them in shadow for a while; and one that only has the past
+    remembered for all that may come.
+    """
+    dice, shadows = Random(f"changing flows {number}"), Random(f"shadows {number}")
     raw = [_editions(dice, f"flow_{n}") for n in range(1, dice.randint(1, 3) + 1)]
+    raw = [_shown(shadows, some) if shadows.random() < 0.5 else some for some in raw]
     return _flows([[_file(MEMORY)], *([_file(as_yaml(_faster(one))) for one in some] for some in raw)])
 
 
@@ -116,6 +125,16 @@ def _editions(dice: Random, name: str) -> list[Raw]:
                 entry["retrigger"] = "replace_context"
             made.append(other | {"entry": entry})
     return [_capped(dice, one) for one in made]
+
+
+def _shown(dice: Random, editions: list[Raw]) -> list[Raw]:
+    """Some of them in shadow; what happens there must not keep anybody from entering those that are live."""
+    limited = dice.choice(LIMITED)
+    shown = [{"status": "shadow"}, *({"status": "shadow"} if dice.random() < 0.3 else {} for _ in editions[1:])]
+    return [
+        one | status | {"entry": one["entry"] | {"reentry": limited}}
+        for one, status in zip(editions, shown, strict=True)
+    ]
 
 
 def _soon(dice: Random, flow: Raw) -> Raw:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -273,21 +273,40 @@ def _judge_ticks(verdict: Verdict, log: Sequence[Stored], intake: Intake, number
 
 
 def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
-    """Every record that is no event has its dead letter, and no event has one."""
-    letters = set()
+    """Every record that is no event has its dead letter, and of events those that contradict an earlier copy."""
+    letters, conflicts = set[tuple[int, int]](), set[tuple[int, int]]()
     for number in range(topics.dead_letters.partitions):
         for record in broker.log(topics.dead_letters.name, number).records:
             body = orjson.loads(record.value)
-            letters.add((body["partition"], body["offset"]))
+            (conflicts if body["reason"] == "conflict" else letters).add((body["partition"], body["offset"]))
     poison = {
         (number, record.offset)
         for number in range(topics.profile_log.partitions)
         for record in broker.log(topics.profile_log.name, number).records
         if record.key not in (TICK_KEY, RESOLUTION_KEY, *OPERATORS) and not is_event(record)
     }
+    contradicting = {
+        (number, offset)
+        for number in range(topics.profile_log.partitions)
+        for offset in _contradicting(broker.log(topics.profile_log.name, number).records)
+    }
     verdict.counts["dead letters"] += len(letters)
+    verdict.counts["conflicts"] += len(conflicts)
+    verdict.fault("conflict without a dead letter", contradicting - conflicts)
+    verdict.fault("dead letter of a copy that says the same", conflicts - contradicting)
     verdict.fault("poison without a dead letter", poison - letters)
     verdict.fault("dead letter of an event", letters - poison)
+
+
+def _contradicting(log: Sequence[Stored]) -> Iterator[int]:
+    """Offsets of copies that say something else than the first of the same business event (semantics 1.4)."""
+    first: dict[object, object] = {}
+    for record in filter(is_event, log):
+        body = orjson.loads(record.value)
+        which = (record.key, body["type"], body.get("dedupe_key") or (body["source"], body["id"]))
+        said = [body.get(word) for word in ("value", "properties", "items")]
+        if first.setdefault(which, said) != said:
+            yield record.offset
 
 
 def _judge_ledger(verdict: Verdict, ledger: Ledger) -> None:

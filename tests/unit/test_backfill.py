@@ -308,6 +308,12 @@ class TestEntering:
         told(made, "12:00", 1)
         assert sum("entered" in line for line in made.story) == 1
 
+    def test_who_was_only_shown_to_enter_by_that_event_enters(self) -> None:
+        """Semantics 12.4."""
+        made = told(stage(msgspec.structs.replace(WINBACK, status="shadow")), "12:00", 400).tick("12:01")
+        told(made.activate("12:02", 1, WINBACK), "12:03", 400).tick("12:04")
+        assert made.sent == ["12:04 remind"]
+
     def test_an_order_that_we_know_of_since_ends_it_where_it_begins(self) -> None:
         cart = flow(settle(), send(), name="cart")
         knows = flow(name="other", trigger="product_viewed")

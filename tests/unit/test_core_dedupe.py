@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from schemas import codec
 from schemas.event import Event
 from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 from streams import dedupe
-from tests.unit.stage import Stage, at, checkout, event, flow, logged, order
+from tests.unit.stage import ANN, Stage, at, checkout, event, flow, logged, order
 
 START = at("00:00")
 
@@ -110,6 +111,33 @@ def test_of_two_orders_with_one_key_the_first_one_counts_and_the_conflict_is_kep
     assert stage.tallies["event", "conflict"] == 1
     assert stage.profile().conflicts == 1
     assert stage.story == ["10:00 entered triggered", "10:01 ended bought"]
+
+
+def test_a_copy_that_differs_is_a_dead_letter_with_its_bytes_and_holds_up_nobody() -> None:
+    """Semantics 1.4: kept in quarantine, so that an operator can see it, and the one that counts."""
+    stage = Stage(flow()).event(checkout("10:00", id="a", dedupe_key="k", total="9.00"))
+    stage.event(checkout("10:00", id="b", dedupe_key="k", total="9.00"), "10:01")
+    assert stage.dead_letters == [], "a copy that says the same is no news"
+    stage.event(checkout("10:00", id="c", dedupe_key="k", total="8.00"), "10:02").restart()
+    (letter,) = stage.dead_letters
+    assert (letter.reason, letter.offset, letter.key, letter.profile) == ("conflict", 2, ANN, None)
+    assert (letter.value, letter.refused_at) == (stage.log[2].value, "2026-11-20T10:02:00.000Z")
+    assert "appended to this partition at 2026-11-20T10:00:00.000Z" in letter.detail
+    assert stage.finish().sent == ["10:15 remind"]
+    assert codec.unpack_partition(stage.record).poison == []
+
+
+def test_put_in_again_it_changes_nothing() -> None:
+    stage = (
+        Stage(flow())
+        .event(order("10:01", dedupe_key="k", total="9.00"))
+        .event(order("10:01", id="b", dedupe_key="k", total="0.00"))
+    )
+    before = stage.profile()
+    stage.append(stage.log[1])
+    after = stage.profile()
+    assert (after.dedupe, after.history, after.poison) == (before.dedupe, before.history, before.poison)
+    assert [one.reason for one in stage.dead_letters] == ["conflict"] * 2
 
 
 def test_an_event_from_before_the_horizon_is_a_dead_letter() -> None:

@@ -56,6 +56,20 @@ class TestPriority:
         stage.event(event("order_fulfilled", "10:15", identity=PERSON)).tick("10:16")
         assert [command.flow for command in stage.commands] == ["a"]
 
+    def test_a_later_message_lends_its_priority_to_none_before_it(self) -> None:
+        low = written(WAIT, mail("low", priority=1, cap=ONE), mail("urgent", priority=9), name="a")
+        other = written(WAIT, mail(priority=5, cap=ONE), name="b")
+        stage = Stage(low, other).event(checkout("10:00", identity=PERSON)).finish()
+        assert [(command.flow, command.step) for command in stage.commands] == [("b", "remind"), ("a", "urgent")]
+
+    @pytest.mark.parametrize(("country", "first"), [("US", "b"), ("CH", "a")])
+    def test_behind_an_if_the_message_counts_that_it_leads_to(self, country: str, first: str) -> None:
+        ways = {"condition": {"fact": {"country": {"eq": "US"}}}, "then": [mail("yes", priority=9, cap=ONE)]}
+        asks = written(WAIT, {"if": ways | {"otherwise": [mail("no", priority=1, cap=ONE)]}}, name="b")
+        low = written(WAIT, mail(priority=5, cap=ONE), name="a")
+        stage = Stage(asks, low).event(event("profile_updated", "09:00", identity=PERSON, country=country))
+        assert [one.flow for one in stage.event(checkout("10:00", identity=PERSON)).finish().commands] == [first]
+
 
 class TestFacts:
     """Facts that nobody states, what we have seen ourselves, are facts wherever one may stand (10.5, 3.8, 5.9, 8.6)."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from schemas.flow import Reentry
+from schemas.conditions import InFlow, Not
+from schemas.flow import Flow, Reentry
 from schemas.limits import PAST_KEYS_MAX
-from tests.unit.stage import HOUR, MINUTE, Scope, Stage, at, checkout, clock_of, flow, order
+from schemas.policy import CapRule, Policy
+from tests.unit.stage import HOUR, MINUTE, Scope, Stage, at, checkout, clock_of, event, flow, order, send, wait
 
 KEY = "checkout_id"
 
@@ -101,3 +104,96 @@ def test_the_bound_holds_also_when_the_newest_comes_first() -> None:
     for number in range(PAST_KEYS_MAX + 50):
         stage.event(checkout(clock_of(at("12:00") - number), checkout_id=str(number)), clock_of(at("13:00") + number))
     assert len(stage.finish().profile().past) <= PAST_KEYS_MAX
+
+
+LIMITED = [
+    Reentry(policy="never"),
+    Reentry(policy="min_gap", min_gap_ms=48 * HOUR, counted_from="start"),
+    Reentry(policy="min_gap", min_gap_ms=48 * HOUR, counted_from="end"),
+    Reentry(policy="max", max=1, per_ms=48 * HOUR),
+]
+
+
+def in_shadow(one: Flow) -> Flow:
+    return replace(one, status="shadow")
+
+
+@pytest.mark.parametrize("rule", LIMITED, ids=["never", "start", "end", "max"])
+@pytest.mark.parametrize("only_if_sent", [False, True])
+class TestWhatWasOnlyShown:
+    """Semantics 12.4: it counts while the flow is in shadow, and uses up nobody's entry."""
+
+    def played(self, rule: Reentry, *, only_if_sent: bool) -> tuple[Flow, Stage]:
+        """Somebody who has been through it in shadow, and is refused a second time."""
+        one = flow(reentry=replace(rule, count_only_if_sent=only_if_sent))
+        stage = Stage(in_shadow(one), clock="live").event(checkout("10:00")).tick("10:16").event(checkout("11:00"))
+        assert (stage.sent, len(refusals(stage))) == ([], 1), "it shows what it would decide"
+        return one, stage
+
+    def test_who_was_in_it_enters_when_it_is_live_and_once(self, rule: Reentry, only_if_sent: bool) -> None:
+        one, stage = self.played(rule, only_if_sent=only_if_sent)
+        stage.activate("12:00", 1, one).event(checkout("12:01")).tick("12:17").restart().event(checkout("12:30"))
+        assert stage.tick("13:00").sent == ["12:17 remind"]
+        assert stage.tallies["ignored", "reminder"] == 2
+
+    def test_what_was_for_real_counts_in_shadow_too(self, rule: Reentry, only_if_sent: bool) -> None:
+        one = flow(reentry=replace(rule, count_only_if_sent=only_if_sent))
+        stage = Stage(one, clock="live").event(checkout("10:00")).tick("10:16").activate("10:30", 1, in_shadow(one))
+        assert len(refusals(stage.event(checkout("11:00")))) == 1
+
+    def test_who_is_in_it_when_it_goes_live_has_entered(self, rule: Reentry, only_if_sent: bool) -> None:
+        one = flow(reentry=replace(rule, count_only_if_sent=only_if_sent))
+        stage = Stage(in_shadow(one), clock="live").event(checkout("10:00")).activate("10:10", 1, one).tick("10:16")
+        assert stage.event(checkout("11:00")).tick("11:16").sent == ["10:16 remind"]
+
+    def test_who_got_a_message_when_it_was_live_has_entered(self, rule: Reentry, only_if_sent: bool) -> None:
+        """Also if it ends in shadow again."""
+        one = flow(
+            wait(15), send("first"), wait(15, label="more"), send("second"), wait(15, label="last"),
+            reentry=replace(rule, count_only_if_sent=only_if_sent),
+        )  # fmt: skip
+        stage = Stage(in_shadow(one), clock="live").event(checkout("10:00")).tick("10:16").activate("10:20", 1, one)
+        stage.tick("10:31").activate("10:40", 2, in_shadow(one)).tick("10:46").activate("10:50", 3, one)
+        assert stage.event(checkout("11:00")).tick("11:16").sent == ["10:31 second"]
+
+
+def test_of_messages_that_were_only_shown_none_was_sent() -> None:
+    """Semantics 3.6, 12.4: for `count_only_if_sent`, who was shown one and ends without one has not been sent any."""
+    one = flow(reentry=Reentry(policy="never", count_only_if_sent=True))
+    two = replace(one, steps=flow(wait(15), send("first"), wait(15, label="more"), send("second")).steps)
+    stage = Stage(in_shadow(two), clock="live").event(checkout("10:00")).tick("10:16").activate("10:20", 1, two)
+    stage.event(order("10:21")).event(checkout("11:00")).tick("11:16")
+    assert stage.sent == ["11:16 first"]
+
+
+def test_who_is_in_it_with_another_key_has_entered() -> None:
+    one = flow(reentry=Reentry(policy="never"), key=KEY)
+    stage = Stage(in_shadow(one), clock="live").event(checkout("10:00", checkout_id="C1")).activate("10:05", 1, one)
+    assert refusals(stage.event(checkout("10:06", checkout_id="C2"))) == ["reentry_never"]
+
+
+@pytest.mark.parametrize("asks_in_shadow", [False, True])
+def test_who_was_in_a_flow_in_shadow_has_ever_been_in_it_for_flows_in_shadow_only(asks_in_shadow: bool) -> None:
+    """Semantics 10.5."""
+    asking = replace(flow(name="asking", trigger="product_viewed"), filter=Not(part=InFlow(flow="reminder", ever=True)))
+    stage = Stage(in_shadow(flow()), in_shadow(asking) if asks_in_shadow else asking, clock="live")
+    stage.event(checkout("10:00")).tick("10:16").event(event("product_viewed", "10:20"))
+    assert refusals(stage) == (["filter_false"] if asks_in_shadow else [])
+
+
+def test_what_was_only_shown_is_forgotten_first() -> None:
+    one = flow(reentry=Reentry(policy="never", scope="key"), key=KEY)
+    stage = Stage(one, clock="live").event(checkout("10:00", checkout_id="real")).activate("10:01", 1, in_shadow(one))
+    for number in range(PAST_KEYS_MAX):
+        stage.event(checkout("10:02", checkout_id=str(number))).event(order("10:02", id=str(number)))
+    stage.activate("10:03", 2, one)
+    assert refusals(stage.event(checkout("10:04", checkout_id="real"))) == ["reentry_never"]
+
+
+def test_what_is_only_shown_takes_no_room_under_a_cap() -> None:
+    """Semantics 8.12: room is taken when the command is made, and none is."""
+    one, policy = flow(), Policy(caps=(CapRule(channel="log", max=1, per_ms=24 * HOUR),))
+    other = flow(wait(15), send("other"), name="that is judged after it")
+    stage = Stage(in_shadow(one), other, clock="live", policy=policy).event(checkout("10:00")).tick("10:16")
+    assert stage.story[2:] == ["10:16 sent due", "10:16 ended done", "10:16 sent due", "10:16 ended done"]
+    assert stage.sent == ["10:16 other"]

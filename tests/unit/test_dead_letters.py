@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from agents.dead_letters.desk import Desk, Order, Outcome
 from agents.dead_letters.shelf import Entry, Filters, Place, decoded, name_of, spelled_out
 from schemas import codec
 from schemas.dead_letter import KEPT_BYTES_MAX, DeadLetterAction, How, letter
@@ -77,3 +79,22 @@ def test_what_is_too_long_is_left_out_and_the_place_is_told() -> None:
     assert (made.kept, made.key, made.value) == (False, None, None)
     assert len(made.detail) == DETAIL_LENGTH_MAX
     assert LOG in made.detail
+
+
+def test_a_conflicting_copy_is_listed_and_not_replayed() -> None:
+    """Semantics 1.4: the first copy counts, whenever the second comes again."""
+    copy = entry(reason="conflict", profile=None)
+    assert Filters().admits(copy)
+    assert not dealt_with("dismissed", copy).left
+    assert dealt_with("replayed", copy).left.startswith("the first copy counts")
+
+
+def dealt_with(how: How, letter: Entry) -> Outcome:
+    order = Order(how=how, by="ops", note="", at=0, per_second=1, dry_run=True)
+    desk = Desk(consumer=None, producer=None, topics=OURS, clock="live", order=order)
+
+    async def work() -> Outcome:
+        (outcome,) = [one async for one in desk.deal_with([letter])]
+        return outcome
+
+    return asyncio.run(work())

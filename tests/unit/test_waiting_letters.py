@@ -21,10 +21,10 @@ class Topic:
         self.waiting = Waiting(kept_ms=KEPT_MS, **bounds, clock_ms=lambda: self.now)
         self.records: list[tuple[bytes, int]] = []
 
-    def refuse(self, offset: int, *, profile: str | None = "acme/ann") -> None:
+    def refuse(self, offset: int, *, profile: str | None = "acme/ann", reason: str = "broken_json") -> None:
         self._append(
             letter(
-                reason="broken_json", detail="d", stage="worker", topic="log", partition=3, offset=offset, key=b"k",
+                reason=reason, detail="d", stage="worker", topic="log", partition=3, offset=offset, key=b"k",
                 value=b"{", refused_at=0, profile=profile,
             )
         )  # fmt: skip
@@ -121,3 +121,11 @@ def test_beyond_the_bound_letters_are_counted_once_those_before_are_dealt_with()
     assert topic.told() == (1, 1)
     topic.deal_with(34)
     assert topic.told() == (0, 0)
+
+
+def test_a_conflicting_copy_waits_for_nobody() -> None:
+    topic = Topic()
+    topic.refuse(1, reason="conflict")
+    assert topic.told() == (0, 0)
+    topic.refuse(2)
+    assert topic.told()[0] == 1

@@ -301,6 +301,14 @@ def test_a_recovery_is_seen_and_timed(tmp_path: Path) -> None:
     assert page["cartwheel_recovery_seconds"] == 7, "of the last one"
 
 
+def test_a_conflicting_copy_is_counted_as_such_and_as_a_dead_letter(tmp_path: Path) -> None:
+    copies = [checkout("10:00", id="a", total="9.00"), checkout("10:00", id="a", total="8.00")]
+    told = Watched(Stage(flow()), tmp_path).play(copies).page()
+    assert told["cartwheel_events_consumed_total outcome=conflict"] == 1
+    assert told["cartwheel_events_consumed_total outcome=refused"] == 0
+    assert told["cartwheel_dead_letters_total reason=conflict stage=worker"] == 1
+
+
 def test_s4_08_an_unknown_storefront_stands_on_the_page(tmp_path: Path) -> None:
     stores = Policy(storefronts={"2": Storefront(name="Two")})
     named = msgspec.structs.replace(flow(wait(15), send()), storefront=Value("trigger", "channel_id"))
@@ -326,7 +334,7 @@ def test_what_the_core_counts_is_declared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "pattern", "declared"),
     [
-        (["streams/entry.py"], r'_(?:note_)?refused\("(\w+)"', counted.REFUSALS),
+        (["streams/entry.py", "streams/reentry.py"], r'_(?:note_)?refused\("(\w+)"', counted.REFUSALS),
         (["streams"], r'tallies\[\("evicted", "(\w+)"\)\]', counted.EVICTED),
         (["streams"], r'tallies\[\("timer", [\w.]+, "(\w+)"\)\]', counted.TIMERS),
     ],
