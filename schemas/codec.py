@@ -107,7 +107,7 @@ def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
     Version 1 repeats in its body what stands in the header and in the key; version 2 leaves it out.
     """
     flags, wakeup_at = 0, NEVER
-    if profile.enrollments or profile.dossier is not None:
+    if profile.waits():
         flags, wakeup_at = FLAG_HELD if profile.is_held() else 0, profile.wakeup_at()
     header = HEADER.pack(version, flags, profile.applied_offset, wakeup_at, profile.last_active_at)
     return header + _pack.encode(profile.whole() if version == 1 else profile.body())

@@ -19,6 +19,7 @@ from schemas.limits import DEDUPE_HORIZON_MS, DEDUPE_KEYS_MAX
 ENTRY = struct.Struct(">8sII")
 _SIZE = ENTRY.size
 _BODY_END = 11  # the last byte of the body hash
+_SECONDS_AT = _BODY_END + 1
 BYTES_MAX = DEDUPE_KEYS_MAX * _SIZE
 _LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whose keys are evicted last
 
@@ -55,7 +56,7 @@ def tell_conflict(seen: bytes, *, key: bytes) -> str:
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
-    if seen and ENTRY.unpack_from(seen)[2] < _oldest_seconds(now):
+    if seen and int.from_bytes(seen[_SECONDS_AT:_SIZE]) < _oldest_seconds(now):
         seen = _forget_old(seen, now=now)
     added, evicted = ENTRY.pack(key, body, now // 1000), 0
     if (size := len(seen) + _SIZE) > room or size > BYTES_MAX:

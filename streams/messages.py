@@ -55,6 +55,13 @@ def trimmed(flow: Flow | None, context: dict[str, Any]) -> dict[str, Any]:
     return {word: value for word, value in context.items() if word in wanted}
 
 
+def runs(profile: Profile) -> list[Enrollment]:
+    """Every live enrollment, and messages that are to be judged again, each as the run that it was of."""
+    if profile.dossier is None:
+        return profile.enrollments
+    return [*profile.enrollments, *map(run_of, profile.again())]
+
+
 def run_of(message: Message) -> Enrollment:
     """The run that ordered it, as far as its gates ask for it."""
     return Enrollment(

@@ -15,7 +15,7 @@ from schemas.control import Tick, Watermark
 from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX
 from schemas.profile import NEVER, PartitionRecord, Poison, Profile, Stopped
 from schemas.refusals import Refused
-from streams import earning, operator, person, poison, waking
+from streams import operator, person, poison, taking, waking
 from streams.controls import OTHER_CLOCK, Operator, read_control
 from streams.profiles import KEPT_MAX, Profiles, StateUnreadable
 from streams.program import Program, none_activated
@@ -218,15 +218,7 @@ class Partition:
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, trigger.occurred_at)
-                over = bool(self.program.over_before) and waking.end_over(
-                    self.program, profile, now=self.now_at, out=out
-                )
-                taken = person.take_event(self.program, profile, trigger, now=self.now_at, out=out)
-                moved = person.keep_time(self.program, profile, now=self.now_at, out=out)
-                if earning.concerns(profile, trigger.type):
-                    earning.take(self.program, profile, trigger, now=self.now_at, out=out)
-                    taken = True
-                if taken or over or moved:
+                if taking.take(self.program, profile, trigger, now=self.now_at, out=out):
                     self._touch(key, profile, record.offset)
                     return
             if answer != "duplicate":

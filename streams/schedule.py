@@ -44,7 +44,7 @@ class Schedule:
         if not profile.waits() or profile.is_frozen():
             self.drop(key)
             return
-        holds, wakeup_at = waking.holds_of(self._program, profile), waking.wakeup_of(self._program, profile)
+        wakeup_at, holds = waking.outlook(self._program, profile)
         if holds or key in self.timers.holds:
             open_due_at = self._open_due_at(key, holds, self.watermarks)
             if open_due_at is not None and self._clock == "carried":
@@ -74,10 +74,9 @@ class Schedule:
         return [key for key, (_, at_gate) in kept.items() if at_gate]
 
     def _keep(self, key: bytes, profile: Profile) -> None:
-        wakeup_at = waking.wakeup_of(self._program, profile, in_held_flows=True)
-        at_gate = bool(waking.holds_of(self._program, profile, in_held_flows=True))
-        if wakeup_at != NEVER or at_gate:
-            self._kept[key] = (wakeup_at, at_gate)
+        wakeup_at, holds = waking.outlook(self._program, profile, in_held_flows=True)
+        if wakeup_at != NEVER or holds:
+            self._kept[key] = (wakeup_at, bool(holds))
         else:
             self._kept.pop(key, None)
 

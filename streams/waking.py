@@ -5,8 +5,6 @@ Changes the profile it is given, as `streams.person` does, whose part for events
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.profile import NEVER, Enrollment, Profile
@@ -110,36 +108,26 @@ def end_over(program: Program, profile: Profile, *, now: int, out: Recorder) -> 
     return bool(over)
 
 
-def wakeup_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
+def outlook(program: Program, profile: Profile, *, in_held_flows: bool = False) -> tuple[int, tuple[Hold, ...]]:
     """The earliest moment at which an enrollment, or a flow that begins by the clock, has something to do; or at which
-    an enrollment would have, were its flow not held.
+    an enrollment would have, were its flow not held. And the gates that are waited at, each with its due time.
     """
-    enrolled = enrolled_until(program, profile, in_held_flows=in_held_flows)
-    return enrolled if in_held_flows else min(enrolled, appointments.next_at(program, profile))
+    wakeup_at = NEVER if in_held_flows else appointments.next_at(program, profile)
+    holds: tuple[Hold, ...] = ()
+    for run in messages.runs(profile):
+        flow = program.flow_of(run)
+        if flow is None or (flow.status == "held") != in_held_flows:
+            continue
+        wakeup_at = min(wakeup_at, run.wakeup_at)
+        if run.held and (sources := gates_at(flow, run)):
+            holds = (*holds, (sources, run.due_at))
+    return wakeup_at, holds
 
 
-def enrolled_until(program: Program, profile: Profile, *, in_held_flows: bool = False) -> int:
-    """The same of enrollments alone."""
-    return min((one.wakeup_at for one in _waiting(program, profile, in_held_flows=in_held_flows)), default=NEVER)
-
-
-def holds_of(program: Program, profile: Profile, *, in_held_flows: bool = False) -> tuple[Hold, ...]:
-    """The gates that this profile is held at, each with its due time."""
-    found = []
-    for run in _waiting(program, profile, in_held_flows=in_held_flows):
-        flow = program.flow_of(run) if run.held else None
-        sources = () if flow is None else gates_at(flow, run)
-        if sources:
-            found.append((sources, run.due_at))
-    return tuple(found)
-
-
-def _waiting(program: Program, profile: Profile, *, in_held_flows: bool) -> Iterator[Enrollment]:
-    """Also messages that are to be judged again, each as the run that it was of."""
-    for enrollment in (*profile.enrollments, *map(messages.run_of, profile.again())):
-        flow = program.flow_of(enrollment)
-        if flow is not None and (flow.status == "held") == in_held_flows:
-            yield enrollment
+def enrolled_until(program: Program, profile: Profile) -> int:
+    """The earliest moment at which an enrollment has something to do."""
+    flows = ((run, program.flow_of(run)) for run in messages.runs(profile))
+    return min((run.wakeup_at for run, flow in flows if flow is not None and flow.status != "held"), default=NEVER)
 
 
 def _stop(flow: Flow, profile: Profile, enrollment: Enrollment, *, now: int, out: Recorder) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 import uvloop
 
-from agents import dispatch, kill_points, resources, stack
+from agents import kill_points, resources, stack
 from agents.cli.options import takes_settings
 from agents.console import Console
+from agents.dispatch import process
 from agents.dispatch.message import named_address
 from agents.errors import InputRefused
 from agents.settings import Settings
@@ -41,7 +42,7 @@ def command(*, settings: Settings, carried: bool, templates: Path | None, mail_f
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     logging.getLogger("cartwheel").setLevel(logging.INFO)
     addresses = stack.resolve(settings)
-    options = dispatch.Options(
+    options = process.Options(
         home=settings.home,
         namespace=settings.namespace,
         partitions=settings.partitions,
@@ -51,13 +52,13 @@ def command(*, settings: Settings, carried: bool, templates: Path | None, mail_f
         smtp_port=settings.smtp.configured or settings.smtp.default,
         templates=templates or resources.flows() / "templates",
         metrics_port=settings.dispatcher_metrics,
-        mail_from=_mail_from(mail_from) if mail_from else dispatch.DEFAULT_FROM,
+        mail_from=_mail_from(mail_from) if mail_from else process.DEFAULT_FROM,
         carried=carried,
     )
     uvloop.run(_until_signaled(options))
 
 
-async def _until_signaled(options: dispatch.Options) -> None:
+async def _until_signaled(options: process.Options) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
 
@@ -68,7 +69,7 @@ async def _until_signaled(options: dispatch.Options) -> None:
 
     for number in signals:
         loop.add_signal_handler(number, ask)
-    await dispatch.run(options, stop=stop, say=Console().say)
+    await process.run(options, stop=stop, say=Console().say)
 
 
 def _mail_from(text: str) -> Address:

@@ -6,10 +6,6 @@
 
 Each arrow is one loop; the ledger between them is the only thing they share. A command that is in the ledger is not yet
 claimed, one that is claimed is not yet being sent: see `docs/reference/ledger.md` for the states.
+
+It begins in `process`. Nothing is imported here: who checks templates needs neither a database nor a mail server.
 """
-
-from __future__ import annotations
-
-from agents.dispatch.process import DEFAULT_FROM, Options, run
-
-__all__ = ["DEFAULT_FROM", "Options", "run"]

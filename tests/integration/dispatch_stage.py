@@ -16,8 +16,9 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiosmtpd.smtp import SMTP
 
-from agents import dispatch, resources, topics_admin
+from agents import resources, topics_admin
 from agents.dispatch.migrate import search_path
+from agents.dispatch.process import DEFAULT_FROM, Options, run
 from agents.mailbox import Store
 from agents.settings import LOOPBACK, Port, Settings
 from agents.stack import members
@@ -120,7 +121,7 @@ class Stage:
             if process.returncode is None:
                 process.kill()
 
-    def options(self, smtp_port: int, **changes: Any) -> dispatch.Options:
+    def options(self, smtp_port: int, **changes: Any) -> Options:
         values = {
             "home": self.settings.home,
             "namespace": self.settings.namespace,
@@ -131,9 +132,9 @@ class Stage:
             "smtp_port": smtp_port,
             "templates": resources.flows() / "templates",
             "metrics_port": Port("TEST", METRICS_PORT),
-            "mail_from": dispatch.DEFAULT_FROM,
+            "mail_from": DEFAULT_FROM,
         }
-        return dispatch.Options(**{**values, **changes})
+        return Options(**{**values, **changes})
 
     async def order(self, *commands: Command) -> None:
         """Put commands on their topic."""
@@ -154,7 +155,7 @@ class Stage:
     async def dispatching(self, smtp_port: int = NOBODY_LISTENS, **changes: Any) -> AsyncIterator[asyncio.Task[None]]:
         """A dispatcher in this process while the body runs; a failure of it is raised at the end."""
         stop = asyncio.Event()
-        task = asyncio.create_task(dispatch.run(self.options(smtp_port, **changes), stop=stop, say=print))
+        task = asyncio.create_task(run(self.options(smtp_port, **changes), stop=stop, say=print))
         try:
             yield task
         finally:
