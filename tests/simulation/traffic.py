@@ -94,7 +94,7 @@ def changing_flows(number: int) -> Flows:
     """
     dice, shadows = Random(f"changing flows {number}"), Random(f"shadows {number}")
     raw = [_editions(dice, f"flow_{n}") for n in range(1, dice.randint(1, 3) + 1)]
-    raw = [_shown(shadows, some) if shadows.random() < 0.5 else some for some in raw]
+    raw = [_shown(shadows, some) if shadows.random() < 0.4 else some for some in raw]
     return _flows([[_file(MEMORY)], *([_file(as_yaml(_faster(one))) for one in some] for some in raw)])
 
 
@@ -159,7 +159,7 @@ def _with_other_waits(dice: Random, flow: Raw) -> Raw:
 def _capped(dice: Random, flow: Raw) -> Raw:
     cap = {"group": dice.choice(GROUPS), "max": dice.randint(1, 2), "per": dice.choice(("30m", "3h"))}
     steps = [
-        step | {"send": step["send"] | {"cap": cap}} if "send" in step and dice.random() < 0.5 else step
+        step | {"send": step["send"] | {"cap": cap}} if "send" in step and dice.random() < 0.8 else step
         for step in flow["steps"]
     ]
     return flow | {"steps": steps}

@@ -32,7 +32,7 @@ INCARNATION = "simulated"
 DRAIN_SECONDS = 240.0
 #: Worlds in which something is published while people are in a flow.
 CHANGING = 0.5
-OUTCOMES = ("accepted", "accepted", "unknown", "rejected", "failed")
+OUTCOMES = ("accepted", "unknown", "rejected", "rejected", "failed")
 #: Events that are reported when nothing goes wrong any more, so that state is written a few times.
 AFTERMATH = 8
 #: More processes than misfortune can have ended: they end by themselves, again and again.
