@@ -12,16 +12,16 @@ No receipt: until its time is over it counts as undelivered, after that as deliv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from schemas.dossier import Message
-from schemas.instants import to_wire
+from schemas.instants import from_wire, to_wire
 from schemas.limits import REGRET_MS
 from schemas.profile import Profile, Seen
 from schemas.steps import Send
 from streams import exits, messages
 from streams.gates import GATES, RECALLING
-from streams.gates.answer import Answer, Over
+from streams.gates.answer import Answer, Over, Skip
 from streams.passage import Passage
 from streams.program import Program
 from streams.recorder import Recorder
@@ -29,6 +29,7 @@ from streams.verdict import Note, Trigger
 from streams.watermarks import Gates, Watermarks
 
 NO_GATES = Gates(Watermarks(), "")
+SAID_AT = {"consent": "withdrawn_at", "suppression": "since"}  # gates, and what of their answers says when
 
 #: Messages that an event has come too late for, and whether nothing had shut them by then.
 Late = list[tuple[Message, bool]]
@@ -41,7 +42,7 @@ def late_for(program: Program, profile: Profile, trigger: Trigger, *, now: int) 
         late = trigger.occurred_at <= message.decided_at
         if late and not message.judged and message.status != "returned" and now - message.decided_at <= REGRET_MS:
             passage = _passage(program, profile, message, None, now=message.decided_at)
-            found.append((message, passage is not None and _refusal(passage, message) is None))
+            found.append((message, passage is not None and _refusal_then(passage, message) is None))
     return found
 
 
@@ -104,7 +105,7 @@ def _regret(
     passage = _passage(program, profile, message, seen, now=message.decided_at)
     if passage is None:
         return
-    found = _refusal(passage, message)
+    found = _refusal_then(passage, message)
     _tell(passage, out)
     counted = exits.first_of(passage.flow, passage.enrollment.exits_held)
     if counted is not None:
@@ -135,14 +136,29 @@ def _passage(program: Program, profile: Profile, message: Message, seen: Seen | 
 
 def _refusal(passage: Passage, message: Message) -> tuple[str, Answer] | None:
     """The first of the gates that take a message back that is shut now, and what it says."""
+    return next(_refusals(passage, message), None)
+
+
+def _refusal_then(passage: Passage, message: Message) -> tuple[str, Answer] | None:
+    """The same as of its decision: who unsubscribes after a message has not said that it should not have come."""
+    return next((one for one in _refusals(passage, message) if not _is_said_later(*one, message)), None)
+
+
+def _refusals(passage: Passage, message: Message) -> Iterator[tuple[str, Answer]]:
     step = next((one for one in passage.flow.steps if one.label == message.step), None)
     if not isinstance(step, Send):
-        return None
+        return
     free = {"consent"} if step.message_class == "transactional" else set[str]()
     if message.unfiltered:
         free.add("person")
-    answers = ((name, GATES[name](step, passage)) for name in RECALLING if name not in free)
-    return next(((name, answer) for name, answer in answers if answer is not None), None)
+    for name in RECALLING:
+        if name not in free and (answer := GATES[name](step, passage)) is not None:
+            yield name, answer
+
+
+def _is_said_later(gate: str, answer: Answer, message: Message) -> bool:
+    said_at = answer.values.get(SAID_AT[gate]) if gate in SAID_AT and isinstance(answer, Skip) else None
+    return said_at is not None and from_wire(said_at) > message.decided_at
 
 
 def _tell(passage: Passage, out: Recorder) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 ADDRESSES = {"email": "email", "sms": "phone"}
+WHENEVER = 1 << 62  # after everything
 SUPPRESSING = ("hard_bounce", "complaint", "invalid_address")
 
 
@@ -35,17 +36,19 @@ def acts(past: Iterable[Any]) -> list[Act]:
     return found
 
 
-def agreed(known: list[Act], channel: str, storefront: str | None) -> bool | None:
-    """None: never asked."""
+def agreed(known: list[Act], channel: str, storefront: str | None, *, said_by: int = WHENEVER) -> bool | None:
+    """None: never asked. A no that was said after `said_by` counts as a yes."""
     act = _counts(known, channel, storefront)
-    return None if act is None else act.status == "granted"
+    return None if act is None else act.status == "granted" or act.at > said_by
 
 
-def is_suppressed(known: list[Act], bounced: list[int], channel: str, storefront: str | None) -> bool:
+def suppressed_since(known: list[Act], bounced: list[int], channel: str, storefront: str | None) -> int | None:
     """Until the person agrees to it later. `bounced`: when receipts have said that it leads nowhere."""
     shut = [act.at for act in known if act.status == "suppressed" and act.channel in (None, channel)] + bounced
     act = _counts(known, channel, storefront)
-    return bool(shut) and not (act is not None and act.status == "granted" and act.at > max(shut))
+    if not shut or (act is not None and act.status == "granted" and act.at > max(shut)):
+        return None
+    return max(shut)
 
 
 def _counts(known: list[Act], channel: str, storefront: str | None) -> Act | None:

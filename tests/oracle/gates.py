@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tests.oracle import clock, waits
-from tests.oracle.agreement import ADDRESSES, acts, agreed, is_suppressed
+from tests.oracle.agreement import ADDRESSES, WHENEVER, acts, agreed, suppressed_since
 from tests.oracle.clock import DAY_MS, Hours
 from tests.oracle.people import Message, Profile
 from tests.oracle.policy import Cap, Policy, cap, hours
@@ -59,17 +59,19 @@ class Hold(NamedTuple):
     patience: int | None = None
 
 
-def no_say(wish: Wish, profile: Profile, policy: Policy) -> str | None:
-    """Consent and suppression: why this person must not get it. Who only writes to a log writes to nobody."""
+def no_say(wish: Wish, profile: Profile, policy: Policy, *, said_by: int = WHENEVER) -> str | None:
+    """Consent and suppression: why this person must not get it, unless that was said after `said_by`. Who only writes
+    to a log writes to nobody.
+    """
     said = acts(profile.history)
     if wish.channel not in ADDRESSES:
         return None
     if wish.message_class == "marketing":
-        answer = agreed(said, wish.channel, wish.storefront)
+        answer = agreed(said, wish.channel, wish.storefront, said_by=said_by)
         if answer is False or (answer is None and policy.consent == "required"):
             return f"no_consent:{wish.channel}"
-    shut = is_suppressed(said, profile.bounced(wish.channel), wish.channel, wish.storefront)
-    return f"suppressed:{wish.channel}" if shut else None
+    since = suppressed_since(said, profile.bounced(wish.channel), wish.channel, wish.storefront)
+    return f"suppressed:{wish.channel}" if since is not None and since <= said_by else None
 
 
 def ask(wish: Wish, profile: Profile, policy: Policy, *, now: int, patience: int | None) -> Skip | Hold | None:

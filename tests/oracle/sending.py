@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from tests.oracle import gates
+from tests.oracle.agreement import WHENEVER
 from tests.oracle.conditions import Stated
 from tests.oracle.flowfile import Step, milliseconds
 from tests.oracle.identity import hashed
@@ -96,17 +97,19 @@ class Sending(Standing):
         """Semantics 7.4: an exit rule that counts this event, whatever others it counts."""
         return next((one.reason for one in self.flow.exits if self._counts(one, message.run, event)), None)
 
-    def shut(self, message: Message, *, now: int, by_events: bool = True) -> str | None:
+    def shut(self, message: Message, *, now: int, by_events: bool = True, said_by: int = WHENEVER) -> str | None:
         """Semantics 7.3: why a message that was ordered should not go now. One that was late did not ask the filter."""
         reason = self.exit_that_holds(message.run, now=now, by_events=by_events)
         asks = self.flow.filter and not message.wish.is_late
         if reason is None and asks and self._holds(self.flow.filter, message.run, now=now) is not True:
             return "filter_false"
-        return reason or gates.no_say(message.wish, self.profile, self.policy)
+        return reason or gates.no_say(message.wish, self.profile, self.policy, said_by=said_by)
 
     def shut_then(self, message: Message) -> str | None:
-        """Semantics 7.4: the same as of its decision, by anything but an event that an exit rule counts."""
-        return self.shut(message, now=message.decided_at, by_events=False)
+        """Semantics 7.4: the same as of its decision, by anything but an event that an exit rule counts, and but for a
+        no that was said later.
+        """
+        return self.shut(message, now=message.decided_at, by_events=False, said_by=message.decided_at)
 
     def skip_again(self, event: Event | None, *, now: int) -> None:
         """Semantics 9.6: what waits to be ordered anew is given up by what shuts it."""

@@ -167,6 +167,11 @@ class TestRegret:
         stage.event(consent("10:10", "sms", "withdrawn", identity=PERSON), "10:50")
         assert "regretted" not in [one.outcome for one in stage.decisions]
 
+    def test_who_unsubscribes_after_a_message_hides_nothing_that_comes_to_be_known_later(self) -> None:
+        stage = self.delivered().event(consent("10:40", "email", "withdrawn", identity=PERSON))
+        stage.event(consent("10:10", "email", "suppressed", identity=PERSON), "10:50")
+        assert stage.story[-1] == "10:50 regretted suppressed:email"
+
     def test_a_rule_on_the_person_that_became_true_in_its_own_time_is_not_blamed_on_a_late_event(self) -> None:
         stage = sent(reminder(exits=(NOT_SOLD_THERE,)))
         stage.event(event("profile_updated", "10:40", identity=PERSON, country="CH"))
