@@ -72,15 +72,18 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
     Backfill never enrolls. False: nobody asks for such an event, it only tells that somebody was there.
     """
     interest = program.interests.get(trigger.type, program.otherwise)
+    ordered = messages.of(profile)
     if interest is None and trigger.type not in acts.PARTS:
-        recall.take_back(program, profile, messages.of(profile), now=now, out=out, trigger=trigger)
+        if ordered:
+            recall.take_back(program, profile, ordered, now=now, out=out, trigger=trigger)
         return False
-    late = recall.late_for(program, profile, trigger, now=now)
+    late = recall.late_for(program, profile, trigger, now=now) if ordered else []
     acts.apply(program, profile, trigger, now=now, out=out)
     seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
-    recall.judge_again(program, profile, trigger, seen, late, now=now, out=out)
+    if ordered:
+        recall.judge_again(program, profile, trigger, seen, late, now=now, out=out)
     if seen is not None and interest is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
     return True

@@ -9,6 +9,8 @@ For example:
 
 from __future__ import annotations
 
+from typing import Any
+
 from schemas import codec
 from schemas.catalog import short_name
 from schemas.instants import from_datetime
@@ -32,11 +34,13 @@ def read(program: Program, record: Record) -> Trigger:
     except OverflowError as error:
         raise codec.Undecodable(str(error)) from error
     interest = program.interests.get(type_)
-    words = {} if interest is None else select(event, interest.asked)
-    return Trigger(event, type_, occurred_at, record.offset, words)
+    if interest is None:
+        return Trigger(event, type_, occurred_at, record.offset, {})
+    parts: dict[str, Any] = {}
+    return Trigger(event, type_, occurred_at, record.offset, select(event, interest.asked, parts), parts=parts)
 
 
 def read_whole(trigger: Trigger, interest: Interest) -> None:
     """All words of an event that begins something. Raises Undecodable."""
-    trigger.words = select(trigger.event, interest.whole)
+    trigger.words = select(trigger.event, interest.whole, trigger.parts)
     trigger.words_bytes = codec.packed_size(trigger.words)

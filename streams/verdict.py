@@ -108,6 +108,7 @@ class Trigger(msgspec.Struct, gc=False):
     words: dict[str, Any]  # those that conditions ask for, and once it begins something, all
     words_bytes: int = 0  # what all of them take in state
     depth: int = 0  # how many flows have handed this person on to here
+    parts: dict[str, Any] = {}  # of the event, as far as they have been decoded
 
 
 class Wakeup(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -42,21 +43,24 @@ def by_part(type_: str, names: Container[str] | None = None, *, declared: Iterab
     return tuple((top, tuple(words)) for top, words in parts.items())
 
 
-def select(event: LoggedEvent, parts: Parts) -> dict[str, Any]:
+def select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any] | None = None) -> dict[str, Any]:
     """The words among these that the event has. A value of another kind is left out: unknown.
 
-    Raises Undecodable when a part of the event is no JSON.
+    `decoded` are parts of this event from an earlier call, and takes those of this one. Raises Undecodable when a part
+    of the event is no JSON.
     """
     try:
-        return _select(event, parts)
+        return _select(event, parts, {} if decoded is None else decoded)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise codec.Undecodable(str(error)) from error
 
 
-def _select(event: LoggedEvent, parts: Parts) -> dict[str, Any]:
+def _select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for top, words in parts:
-        part = _part(event, top)
+        if top not in decoded:
+            decoded[top] = _part(event, top)
+        part = decoded[top]
         if part is None:
             continue
         is_object = isinstance(part, dict)
@@ -94,8 +98,14 @@ def as_number(value: Any) -> Decimal | None:
     """A JSON number or decimal string as an exact number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    return _number(str(value))
+
+
+@lru_cache(maxsize=1024)
+def _number(text: str) -> Decimal | None:
+    """The amount of an event is asked for several times."""
     try:
-        number = Decimal(str(value))
+        number = Decimal(text)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

@@ -54,6 +54,8 @@ def closes_at(step: Send, passage: Passage) -> int | None:
 
 
 def _of(step: Send, passage: Passage) -> tuple[Window | None, Sequence[Window]]:
+    if step.window is None and not passage.policy.quiet_hours:
+        return None, ()
     window = None if goes_anyway(step, passage) else step.window
     return None if window is None else _with_holidays(window, passage.policy), [
         one.window for one in passage.policy.quiet_hours if step.channel in one.channels
