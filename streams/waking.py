@@ -5,6 +5,8 @@ Changes the profile it is given, as `streams.person` does, whose part for events
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.profile import NEVER, Enrollment, Profile
@@ -33,15 +35,18 @@ def wake(
 
     Of those at an open gate, only who has been due there by `gates_through_at` goes through it.
     """
+
+    def may_go(flow: Flow, enrollment: Enrollment) -> bool:
+        held = enrollment.held and enrollment.due_at <= gates_through_at
+        return enrollment.wakeup_at <= through_at or (held and _gate_open(flow, enrollment, gates))
+
     woken: list[priority.Turn] = []
     over: list[tuple[Flow, Enrollment]] = []
     for enrollment in profile.enrollments:
         flow = program.flow_of(enrollment)
         if flow is None or flow.status == "held":
             continue
-        due = enrollment.wakeup_at <= through_at
-        waits = enrollment.held and enrollment.due_at <= gates_through_at
-        if due or (waits and _gate_open(flow, enrollment, gates)):
+        if may_go(flow, enrollment):
             if program.is_over(enrollment):
                 over.append((flow, enrollment))
             else:
@@ -54,7 +59,7 @@ def wake(
     for flow, one, message in turns:
         earlier = messages.of(profile)
         if message is None and flow is not None:
-            _go_on(program, flow, profile, one, through_at=through_at, gates=gates, now=now, out=out)
+            _go_on(program, flow, profile, one, may_go=may_go, gates=gates, now=now, out=out)
         elif message is not None and message.again_at:
             resend.judge(program, profile, message, gates=gates, now=now, out=out)
         person.follow_up(program, profile, earlier, now=now, out=out)
@@ -75,16 +80,20 @@ def _go_on(
     profile: Profile,
     woken: Enrollment,
     *,
-    through_at: int,
+    may_go: Callable[[Flow, Enrollment], bool],
     gates: Gates,
     now: int,
     out: Recorder,
 ) -> None:
-    """One run, unless what one of the others has done has ended it."""
+    """One run, unless what one of the others has done has ended it, or has it wait anew."""
     enrollment = next((one for one in profile.enrollments if one.enrollment_id == woken.enrollment_id), None)
     if enrollment is None:
         return
-    if enrollment.wakeup_at <= through_at and not enrollment.held:
+    if enrollment is not woken:
+        flow = program.flow_of(enrollment) or flow
+        if not may_go(flow, enrollment):
+            return
+    if not enrollment.held:
         out.latenesses[flow.name].append(now - enrollment.wakeup_at)
     happening = Wakeup(gates, program.policy)
     verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)

@@ -243,7 +243,7 @@ class Replay:
             if run.gate_open(one) and tick.opens(one.held_through, self.key)
         ]  # fmt: skip
         for run, one in sorted(opened, key=lambda pair: _order(*pair, now=now)):
-            if one.ended_at is None:
+            if one.ended_at is None and run.gate_open(one):
                 self._wake(run, one, moment=now, now=now)
         while True:
             first = self._due(lambda moment: tick.releases(moment, self.key), now=now)

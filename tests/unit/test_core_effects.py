@@ -285,6 +285,18 @@ class TestEnterFlow:
         assert [one.outcome for one in stage.decisions].count("restarted") == 5
         assert stage.sent == ["11:00 remind"]
 
+    @pytest.mark.parametrize(("retrigger", "visit"), [("extend", 1), ("replace_context", 2), ("restart", 2)])
+    def test_who_is_due_at_the_same_moment_and_is_made_to_wait_anew_waits(self, retrigger: str, visit: int) -> None:
+        """Semantics 3.5: what the one does that goes on first may have the other count from now."""
+        hour = {"wait": {"for": "1h"}}
+        urgent = {"label": "urgent", "send": {"template": "t", "channel": "log", "priority": 8}}
+        stage = Stage(
+            written(hour, REMIND, name="a", entry={"retrigger": retrigger}),
+            written(hour, urgent, enter("a"), name="b"),
+        )
+        assert stage.event(checkout("10:00")).finish().sent == ["11:00 urgent", "12:00 remind"]
+        assert stage.commands[-1].visit == visit
+
     def test_a_wait_begins_the_chain_anew(self) -> None:
         month = {"wait": {"for": "1mo"}}
         stage = Stage(
