@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from schemas.catalog import words_of as declared
 from tests.oracle.flowfile import milliseconds
-from tests.oracle.records import instant, wire
+from tests.oracle.records import instant, short_name, wire
 from tests.oracle.replay import run_carried
 from tests.oracle.timeline import (
     BOUGHT,
@@ -25,6 +26,7 @@ from tests.oracle.timeline import (
     order,
     sent,
 )
+from tests.oracle.words import words_of
 
 # -- when an order counts
 
@@ -382,12 +384,15 @@ def test_ids_are_what_the_issue_says() -> None:
 
 
 def test_durations_and_instants() -> None:
-    assert [milliseconds(text) for text in ("500ms", "1s", "15m", "16h", "7d")] == [
-        500,
-        1_000,
-        900_000,
-        57_600_000,
-        604_800_000,
-    ]
+    durations = {"500ms": 500, "1s": 1_000, "15m": 900_000, "16h": 57_600_000, "7d": 604_800_000}
+    assert {text: milliseconds(text) for text in durations} == durations
     assert instant("1970-01-01T01:00:00.123+01:00") == 123
     assert wire(123) == "1970-01-01T00:00:00.123Z"
+
+
+@pytest.mark.parametrize(("type_", "has"), [("commerce.cart.updated.v1", True), ("api.call.v1", False)])
+def test_a_value_is_a_total_where_the_type_declares_the_word(type_: str, has: bool) -> None:
+    """Semantics 10.4, as the catalog of the core has it."""
+    assert ("total" in declared(short_name(type_))) is has
+    words = words_of({"type": type_, "value": {"amount": "1.00", "currency": "USD"}})
+    assert (words["total"] is not None) is has
