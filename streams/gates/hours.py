@@ -17,12 +17,14 @@ from schemas.policy import HOLIDAYS, Policy
 from schemas.steps import Send
 from schemas.window import Window
 from streams.clock import window as windows
+from streams.clock.wall import DAY_MS
+from streams.clock.window import DAYS_MAX
 from streams.gates.answer import Answer, Skip, Wait
 from streams.gates.lateness import goes_anyway
 from streams.passage import Passage
 
 REASONS = ("window", "quiet_hours")  # for which a message waits
-ROUNDS_MAX = 400  # of looking for an instant at which all agree; each takes it on by an opening
+AGREE_MS = DAYS_MAX * DAY_MS  # so far ahead somebody looks for an instant at which all agree
 
 
 def judge(step: Send, passage: Passage) -> Answer | None:
@@ -69,7 +71,8 @@ def _with_holidays(window: Window, policy: Policy) -> Window:
 
 
 def _opening(window: Window | None, quiet: Sequence[Window], at: int, zone: str) -> int | None:
-    for _ in range(ROUNDS_MAX):
+    last_at = at + AGREE_MS
+    while at <= last_at:  # each round takes it on to an opening or an end, of which a rule has one a day
         before: int = at
         found = [at if window is None else windows.opens_at(window, at, zone)]
         found += [windows.quiet_until(one, at, zone) for one in quiet]

@@ -15,8 +15,7 @@ from tests.oracle.clock import DAY_MS, Hours
 from tests.oracle.people import Message, Profile
 from tests.oracle.policy import Cap, Policy, cap, hours
 
-#: Of 400 days that are looked ahead: these windows have weekdays and few exceptions, what opens at all does by then.
-AGREE_MS = 40 * DAY_MS
+AGREE_MS = 400 * DAY_MS
 STEP_MS = 30 * 60_000
 
 

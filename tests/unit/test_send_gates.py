@@ -5,6 +5,7 @@ Semantics 8.1, 8.4 to 8.9.
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -220,6 +221,15 @@ class TestHours:
         found = answer("hours", step, ready(step, policy=Policy(quiet_hours=(NIGHT,))))
         assert isinstance(found, Skip)
         assert found.reason == "window_never_opens"
+
+    @pytest.mark.parametrize(("days", "goes"), [(300, True), (399, True), (401, False)])
+    def test_they_agree_within_400_days_or_never(self, days: int, goes: bool) -> None:
+        """Semantics 8.7. The one quiet night that is left out is the one day on which both let it go."""
+        left_out = (date(2026, 11, 20) + timedelta(days=days)).isoformat()
+        night = replace(NIGHT, window=replace(NIGHT.window, except_days=(left_out,)))
+        step = message("sms", window=Window(22 * HOUR, 23 * HOUR))
+        found = answer("hours", step, ready(step, policy=Policy(quiet_hours=(night,))))
+        assert (found.until_at if isinstance(found, Wait) else None) == (at(f"+{days} 22:00") if goes else None)
 
     def test_holidays_are_those_of_the_policy_by_then(self) -> None:
         step = message(window=replace(WINDOW, except_days=(HOLIDAYS,)))
