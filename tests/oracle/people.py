@@ -16,6 +16,7 @@ DEDUPE_HORIZON_MS = 14 * 86_400_000
 NEVER = 1 << 62
 OUTCOMES = ("accepted", "unknown", "rejected", "failed", "expired", "recalled")
 REMEMBERED_MS = 48 * 3_600_000  # at least: semantics 8.14; nothing is reported later here
+CONFIRMING = ("accepted", "unknown")
 NOT_GONE = ("rejected", "failed", "expired", "recalled")
 
 
@@ -158,12 +159,12 @@ class Profile:
         ]  # fmt: skip
 
     def report(self, event: Event) -> Message | None:
-        """A receipt: the first counts, and after `accepted` only `rejected`. The message, if this one counts."""
+        """A receipt: the first counts, and after one that confirms only `rejected`. The message, if this one counts."""
         said = event.words.get("outcome")
         message = next((one for one in self.messages if one.command.command_id == event.words.get("command_id")), None)
         if message is None or said not in OUTCOMES or event.appended_at - message.decided_at > REMEMBERED_MS:
             return None
-        if message.outcome is None or (message.outcome == "accepted" and said == "rejected"):
+        if message.outcome is None or (message.outcome in CONFIRMING and said == "rejected"):
             message.outcome = said
             return message
         return None

@@ -112,10 +112,11 @@ class TestReceipts:
         stage.event(receipt("12:30", stage.commands[0], outcome, identity=PERSON)).finish()
         assert stage.sent == ["10:15 remind", f"{sent} remind"]
 
-    def test_the_first_receipt_counts_but_for_a_bounce(self) -> None:
+    @pytest.mark.parametrize("first", ["accepted", "unknown"])
+    def test_the_first_receipt_counts_but_for_a_bounce(self, first: str) -> None:
         stage = at_carts(Stage(capped(self.CAP)), "10:00", "12:00").pass_time("12:20")
         [command] = stage.commands
-        for time, outcome in (("12:21", "accepted"), ("12:22", "failed"), ("12:23", "expired")):
+        for time, outcome in (("12:21", first), ("12:22", "failed"), ("12:23", "expired")):
             stage.event(receipt(time, command, outcome, identity=PERSON))
         assert len(stage.pass_time("12:25").sent) == 1
         assert stage.event(receipt("12:26", command, "rejected", identity=PERSON)).finish().sent[1] == "12:26 remind"
