@@ -33,10 +33,10 @@ class Turn(NamedTuple):
     again: Message | None = None
 
 
-def ordered(turns: Sequence[Turn], profile: Profile, wakeup: Wakeup, *, now: int) -> Sequence[Turn]:
-    """The same in the order in which they are judged; equals stay as they were."""
-    if len(turns) < 2:
-        return turns
+def first(turns: Sequence[Turn], profile: Profile, wakeup: Wakeup, *, now: int) -> Turn:
+    """Whose turn it is; of equals, the first."""
+    if len(turns) == 1:
+        return turns[0]
 
     def place(turn: Turn) -> tuple[int, bool, bool]:
         flow, run, again = turn
@@ -50,7 +50,7 @@ def ordered(turns: Sequence[Turn], profile: Profile, wakeup: Wakeup, *, now: int
             ))  # fmt: skip
         return -urgency, run.waiting == WAITING, again is not None
 
-    return sorted(turns, key=place)
+    return min(turns, key=place)
 
 
 def _coming(passage: Passage) -> int:

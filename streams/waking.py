@@ -19,6 +19,8 @@ from streams.recorder import Recorder
 from streams.verdict import Note, Verdict, Wakeup
 from streams.watermarks import Gates
 
+MayGo = Callable[[Flow, Enrollment], bool]
+
 
 def wake(
     program: Program,
@@ -40,59 +42,60 @@ def wake(
         held = enrollment.held and enrollment.due_at <= gates_through_at
         return enrollment.wakeup_at <= through_at or (held and _gate_open(flow, enrollment, gates))
 
-    woken: list[priority.Turn] = []
-    over: list[tuple[Flow, Enrollment]] = []
-    for enrollment in profile.enrollments:
-        flow = program.flow_of(enrollment)
-        if flow is None or flow.status == "held":
-            continue
-        if may_go(flow, enrollment):
-            if program.is_over(enrollment):
-                over.append((flow, enrollment))
-            else:
-                woken.append(priority.Turn(flow, enrollment))
-    for flow, enrollment in over:
-        _stop(flow, profile, enrollment, now=now, out=out)
-        person.follow_up(program, profile, now=now, out=out)
-    again = resend.due(program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
-    turns = priority.ordered(woken + again, profile, Wakeup(gates, program.policy), now=now)
-    for flow, one, message in turns:
+    over = _end_due(program, profile, may_go, now=now, out=out)
+    went = again = False
+    while turns := _woken(program, profile, may_go) + resend.due(
+        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at
+    ):
+        flow, one, message = priority.first(turns, profile, Wakeup(gates, program.policy), now=now)
         earlier = messages.of(profile)
-        if message is None and flow is not None:
-            _go_on(program, flow, profile, one, may_go=may_go, gates=gates, now=now, out=out)
-        elif message is not None and message.again_at:
+        if message is not None:
+            again = True
             resend.judge(program, profile, message, gates=gates, now=now, out=out)
+        elif flow is not None:
+            went = True
+            _go_on(program, flow, profile, one, gates=gates, now=now, out=out)
         person.follow_up(program, profile, earlier, now=now, out=out)
     met_through_at = min(through_at, calendar_through_at)
     begun = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
     for flow, trigger in begun:
         person.judge_entry(program, flow, profile, trigger, now=now, out=out)
         person.follow_up(program, profile, now=now, out=out)
-    done = bool(woken or over or begun)
+    done = bool(went or over or begun)
     if done:
         person.keep_time(program, profile, now=now, out=out)
-    return done or bool(again)
+    return done or again
+
+
+def _end_due(program: Program, profile: Profile, may_go: MayGo, *, now: int, out: Recorder) -> bool:
+    """End whoever would go on in a flow that has been stopped. False: there was none."""
+    over = [
+        (flow, one) for one in profile.enrollments
+        if (flow := _awake(program, one)) is not None and program.is_over(one) and may_go(flow, one)
+    ]  # fmt: skip
+    for flow, one in over:
+        _stop(flow, profile, one, now=now, out=out)
+        person.follow_up(program, profile, now=now, out=out)
+    return bool(over)
+
+
+def _woken(program: Program, profile: Profile, may_go: MayGo) -> list[priority.Turn]:
+    """Whose turn it may be: asked before each, as each may end others, have them wait anew, or bring others in."""
+    return [
+        priority.Turn(flow, one) for one in profile.enrollments
+        if (flow := _awake(program, one)) is not None and may_go(flow, one)
+    ]  # fmt: skip
+
+
+def _awake(program: Program, enrollment: Enrollment) -> Flow | None:
+    flow = program.flow_of(enrollment)
+    return None if flow is None or flow.status == "held" else flow
 
 
 def _go_on(
-    program: Program,
-    flow: Flow,
-    profile: Profile,
-    woken: Enrollment,
-    *,
-    may_go: Callable[[Flow, Enrollment], bool],
-    gates: Gates,
-    now: int,
-    out: Recorder,
+    program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, *, gates: Gates, now: int, out: Recorder
 ) -> None:
-    """One run, unless what one of the others has done has ended it, or has it wait anew."""
-    enrollment = next((one for one in profile.enrollments if one.enrollment_id == woken.enrollment_id), None)
-    if enrollment is None:
-        return
-    if enrollment is not woken:
-        flow = program.flow_of(enrollment) or flow
-        if not may_go(flow, enrollment):
-            return
+    """One run, up to its next wait."""
     if not enrollment.held:
         out.latenesses[flow.name].append(now - enrollment.wakeup_at)
     happening = Wakeup(gates, program.policy)

@@ -238,13 +238,11 @@ class Replay:
         for mark in tick.watermarks:
             self.marks.hear(mark)
         now = tick.appended_at
-        opened = [
+        while opened := [
             (run, one) for run in self.runs for one in run.pending()
             if run.gate_open(one) and tick.opens(one.held_through, self.key)
-        ]  # fmt: skip
-        for run, one in sorted(opened, key=lambda pair: _order(*pair, now=now)):
-            if one.ended_at is None and run.gate_open(one):
-                self._wake(run, one, moment=now, now=now)
+        ]:  # fmt: skip
+            self._wake(*min(opened, key=lambda pair: _order(*pair, now=now)), moment=now, now=now)
         while True:
             first = self._due(lambda moment: tick.releases(moment, self.key), now=now)
             met = min(self.calendars, key=lambda one: one.at, default=None)

@@ -21,6 +21,7 @@ from schemas.span import Span
 from schemas.steps import Arm, Branch, Cap, Send, Split, Value, WaitEvent
 from tests.oracle import caps as naive
 from tests.unit.stage import HOUR, MINUTE, Stage, at, checkout, event, flow, order, receipt, send, wait
+from tests.unit.written import written
 
 PERSON = Identity(external_id="ann", email="ann@example.test", phone="+12025550100")
 TWO_A_DAY = Cap(group="g", max=2, per_ms=24 * HOUR)
@@ -150,6 +151,16 @@ class TestPriority:
             steps[0] = WaitEvent(label="wait", branches=(never,), timeout=Span(ms=15 * MINUTE), on_timeout=1)
         stage = at_carts(Stage(first, replace(second, steps=tuple(steps))), "10:00").finish()
         assert [command.flow for command in stage.commands] == ["b"]
+
+    def test_who_comes_to_another_one_at_the_same_moment_is_asked_with_all_others(self) -> None:
+        """A wait for what is past is none: the second message of `a` is more urgent than that of `b`."""
+        past = {"wait": {"until_date": "trigger.subject"}}
+        urgent = [{"label": f"p{one}", "send": {"template": "t", "channel": "log", "priority": one}} for one in (8, 9)]
+        usual = {"label": "p7", "send": {"template": "t", "channel": "log", "priority": 7}}
+        quarter = {"wait": {"for": "15m"}}
+        stage = Stage(written(quarter, urgent[0], past, urgent[1], name="a"), written(quarter, usual, name="b"))
+        stage.event(replace(checkout("10:00"), subject="2026-11-01")).finish()
+        assert [command.step for command in stage.commands] == ["p8", "p9", "p7"]
 
     def test_of_equals_who_has_waited_gives_way(self) -> None:
         cap = replace(TWO_A_DAY, max=1, when_capped="defer", expires_ms=72 * HOUR)

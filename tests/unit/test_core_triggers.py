@@ -181,6 +181,15 @@ class TestSchedule:
         assert [one for one in stage.story if "entered" in one] == ["+1 09:00 entered triggered"]
         assert stage.sent == ["+2 09:00 remind"]
 
+    def test_who_is_enrolled_goes_on_first_through_every_wait_that_is_over(self) -> None:
+        """Semantics 3.8: the run of yesterday is over before the next one is asked for."""
+        flow = written(
+            {"wait": {"for": "24h"}}, {"set": {"seen": True}}, {"wait": {"until": "09:00"}}, REMIND,
+            trigger={"schedule": {"at": "09:00"}},
+        )  # fmt: skip
+        stage = Stage(flow).event(checkout("10:00")).pass_time("+4 10:00")
+        assert stage.sent == ["+2 09:00 remind", "+3 09:00 remind", "+4 09:00 remind"]
+
     def test_daily_and_a_day_that_is_too_short_has_it_a_little_later(self) -> None:
         schedule = {"at": "02:30"}
         found = Stage(written(REMIND, trigger={"schedule": schedule}, **BERLIN)).event(checkout(on("2027-03-27")))
