@@ -38,10 +38,14 @@ class Armed(msgspec.Struct, frozen=True, gc=False):
 WAITS = Armed()
 
 
-def arm(flow: Flow, enrollment: Enrollment, profile: Profile, *, step: int, base_at: int, now: int) -> Armed:
+def arm(
+    flow: Flow, enrollment: Enrollment, profile: Profile, *, step: int, base_at: int, now: int, is_new: bool = True
+) -> Armed:
     """Make the enrollment wait at a step: counted from `base_at`, woken never before the record that arms it.
 
-    Also a step that is no wait is reached by waking: nothing but a tick (or its like) lets a message out.
+    Also a step that is no wait is reached by waking: nothing but a tick (or its like) lets a message out. A wait that
+    is not new, only computed anew, is not asked whether what it waits for has come: it has been, and by now its own
+    trigger is among the past.
     """
     kind = flow.steps[step]
     enrollment.step, enrollment.held, enrollment.base_at, enrollment.chosen = kind.label, False, base_at, -1
@@ -60,7 +64,7 @@ def arm(flow: Flow, enrollment: Enrollment, profile: Profile, *, step: int, base
         return Armed(due_at, notes)
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)
-    if isinstance(kind, WaitEvent):
+    if is_new and isinstance(kind, WaitEvent):
         _look_back(kind, enrollment, profile.history, now)
     return Armed("", notes) if notes else WAITS
 

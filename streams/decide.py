@@ -76,7 +76,7 @@ def _rezone(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> V
         return Verdict(enrollment, (), enrollment)
     assert place is not None
     moved = copy.copy(enrollment)
-    armed = arm(flow, moved, profile, step=place, base_at=enrollment.base_at, now=now)
+    armed = arm(flow, moved, profile, step=place, base_at=enrollment.base_at, now=now, is_new=False)
     if armed.ends or (moved.zone, moved.due_at) == (enrollment.zone, enrollment.due_at):
         return Verdict(enrollment, (), enrollment)
     return Verdict(moved, armed.notes, moved)

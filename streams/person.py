@@ -145,7 +145,7 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
         if flow is None or not _is_elsewhere(flow, profile, enrollment):
             continue
         if enrollment.held:
-            if enrollment.waiting in HOURS:  # judged again at once (semantics 8.7)
+            if enrollment.waiting in HOURS and enrollment.wakeup_at > now:  # judged again at once (semantics 8.7)
                 enrollment.wakeup_at = enrollment.due_at = now
                 moved = True
         else:
@@ -158,7 +158,7 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
 def _rezone_again(program: Program, profile: Profile, *, now: int) -> bool:
     """The same for messages whose command has expired."""
     moved = False
-    for message in [one for one in profile.again() if one.waiting in HOURS]:
+    for message in [one for one in profile.again() if one.waiting in HOURS and one.again_at > now]:
         run = messages.run_of(message)
         flow = program.flow_of(run)
         if flow is not None and _is_elsewhere(flow, profile, run):

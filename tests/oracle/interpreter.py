@@ -181,7 +181,7 @@ class Run(Sending):
         body = self.flow.steps[enrollment.step].body
         zone = self._zone(enrollment, body if enrollment.waiting else None)
         if enrollment.waiting in ("window", "quiet_hours") and zone != enrollment.zone:
-            enrollment.wake_at = now
+            enrollment.wake_at = min(enrollment.wake_at, now)
         if (
             not self._waits(enrollment)
             or not waits.by_calendar(body)
@@ -215,7 +215,8 @@ class Run(Sending):
                     event.words.get(word) is not None and event.words.get(word) == wanted.get(other[8:])
                     for word, other in branch["match"].items()
                 )
-                counts = same and event.position > enrollment.anchored_by.position
+                own = event.position in (enrollment.anchored_by.position, enrollment.trigger.position)
+                counts = same and not own and event.position > enrollment.anchored_by.position
             else:
                 counts = since < event.occurred_at <= enrollment.ends
             if counts:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas.dossier import Stated
 from schemas.event import Event
 from streams.rehearsal import event_record
 from streams.unit import Record
@@ -178,3 +179,19 @@ def test_but_not_once_the_event_has_come(retrigger: str) -> None:
     flows = awaiting(entry={"retrigger": retrigger}).program.flows.values()
     stage = Stage(*flows, clock="live").event(checkout("10:00")).event(order("10:30")).event(checkout("10:31"))
     assert stage.tick("10:32").sent == ["10:32 thank"]
+
+
+def test_the_trigger_that_has_the_wait_begin_anew_is_not_what_is_awaited() -> None:
+    """Semantics 5.10: a match counts what was appended after the trigger; a new zone does not have it looked for."""
+    entry = {"retrigger": "replace_context"}
+    stage = awaiting(
+        entry=entry,
+        event="checkout_started",
+        match=SAME_CART,
+        timeout="1d",
+        top={"timezone": {"from": ["profile"], "default": "UTC"}},
+    )
+    stage.event(checkout("10:00", checkout_id="C1")).event(checkout("10:30", checkout_id="C2")).pass_time("10:31")
+    stage.partition._profiles.of(next(iter(stage.store))).known().facts["timezone"] = Stated("Asia/Tokyo", at("10:40"))
+    assert stage.event(order("10:40")).pass_time("10:41").sent == []
+    assert stage.event(checkout("11:00", checkout_id="C2")).pass_time("11:01").sent == ["11:00 thank"]

@@ -62,6 +62,14 @@ def test_a_new_zone_has_the_window_looked_up_again() -> None:
     assert stage.sent == ["21:22 remind"]  # it is 16:22 there
 
 
+def test_its_moment_is_that_at_which_the_zone_changed() -> None:
+    """Semantics 8.7, 8.8. What happens between that and the tick that releases it does not put it off."""
+    stage = Stage(evening(), clock="live").event(checkout("21:00", identity=PERSON)).tick("21:20")
+    knows(stage, "timezone", "America/New_York", "21:22")
+    stage.event(consent("21:24", "sms", "withdrawn", identity=PERSON))
+    assert stage.tick("21:30", through="21:23").sent == ["21:30 remind"]
+
+
 def test_so_has_a_new_storefront_of_the_message() -> None:
     """Semantics 5.5, 8.7. As long as it is the same, whatever happens leaves the message where it is."""
     stage = Stage(evening(Value("fact", "store")), policy=POLICY).event(checkout("21:00", identity=PERSON))
