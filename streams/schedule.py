@@ -36,8 +36,11 @@ class Schedule:
 
     @property
     def next_at(self) -> int:
-        """When there is something to release: the earliest wakeup; for an open gate, as soon as time moves on."""
-        return self.through[0] + 1 if self.timers.holds.opened() else self.timers.next_at()
+        """When there is something to release: the earliest wakeup; for an open gate, as soon as time moves on, which on
+        a carried clock has a wakeup itself.
+        """
+        opened = self._clock == "live" and self.timers.holds.opened()
+        return self.through[0] + 1 if opened else self.timers.next_at()
 
     def index(self, key: bytes, profile: Profile, *, now: int) -> None:
         """Bring timers and holds in line with a profile."""

@@ -15,7 +15,7 @@ from streams.decide import decide
 from streams.rehearsal import Rehearsal
 from streams.verdict import Wakeup
 from streams.watermarks import Gates, Watermarks
-from tests.unit.stage import Stage, at, checkout, order
+from tests.unit.stage import Stage, at, checkout, mark, order
 from tests.unit.written import BOUGHT, REMIND, said, say, states, written
 
 VIP = {
@@ -141,6 +141,16 @@ class TestEmit:
         rehearsal.finish()
         assert [from_wire(one.decided_at) for one in rehearsal.commands] == [at("11:10"), at("15:10")]
         assert len(rehearsal.events) == 2
+
+    def test_also_if_it_is_reported_behind_a_gate(self) -> None:
+        gate = {"settle": {"sources": ["shop.orders"], "max_hold": "2h", "on_timeout": "skip"}}
+        rehearsal = Rehearsal([
+            written(gate, VIP, name="giver"), written(REMIND, name="taker", trigger="custom_vip")
+        ])  # fmt: skip
+        rehearsal.event(checkout("10:00"), at=at("10:00"))
+        rehearsal.watermark(mark("10:00"), at=at("10:10"))
+        rehearsal.advance(at("14:00"))
+        assert [from_wire(one.decided_at) - at("10:10") for one in rehearsal.commands] == [1]
 
     def test_an_event_that_ends_a_flow_ends_it_before_its_message(self) -> None:
         """What is reported at eleven is known at half past, also at the end of the log."""
