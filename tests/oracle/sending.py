@@ -82,8 +82,8 @@ class Sending(Standing):
         return visit
 
     def expired(self, message: Message, *, now: int) -> None:
-        """Semantics 9.6: it is judged again by all gates, whatever has become of its run."""
-        if message.taken_back:
+        """Semantics 9.6: it is judged again by all gates, whatever has become of its run, unless it was recalled."""
+        if message.taken_back and not message.regretted:
             return
         again = copy.copy(message.run)
         again.number = self.profile.messages.index(message)
@@ -131,7 +131,7 @@ class Sending(Standing):
 
     def take_back(self, message: Message, reason: str, *, regret: bool, now: int) -> None:
         """It is recalled, or it is regretted."""
-        message.taken_back = True
+        message.taken_back, message.regretted = True, regret
         self._say("regretted" if regret else "recalled", reason, message.command.step, now=now)
 
     # -- what a flow does beside messages
