@@ -12,11 +12,11 @@ import msgspec
 
 
 class Stated(msgspec.Struct, array_like=True, gc=False):
-    """A fact as it was last stated: of two, the later `occurred_at` stays, then the higher event id (semantics 7.1)."""
+    """A fact as it was last stated: of two, the later `occurred_at` stays, then the higher event id (semantics 7.6)."""
 
     value: Any  # JSON of the declared kind
     occurred_at: int
-    event_id: str = ""
+    event_id: str = ""  # "": a flow has set it
 
 
 class Count(msgspec.Struct, array_like=True, gc=False):

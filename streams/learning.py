@@ -92,7 +92,7 @@ def state(
 
 def _merged(known: Stated | None, said: Stated, declared: FactKind, out: Recorder) -> Stated:
     """Which statement stays; the very one that is known, if nothing is new."""
-    newer = known is None or (said.occurred_at, said.event_id) > (known.occurred_at, known.event_id)
+    newer = known is None or (said.occurred_at, said.event_id) >= (known.occurred_at, known.event_id)
     if declared.merge == "set":
         united = _members(said.value) | (_members(known.value) if known else set())
         if len(united) > FACT_MEMBERS_MAX:

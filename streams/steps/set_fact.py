@@ -22,6 +22,6 @@ def run(step: SetFact, passage: Passage) -> Move:
     found = {name: passage.value(value) for name, value in step.facts.items()}
     said = {name: value for name, value in found.items() if value is not None}
     for name, value in said.items():
-        passage.state(name, Stated(value, passage.now, passage.id_of(step.label)))
+        passage.state(name, Stated(value, passage.now))
     passage.notes.append(Note(outcome="stated", reason="set", step=step.label, values=said))
     return Go(step.next)

@@ -275,4 +275,4 @@ def known(name: str, past: list[Past], stated: Iterable[Stated] = ()) -> Any:
         if one.name in ("profile_updated", "profile_identified") and name in one.words
     ]
     said += [(one.at, "", one.value) for one in stated if one.name == name]
-    return max(said, key=lambda one: one[:2])[2] if said else None
+    return sorted(said, key=lambda one: one[:2])[-1][2] if said else None

@@ -137,7 +137,7 @@ class Profile:
             if one.name in ("profile_updated", "profile_identified") and name in one.words
         ]  # fmt: skip
         said += [(one.at, "", one.value) for one in self.stated if one.name == name]
-        newest = max(said, key=lambda one: one[:2]) if said else None
+        newest = sorted(said, key=lambda one: one[:2])[-1] if said else None
         return newest[0] if newest is not None and newest[2] is not None else None
 
     def zone(self, flow: Flow, storefront: str | None, zones: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from streams.decide import decide
 from streams.rehearsal import Rehearsal
 from streams.verdict import Wakeup
 from streams.watermarks import Gates, Watermarks
-from tests.unit.stage import Stage, at, checkout, mark, order
+from tests.unit.stage import Stage, at, checkout, event, mark, order
 from tests.unit.written import BOUGHT, REMIND, said, say, states, written
 
 VIP = {
@@ -44,6 +44,19 @@ class TestSet:
         flow = written({"set": {"level": "gold"}}, {"route": {"by": "fact.level", "cases": {"gold": "remind"},
                        "otherwise": {"stop": "unknown"}}}, REMIND)  # fmt: skip
         assert Stage(flow).event(checkout("10:00")).finish().sent == ["10:00 remind"]
+
+    @pytest.mark.parametrize("late", [False, True])
+    def test_of_one_instant_the_last_that_is_set_stays_and_gives_way_to_what_an_event_says(self, late: bool) -> None:
+        """Semantics 7.6, whichever comes first."""
+        sets = [written({"set": {"level": name}}, name=name) for name in ("a", "b", "c")]
+        stage = Stage(*sets).event(checkout("10:00"))
+        tells = event("profile_updated", "10:00", id="0", level="told")
+        if late:
+            stage.pass_time("10:01")
+            assert stage.profile().known().facts["level"].value == "c"
+        assert (
+            stage.event(tells, "10:01" if late else "10:00").finish().profile().known().facts["level"].value == "told"
+        )
 
     def test_deciding_changes_nothing_by_itself(self) -> None:
         """A verdict is a plan: who carries it out changes the profile."""
