@@ -138,7 +138,7 @@ class Run(Sending):
         if self.flow.exit_check == "continuous" and self._end_if_an_exit_holds(enrollment, now=now):
             return
         if self._waits(enrollment):
-            self._wait(enrollment, begun=event.occurred_at, now=now)
+            self._wait(enrollment, begun=event.occurred_at, now=now, but=event)
 
     def hand_on(self, runs: dict[str, Run], *, now: int) -> bool:
         """Offer the person to the flows that steps have named; false when there was none."""
@@ -160,7 +160,7 @@ class Run(Sending):
         waits = self.flow.steps[enrollment.step].kind in WAITS
         return waits and enrollment.chosen is None
 
-    def _wait(self, enrollment: Enrollment, *, begun: int, now: int) -> None:
+    def _wait(self, enrollment: Enrollment, *, begun: int, now: int, but: Event | None = None) -> None:
         """Wait at the current step, from then on; what is awaited may have come."""
         body = self.flow.steps[enrollment.step].body
         words = enrollment.trigger.words
@@ -172,7 +172,7 @@ class Run(Sending):
         enrollment.begun, enrollment.ends, enrollment.zone = begun, ends, zone
         enrollment.known = len(self.profile.history)
         enrollment.wake_at = max(ends, now)
-        for event in self.profile.history:
+        for event in [one for one in self.profile.history if one is not but]:
             if enrollment.chosen is None and (way := self._way_of(enrollment, event, is_new=False)) is not None:
                 enrollment.chosen, enrollment.wake_at = way, now
 
@@ -215,8 +215,7 @@ class Run(Sending):
                     event.words.get(word) is not None and event.words.get(word) == wanted.get(other[8:])
                     for word, other in branch["match"].items()
                 )
-                own = event.position in (enrollment.anchored_by.position, enrollment.trigger.position)
-                counts = same and not own and event.position > enrollment.anchored_by.position
+                counts = same and event.position > enrollment.anchored_by.position
             else:
                 counts = since < event.occurred_at <= enrollment.ends
             if counts:
