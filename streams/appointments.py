@@ -61,17 +61,17 @@ def next_at(program: Program, profile: Profile) -> int:
     return min((known[name].at for name in running if name in known), default=NEVER)
 
 
-def due(program: Program, profile: Profile, *, through_at: int, now: int, offset: int) -> list[tuple[Flow, Trigger]]:
-    """The triggers of the appointments that are due; the next of each is made. What is long past is left out."""
-    found = []
+def due(program: Program, profile: Profile, *, through_at: int, now: int, offset: int) -> tuple[Flow, Trigger] | None:
+    """The trigger of the first appointment that is due; that flow gets its next one. What is long past is left out."""
     for flow in program.calendar:
         have = None if profile.dossier is None else profile.dossier.appointments.get(flow.name)
         if have is None or have.at > through_at or flow.status == "held":
             continue
-        found.append((flow, _trigger(flow, profile, have.at, offset)))
+        trigger = _trigger(flow, profile, have.at, offset)
         after = max(have.at, now - flow.max_trigger_age_ms - 1)
         profile.known().appointments[flow.name] = Appointment(_next(flow, profile, after=after), have.of, have.at)
-    return found
+        return flow, trigger
+    return None
 
 
 def _of(flow: Flow, profile: Profile) -> str:

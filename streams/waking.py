@@ -20,6 +20,7 @@ from streams.verdict import Note, Verdict, Wakeup
 from streams.watermarks import Gates
 
 MayGo = Callable[[Flow, Enrollment], bool]
+TURNS_MAX = 10_000  # of one person at one moment; the program is wrong then, and this profile is set aside
 
 
 def wake(
@@ -43,25 +44,31 @@ def wake(
         return enrollment.wakeup_at <= through_at or (held and _gate_open(flow, enrollment, gates))
 
     over = _end_due(program, profile, may_go, now=now, out=out)
-    went = again = False
-    while turns := _woken(program, profile, may_go) + resend.due(
-        program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at
-    ):
-        flow, one, message = priority.first(turns, profile, Wakeup(gates, program.policy), now=now)
-        earlier = messages.of(profile)
-        if message is not None:
-            again = True
-            resend.judge(program, profile, message, gates=gates, now=now, out=out)
-        elif flow is not None:
-            went = True
-            _go_on(program, flow, profile, one, gates=gates, now=now, out=out)
-        person.follow_up(program, profile, earlier, now=now, out=out)
+    went = begun = again = False
     met_through_at = min(through_at, calendar_through_at)
-    begun = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
-    for flow, trigger in begun:
-        person.judge_entry(program, flow, profile, trigger, now=now, out=out)
-        person.follow_up(program, profile, now=now, out=out)
-    done = bool(went or over or begun)
+    for _ in range(TURNS_MAX):
+        turns = _woken(program, profile, may_go) + resend.due(
+            program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at
+        )
+        earlier = messages.of(profile)
+        if turns:
+            flow, one, message = priority.first(turns, profile, Wakeup(gates, program.policy), now=now)
+            if message is not None:
+                again = True
+                resend.judge(program, profile, message, gates=gates, now=now, out=out)
+            elif flow is not None:
+                went = True
+                _go_on(program, flow, profile, one, gates=gates, now=now, out=out)
+        else:
+            met = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
+            if met is None:
+                break
+            begun = True
+            person.judge_entry(program, met[0], profile, met[1], now=now, out=out)
+        person.follow_up(program, profile, earlier, now=now, out=out)
+    else:
+        raise AssertionError(f"after {TURNS_MAX} turns at one moment there are more, though each moves on or ends")
+    done = went or over or begun
     if done:
         person.keep_time(program, profile, now=now, out=out)
     return done or again

@@ -16,6 +16,7 @@ from schemas.instants import to_wire
 from schemas.limits import POISON_IN_WINDOW_MAX, POISON_MAX, POISON_WINDOW
 from schemas.profile import NEVER
 from schemas.steps import If
+from streams import waking
 from streams.partition import Record
 from streams.program import build
 from streams.rehearsal import event_record
@@ -231,6 +232,13 @@ class TestTheProgramFails:
         assert stage.sent == ["10:20 remind"]
         assert stage.partition.pending == 0
         assert stage.partition.next_wakeup_at == NEVER
+
+    def test_so_is_who_has_more_turns_at_one_moment_than_anybody_may(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waking, "TURNS_MAX", 2)
+        stage = live(flow(name="a"), flow(name="b")).event(checkout("10:00")).tick("10:20").tick("10:21")
+        (letter,) = stage.dead_letters
+        assert (letter.reason, letter.profile, stage.sent) == ("evaluate", ANN.decode(), [])
+        assert "after 2 turns at one moment" in letter.detail
 
     def test_the_repaired_program_wakes_it_when_that_is_dealt_with(self) -> None:
         stage = live(self.AT_MOMENTS).event(checkout("10:00", channel_id="x")).tick("10:20")
