@@ -118,6 +118,11 @@ def changed_by(rule: ExitRule) -> frozenset[str]:
     return frozenset(asked) | (CONSENTING if consent else frozenset())
 
 
+def about_person(flow: Flow) -> bool:
+    """Whether its filter or an exit rule asks about the person."""
+    return flow.filter is not None or any(rule.person is not None for rule in flow.exits)
+
+
 def depends_on_facts(flow: Flow) -> bool:
     """Whether some fact can make an exit rule true."""
     return any(isinstance(leaf, FactIs | Bound) for leaf in _of_person(flow))

@@ -75,15 +75,16 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
     ordered = messages.of(profile)
     if interest is None and trigger.type not in acts.PARTS:
         if ordered:
-            recall.take_back(program, profile, ordered, now=now, out=out, trigger=trigger)
+            recall.take_back(program, profile, ordered, recall.NO_FLOW, now=now, out=out, trigger=trigger)
         return False
-    late = recall.late_for(program, profile, trigger, now=now) if ordered else []
+    concerned = None if interest is None or trigger.type in acts.PARTS else interest.ends
+    late = recall.late_for(program, profile, trigger, concerned, now=now) if ordered else []
     acts.apply(program, profile, trigger, now=now, out=out)
     seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
     if ordered:
-        recall.judge_again(program, profile, trigger, seen, late, now=now, out=out)
+        recall.judge_again(program, profile, trigger, seen, late, concerned, now=now, out=out)
     if seen is not None and interest is not None and interest.kept is not None:
         history.keep(profile, seen, interest.kept, out)
     return True
@@ -211,7 +212,8 @@ def follow_up(
     """
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
-    recall.take_back(program, profile, messages.of(profile) if earlier is None else earlier, now=now, out=out)
+    those = messages.of(profile) if earlier is None else earlier
+    recall.take_back(program, profile, those, recall.NO_FLOW, now=now, out=out)
 
 
 def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:

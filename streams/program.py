@@ -51,6 +51,7 @@ class Program:
     watch_sight: frozenset[str]  # flows that any event can end, by the identifier or the time that it tells
     watch_flows: frozenset[str]  # flows that the beginning or the end of another one can end
     calendar: tuple[Flow, ...]  # those that begin by the clock
+    judged_anew: frozenset[str]  # flows of which anything may take a message back, and not only certain events
     versions: dict[tuple[str, str], Flow]  # by name and version, those too that only admit nobody any more
     over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments by a trigger before are over
     stopped_once: Mapping[str, str] = field(default_factory=dict)  # by name: when a flow that was stopped came back
@@ -179,4 +180,9 @@ def _program(
         policy=policy,
         remembers_ms=horizon_ms(running, policy),
         calendar=tuple(flow for flow in beginning if flow.appointment is not None),
+        judged_anew=frozenset(
+            one.name
+            for one in versions
+            if policy.consent == "required" or one.status not in ADMITTING or asks.about_person(one)
+        ),
     )

@@ -12,7 +12,7 @@ No receipt: until its time is over it counts as undelivered, after that as deliv
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from schemas.dossier import Message
 from schemas.instants import from_wire, to_wire
@@ -31,14 +31,18 @@ from streams.watermarks import Gates, Watermarks
 NO_GATES = Gates(Watermarks(), "")
 SAID_AT = {"consent": "withdrawn_at", "suppression": "since"}  # gates, and what of their answers says when
 
+#: Flows of which an event of a type may take a message back beside those that anything may: none.
+NO_FLOW = frozenset[str]()
 #: Messages that an event has come too late for, and whether nothing had shut them by then.
 Late = list[tuple[Message, bool]]
 
 
-def late_for(program: Program, profile: Profile, trigger: Trigger, *, now: int) -> Late:
+def late_for(
+    program: Program, profile: Profile, trigger: Trigger, concerned: frozenset[str] | None, *, now: int
+) -> Late:
     """Before an event is applied: what it may be a reason to regret. Most events come in their own time: nothing."""
     found: Late = []
-    for message in messages.of(profile):
+    for message in _of_concern(program, messages.of(profile), concerned):
         late = trigger.occurred_at <= message.decided_at
         if late and not message.judged and message.status != "returned" and now - message.decided_at <= REGRET_MS:
             passage = _passage(program, profile, message, None, now=message.decided_at)
@@ -47,10 +51,18 @@ def late_for(program: Program, profile: Profile, trigger: Trigger, *, now: int) 
 
 
 def judge_again(
-    program: Program, profile: Profile, trigger: Trigger, seen: Seen | None, late: Late, *, now: int, out: Recorder
+    program: Program,
+    profile: Profile,
+    trigger: Trigger,
+    seen: Seen | None,
+    late: Late,
+    concerned: frozenset[str] | None,
+    *,
+    now: int,
+    out: Recorder,
 ) -> None:
     """After an event has been applied. `seen` is the same as exit rules see it, None if none looks at it."""
-    take_back(program, profile, messages.of(profile), now=now, out=out, trigger=trigger, seen=seen)
+    take_back(program, profile, messages.of(profile), concerned, now=now, out=out, trigger=trigger, seen=seen)
     for message, went in late:
         over = message.judged or message.again_at or message.status == "returned"
         if not over and not messages.is_undelivered(message, now):
@@ -61,14 +73,18 @@ def take_back(
     program: Program,
     profile: Profile,
     those: Sequence[Message],
+    concerned: frozenset[str] | None,
     *,
     now: int,
     out: Recorder,
     trigger: Trigger | None = None,
     seen: Seen | None = None,
 ) -> None:
-    """Of these, recall what is not delivered, and give up what waits to be ordered anew, where a gate has shut."""
-    for message in those:
+    """Of these, recall what is not delivered, and give up what waits to be ordered anew, where a gate has shut.
+
+    `concerned`: flows whose messages what has happened may take back, though it would not those of others; None: all.
+    """
+    for message in _of_concern(program, those, concerned):
         again = bool(message.again_at)
         if not again and (message.judged or not messages.is_undelivered(message, now)):
             continue
@@ -119,6 +135,14 @@ def _regret(
     )
     out.tallies[("regretted", message.flow, trigger.event.source, gate)] += 1
     out.note(passage.flow, profile, passage.enrollment, note, now=now)
+
+
+def _of_concern(program: Program, those: Iterable[Message], concerned: frozenset[str] | None) -> Iterable[Message]:
+    """Judging takes long, and most events shut no gate. A message to be ordered anew may be of any storefront."""
+    if concerned is None:
+        return those
+    anew = program.judged_anew
+    return [one for one in those if one.again_at or one.flow in anew or one.flow in concerned]
 
 
 def _passage(program: Program, profile: Profile, message: Message, seen: Seen | None, *, now: int) -> Passage | None:
