@@ -93,12 +93,22 @@ def parse(value: bytes) -> Any:
         raise Undecodable(str(error)) from error
 
 
-def packed_size(words: dict[str, Any]) -> int:
-    """Bytes that these words take in a packed profile. Raises Undecodable for what no state can hold."""
+def pack_words(words: dict[str, Any]) -> msgspec.Raw:
+    """Words of an event as they stand in a packed profile. Raises Undecodable for what no state can hold."""
     try:
-        return len(_pack.encode(words))
+        return msgspec.Raw(_pack.encode(words))
     except (OverflowError, UnicodeEncodeError, RecursionError) as error:
         raise Undecodable(f"a value that cannot be kept: {error}") from error
+
+
+def unpack_words(packed: msgspec.Raw) -> dict[str, Any]:
+    """The same again."""
+    return msgspec.msgpack.decode(packed, type=dict[str, Any])
+
+
+def packed_size(words: dict[str, Any]) -> int:
+    """Bytes that these words take in a packed profile. Raises Undecodable for what no state can hold."""
+    return len(pack_words(words))
 
 
 def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
@@ -122,6 +132,8 @@ def unpack_profile(value: bytes, *, key: bytes) -> Profile:
         body = _body.decode(memoryview(value)[HEADER.size :])
     except msgspec.MsgspecError as error:
         raise Undecodable(f"profile state: {error}") from error
+    for message in () if body.dossier is None else body.dossier.messages:
+        message.context = message.context.copy()  # not the whole state with it
     tenant, _, profile_id = key.decode().partition("/")
     last_active_at = HEADER.unpack_from(value)[4]
     return body.profile(tenant, profile_id, applied_offset=applied_offset, last_active_at=last_active_at)

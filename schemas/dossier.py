@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Raw
+
+NO_WORDS = Raw(b"\x80")  # packed
 
 
 class Stated(msgspec.Struct, array_like=True, gc=False):
@@ -56,7 +59,7 @@ class Message(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     judged: bool = False  # it has been regretted or recalled once, which is enough
     anchor_at: int = 0
     trigger_offset: int = -1
-    context: dict[str, Any] = {}  # the words of the trigger, to judge the decision again
+    context: Raw = NO_WORDS  # the words of the trigger, packed: seldom is the decision judged again
     visit: int = 1
     key: str = ""  # of the enrollment
     arms: dict[str, str] = {}

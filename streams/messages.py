@@ -5,10 +5,10 @@ One is forgotten when no cap counts it any more and no late event can make us re
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import Raw
 
-from schemas.codec import packed_size
-from schemas.dossier import Message
+from schemas.codec import pack_words, unpack_words
+from schemas.dossier import NO_WORDS, Message
 from schemas.flow import Flow
 from schemas.limits import MESSAGES_MAX
 from schemas.profile import Enrollment, Profile
@@ -26,7 +26,7 @@ def remember(profile: Profile, message: Message, *, keep_ms: int, out: Recorder)
     if len(messages) > MESSAGES_MAX:
         out.tallies[("evicted", "messages")] += 1
         del messages[0]
-    weight.add(profile, packed_size(message.context) + weight.MESSAGE_BYTES, out)
+    weight.add(profile, len(message.context) + weight.MESSAGE_BYTES, out)
 
 
 def of(profile: Profile) -> tuple[Message, ...]:
@@ -44,15 +44,15 @@ def is_undelivered(message: Message, now: int) -> bool:
     return message.status == "ordered" and now <= message.not_after
 
 
-def trimmed(flow: Flow | None, context: dict[str, Any]) -> dict[str, Any]:
+def trimmed(flow: Flow | None, context: Raw) -> Raw:
     """The words of the trigger that are needed to judge the decision again, once it need not be made again."""
     if flow is None:
-        return {}
+        return NO_WORDS
     wanted = {theirs for rule in flow.exits for _, theirs in rule.match} | words_asked(flow.filter)
     for rule in flow.exits:
         wanted |= words_asked(rule.person)
     wanted |= {value.of for value in flow.storefronts if value.origin == "trigger"}
-    return {word: value for word, value in context.items() if word in wanted}
+    return pack_words({word: value for word, value in unpack_words(context).items() if word in wanted})
 
 
 def runs(profile: Profile) -> list[Enrollment]:
@@ -67,7 +67,7 @@ def run_of(message: Message) -> Enrollment:
     return Enrollment(
         enrollment_id=message.enrollment_id, flow=message.flow, key=message.key, visit=message.visit,
         anchor_at=message.anchor_at, triggered_at=message.anchor_at, trigger_offset=message.trigger_offset,
-        entered_at=message.anchor_at, context=message.context, step=message.step, due_at=message.due_at,
+        entered_at=message.anchor_at, context=unpack_words(message.context), step=message.step, due_at=message.due_at,
         wakeup_at=message.again_at, held=bool(message.waiting), version=message.version, arms=message.arms,
         gate=message.gate, waiting=message.waiting, room_until=message.room_until,
         held_ms=message.held_ms, zone=message.zone,

@@ -129,8 +129,8 @@ def keep_time(program: Program, profile: Profile, *, now: int, out: Recorder) ->
     For whoever has changed a profile; an event that changes neither costs a look.
     """
     moved = bool(profile.enrollments) and rezone(program, profile, now=now, out=out)
-    if profile.dossier is not None and profile.dossier.messages:
-        moved |= _rezone_again(program, profile, now=now)
+    if profile.dossier is not None and (again := profile.again()):
+        moved |= _rezone_again(program, profile, again, now=now)
     if program.calendar:
         moved |= appointments.keep(program, profile, now=now)
     return moved
@@ -156,10 +156,10 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
     return moved
 
 
-def _rezone_again(program: Program, profile: Profile, *, now: int) -> bool:
+def _rezone_again(program: Program, profile: Profile, again: Sequence[Message], *, now: int) -> bool:
     """The same for messages whose command has expired."""
     moved = False
-    for message in [one for one in profile.again() if one.waiting in HOURS and one.again_at > now]:
+    for message in [one for one in again if one.waiting in HOURS and one.again_at > now]:
         run = messages.run_of(message)
         flow = program.flow_of(run)
         if flow is not None and _is_elsewhere(flow, profile, run):

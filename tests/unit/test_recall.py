@@ -98,7 +98,7 @@ class TestRecall:
         stage = sent(replace(reminder(), filter=good), cart={"checkout_id": "C1"})
         message = stage.partition._profiles.of(next(iter(stage.store))).known().messages[0]
         assert stage.event(consent("10:19", "sms", "granted", identity=PERSON)).recalls == []
-        message.context = {"checkout_id": "C2"}
+        message.context = codec.pack_words({"checkout_id": "C2"})
         assert stage.event(consent("10:20", "sms", "granted", identity=PERSON)).recalls[0].reason == "filter_false"
 
     @pytest.mark.parametrize(("time", "recalled"), [("10:30", True), ("10:30:00.001", False)])
