@@ -189,6 +189,7 @@ async def test_two_share_the_partitions_and_one_stopped_for_long_does_no_harm(
             assert (await second.stop())[0] == 0
         await _progress_of_all(kafka, live)
     async with running_intake(settings) as third:
+        await _progress_of_all(kafka, live)  # it runs, and can be asked to stop
         await all_taken(settings, live)
         assert (await third.stop())[0] == 0
     held = await Held.by(kafka, live)
