@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from schemas.conditions import Compare, EventCount, EventMatch, InFlow, Not, NowBetween
 from schemas.flow import ExitRule
+from schemas.policy import Policy
 from schemas.steps import SetFact, Value
 from schemas.window import Window
-from tests.unit.stage import HOUR, MINUTE, Stage, checkout, event, flow, order, receipt, send, wait
+from streams.program import build
+from tests.unit.stage import HOUR, MINUTE, Stage, checkout, consent, event, flow, order, receipt, send, wait
 from tests.unit.test_recall import NOT_SOLD_THERE, PERSON, SWISS, moved, reminder
 
 
@@ -67,6 +69,29 @@ class TestByWhatIsNoEvent:
             "10:20 ended not_sold_there",
             "10:20 recalled left_the_other",
         ]
+
+    def test_an_order_when_the_flow_has_been_stopped_since(self) -> None:
+        other = flow(wait(60), name="other")
+        stage = Stage(reminder(), other, clock="live").event(checkout("10:00", identity=PERSON)).tick("10:16")
+        stage.restart(build([replace(reminder(), status="stopped"), other]))
+        assert [one.reason for one in stage.event(order("10:20", identity=PERSON)).recalls] == ["bought"]
+
+    def test_a_policy_that_asks_for_a_yes_at_the_next_event_of_whatever_kind(self) -> None:
+        stage = Stage(reminder(), clock="live").event(checkout("10:00", identity=PERSON)).tick("10:16")
+        stage.restart(build([reminder()], policy=Policy(consent="required")))
+        stage.event(event("product_viewed", "10:20", identity=PERSON))
+        assert [one.reason for one in stage.recalls] == ["no_consent:email"]
+
+    def test_a_fact_by_which_one_to_be_ordered_anew_is_of_a_storefront_that_may_not_write(self) -> None:
+        """Semantics 9.6."""
+        step = replace(send(channel="email"), storefront=Value("fact", "shop"))
+        stage = Stage(flow(wait(15), step), clock="live", policy=Policy(facts={"shop": "text"}))
+        stage.event(event("profile_updated", "09:00", identity=PERSON, shop="1"))
+        stage.event(consent("09:01", "email", "withdrawn", identity=PERSON, storefront="2"))
+        stage.event(checkout("10:00", identity=PERSON)).tick("10:16")
+        stage.event(receipt("10:31", stage.commands[0], "expired", identity=PERSON))
+        stage.event(event("profile_updated", "10:32", identity=PERSON, shop="2"))
+        assert stage.story[-1] == "10:32 skipped no_consent:email"
 
     def test_time_alone_at_the_next_event_even_one_that_nobody_asks_for(self) -> None:
         some = Compare(word="count", kind="number", operator="gte", operand=1)
