@@ -158,11 +158,10 @@ def _program(
     versions = [_placed(bind(flow, plugins), zones) for flow in flows]
     newest = {flow.name: flow for flow in reversed(versions)}
     newest = dict(sorted(newest.items()))
-    running = [flow for flow in versions if flow.status in ADMITTING]
     beginning = [flow for flow in newest.values() if flow.status in ADMITTING]
-    read_off = frozenset[str]().union(*map(asks.read_off, running))
-    watch_sight = frozenset(flow.name for flow in running if asks.depends_on_sight(flow))
-    found = interests(beginning, running=running, read_off=bool(read_off or watch_sight))
+    read_off = frozenset[str]().union(*map(asks.read_off, versions))
+    watch_sight = frozenset(flow.name for flow in versions if asks.depends_on_sight(flow))
+    found = interests(beginning, running=versions, read_off=bool(read_off or watch_sight))
     return Program(
         flows=newest,
         otherwise=found.pop("", None),
@@ -170,19 +169,15 @@ def _program(
         facts=kinds({**policy.facts, **declared}),
         read_off=read_off,
         counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
-        watch_facts=frozenset(flow.name for flow in running if asks.depends_on_facts(flow)),
+        watch_facts=frozenset(flow.name for flow in versions if asks.depends_on_facts(flow)),
         watch_sight=watch_sight,
-        watch_flows=frozenset(flow.name for flow in running if asks.depends_on_flows(flow)),
+        watch_flows=frozenset(flow.name for flow in versions if asks.depends_on_flows(flow)),
         versions={(flow.name, flow.version): flow for flow in versions},
         over_before=over_before,
         held=frozenset(name for name, flow in newest.items() if flow.status == "held"),
         number=number,
         policy=policy,
-        remembers_ms=horizon_ms(running, policy),
+        remembers_ms=horizon_ms(versions, policy),
         calendar=tuple(flow for flow in beginning if flow.appointment is not None),
-        judged_anew=frozenset(
-            one.name
-            for one in versions
-            if policy.consent == "required" or one.status not in ADMITTING or asks.about_person(one)
-        ),
+        judged_anew=frozenset(one.name for one in versions if policy.consent == "required" or asks.about_person(one)),
     )

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.conditions import Compare, EventCount, EventMatch, InFlow, Not, NowBetween
-from schemas.flow import ExitRule
+from schemas.flow import ExitRule, Flow
 from schemas.policy import Policy
 from schemas.steps import SetFact, Value
 from schemas.window import Window
@@ -70,10 +70,11 @@ class TestByWhatIsNoEvent:
             "10:20 recalled left_the_other",
         ]
 
-    def test_an_order_when_the_flow_has_been_stopped_since(self) -> None:
-        other = flow(wait(60), name="other")
-        stage = Stage(reminder(), other, clock="live").event(checkout("10:00", identity=PERSON)).tick("10:16")
-        stage.restart(build([replace(reminder(), status="stopped"), other]))
+    @pytest.mark.parametrize("others", [(), (flow(wait(60), name="other"),)], ids=["alone", "beside another"])
+    def test_an_order_when_the_flow_has_been_stopped_since(self, others: tuple[Flow, ...]) -> None:
+        """Semantics 7.3: also when no other flow looks at orders."""
+        stage = Stage(reminder(), *others, clock="live").event(checkout("10:00", identity=PERSON)).tick("10:16")
+        stage.restart(build([replace(reminder(), status="stopped"), *others]))
         assert [one.reason for one in stage.event(order("10:20", identity=PERSON)).recalls] == ["bought"]
 
     def test_a_policy_that_asks_for_a_yes_at_the_next_event_of_whatever_kind(self) -> None:
