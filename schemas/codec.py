@@ -13,16 +13,16 @@ import msgspec
 import orjson
 
 from schemas.command import Command, Recall
+from schemas.dossier import Dossier
 from schemas.event import LoggedEvent
 from schemas.identity import Identity
-from schemas.profile import NEVER, Body, PartitionRecord, Profile
+from schemas.profile import HELD, Body, PartitionRecord, Presence, Profile, RestBody, Version1
 
 T = TypeVar("T")
 
 #: Of packed state, the one that is written. Any of `STATE_VERSIONS` is read; a program before it knows fewer.
 STATE_VERSION = 2
 STATE_VERSIONS = (1, 2)
-FLAG_HELD = 1  # some enrollment waits at a settle gate
 #: version, flags, applied offset, wakeup, last activity
 HEADER = struct.Struct(">BBqqq")
 PARTITION_KEY = b"\x00partition"
@@ -36,11 +36,16 @@ class Undecodable(ValueError):
 _event = msgspec.json.Decoder(LoggedEvent)
 _identity = msgspec.json.Decoder(Identity)
 _order: msgspec.json.Decoder[Command | Recall] = msgspec.json.Decoder(Command | Recall)
-_profile = msgspec.msgpack.Decoder(Profile)
+_version_1 = msgspec.msgpack.Decoder(Version1)
 _body = msgspec.msgpack.Decoder(Body)
+_rest = msgspec.msgpack.Decoder(RestBody)
+_words = msgspec.msgpack.Decoder(dict[str, Any])
 _partition = msgspec.msgpack.Decoder(PartitionRecord)
 _json = msgspec.json.Encoder(order="deterministic")
 _pack = msgspec.msgpack.Encoder(order="deterministic")
+
+#: Of everybody who is in no flow, has been in none, and of whom nothing else is known.
+NO_REST = msgspec.Raw(_pack.encode(RestBody([], {}, {}, [], [], None)))
 
 
 def decode_event(value: bytes) -> LoggedEvent:
@@ -103,7 +108,7 @@ def pack_words(words: dict[str, Any]) -> msgspec.Raw:
 
 def unpack_words(packed: msgspec.Raw) -> dict[str, Any]:
     """The same again."""
-    return msgspec.msgpack.decode(packed, type=dict[str, Any])
+    return _words.decode(packed)
 
 
 def packed_size(words: dict[str, Any]) -> int:
@@ -112,43 +117,112 @@ def packed_size(words: dict[str, Any]) -> int:
 
 
 def pack_profile(profile: Profile, *, version: int = STATE_VERSION) -> bytes:
-    """Header and body of a profile's state.
+    """Header and body of a profile's state, all of it packed anew.
 
     Version 1 repeats in its body what stands in the header and in the key; version 2 leaves it out.
     """
-    flags, wakeup_at = 0, NEVER
-    if profile.waits():
-        flags, wakeup_at = FLAG_HELD if profile.is_held() else 0, profile.wakeup_at()
-    header = HEADER.pack(version, flags, profile.applied_offset, wakeup_at, profile.last_active_at)
-    return header + _pack.encode(profile.whole() if version == 1 else profile.body())
+    if version == 1:
+        return _pack_version_1(profile)
+    header = HEADER.pack(2, profile.marks(), profile.applied_offset, profile.earliest(), profile.last_active_at)
+    return header + _pack.encode(
+        (profile.identifiers, profile.dedupe, profile.conflicts, profile.weight, _rest_of(profile))
+    )
+
+
+def pack_presence(profile: Presence) -> bytes:
+    """The same bytes. What is still packed, or has been packed by this before and not changed, is taken as it is."""
+    rest = profile.rest
+    if rest is None:
+        assert isinstance(profile, Profile), "only what is unpacked can have changed"
+        rest = profile.rest = msgspec.Raw(_pack.encode(_rest_of(profile)))
+        profile.flags, profile.wakeup_at = profile.marks(), profile.earliest()
+    header = HEADER.pack(2, profile.flags, profile.applied_offset, profile.wakeup_at, profile.last_active_at)
+    return header + _pack.encode((profile.identifiers, profile.dedupe, profile.conflicts, profile.weight, rest))
+
+
+def _rest_of(profile: Profile) -> tuple[Any, ...]:
+    return profile.enrollments, profile.past, profile.refusals, profile.history, profile.poison, profile.dossier
+
+
+def _pack_version_1(profile: Profile) -> bytes:
+    flags = profile.marks() & HELD
+    header = HEADER.pack(1, flags, profile.applied_offset, profile.earliest(), profile.last_active_at)
+    return header + _pack.encode((
+        profile.tenant, profile.profile_id, profile.applied_offset, profile.identifiers, profile.enrollments,
+        profile.past, profile.refusals, profile.history, profile.dedupe, profile.conflicts, profile.last_active_at,
+        profile.poison, profile.weight, profile.dossier,
+    ))  # fmt: skip
+
+
+def unpack_presence(value: bytes, *, key: bytes) -> Presence:
+    """A profile from its packed state and its key, its rest still packed.
+
+    Of state version 1, all of it. Raises Undecodable for a version this program does not know.
+    """
+    applied_offset, wakeup_at, _ = peek(value)
+    try:
+        if value[0] == 1:
+            return _of_version_1(value)
+        body = _body.decode(memoryview(value)[HEADER.size :])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(f"profile state: {error}") from error
+    tenant, _, profile_id = key.decode().partition("/")
+    return Presence(
+        tenant=tenant, profile_id=profile_id, applied_offset=applied_offset, identifiers=body.identifiers,
+        dedupe=body.dedupe, conflicts=body.conflicts, last_active_at=HEADER.unpack_from(value)[4], weight=body.weight,
+        rest=NO_REST if body.rest == NO_REST else body.rest.copy(), flags=value[1], wakeup_at=wakeup_at,
+    )  # fmt: skip
+
+
+def unpack_rest(profile: Presence) -> Profile:
+    """All of a profile. Raises Undecodable."""
+    if isinstance(profile, Profile):
+        return profile
+    assert profile.rest is not None, "whatever is not unpacked has not changed"
+    whole = Profile(
+        tenant=profile.tenant, profile_id=profile.profile_id, applied_offset=profile.applied_offset,
+        identifiers=profile.identifiers, dedupe=profile.dedupe, conflicts=profile.conflicts,
+        last_active_at=profile.last_active_at, weight=profile.weight, stated=profile.stated, facts=profile.facts,
+    )  # fmt: skip
+    if profile.rest is NO_REST:
+        return whole
+    try:
+        rest = _rest.decode(profile.rest)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Undecodable(f"profile state: {error}") from error
+    _keep_apart(rest.dossier)
+    whole.enrollments, whole.past, whole.refusals = rest.enrollments, rest.past, rest.refusals
+    whole.history, whole.poison, whole.dossier = rest.history, rest.poison, rest.dossier
+    return whole
 
 
 def unpack_profile(value: bytes, *, key: bytes) -> Profile:
     """A profile from its packed state and its key. Raises Undecodable for a version this program does not know."""
-    applied_offset, _, _ = peek(value)
-    try:
-        if value[0] == 1:
-            return _profile.decode(memoryview(value)[HEADER.size :])
-        body = _body.decode(memoryview(value)[HEADER.size :])
-    except msgspec.MsgspecError as error:
-        raise Undecodable(f"profile state: {error}") from error
-    for message in () if body.dossier is None else body.dossier.messages:
-        message.context = message.context.copy()  # not the whole state with it
-    tenant, _, profile_id = key.decode().partition("/")
-    last_active_at = HEADER.unpack_from(value)[4]
-    return body.profile(tenant, profile_id, applied_offset=applied_offset, last_active_at=last_active_at)
+    return unpack_rest(unpack_presence(value, key=key))
 
 
-def weigh(profile: Profile) -> int:
-    """Bytes of a profile, the same whatever version is written: what is evicted must not depend on that."""
-    return len(_pack.encode(profile.body()))
+def _of_version_1(value: bytes) -> Profile:
+    old = _version_1.decode(memoryview(value)[HEADER.size :])
+    _keep_apart(old.dossier)
+    return Profile(
+        tenant=old.tenant, profile_id=old.profile_id, applied_offset=old.applied_offset, identifiers=old.identifiers,
+        dedupe=old.dedupe, conflicts=old.conflicts, last_active_at=old.last_active_at, weight=old.weight,
+        enrollments=old.enrollments, past=old.past, refusals=old.refusals, history=old.history, poison=old.poison,
+        dossier=old.dossier,
+    )  # fmt: skip
+
+
+def _keep_apart(dossier: Dossier | None) -> None:
+    """The words of messages from the bytes they stood in: nobody needs all of those for them."""
+    for message in () if dossier is None else dossier.messages:
+        message.context = message.context.copy()
 
 
 def peek(value: bytes) -> tuple[int, int, bool]:
     """(applied offset, wakeup, held) of a packed profile, without decoding it."""
     _check_version(value)
     _, flags, applied_offset, wakeup_at, _ = HEADER.unpack_from(value)
-    return applied_offset, wakeup_at, bool(flags & FLAG_HELD)
+    return applied_offset, wakeup_at, bool(flags & HELD)
 
 
 def pack_partition(record: PartitionRecord, *, epoch: int = 0, version: int = STATE_VERSION) -> bytes:
@@ -176,7 +250,7 @@ def unpack_partition(value: bytes) -> PartitionRecord:
     _check_version(value)
     try:
         return _partition.decode(memoryview(value)[HEADER.size :])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"partition record: {error}") from error
 
 

@@ -92,41 +92,42 @@ class Fact(msgspec.Struct, array_like=True, gc=False):
 Poison = Literal["messages", "moments"]
 
 
-class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
-    """Everything known about a person. The order of fields is that of state version 1, so it stays."""
+#: What the header says of the rest of a profile, for whoever need not unpack it.
+HELD = 1  # something may be waiting at a settle gate
+ENROLLED = 2  # in some flow
+LOCAL = 4  # something waits by the calendar, the wall clock or for hours, or a message is to be judged again
+ORDERED = 8  # some message is remembered
+UNKNOWN = 16  # nobody has looked; never in a header
+
+
+class Presence(msgspec.Struct, kw_only=True, gc=False):
+    """What every event of a person changes. The rest may still be packed: see `Profile`."""
 
     tenant: str
     profile_id: str
     applied_offset: int = -1
     identifiers: dict[str, Fact] = {}
+    dedupe: bytes = b""  # see streams.dedupe
+    conflicts: int = 0
+    last_active_at: int = 0
+    weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
+    # Not kept: the identifiers of an event as they stand in it, and the facts that say the same.
+    stated: Raw = NOTHING_STATED
+    facts: tuple[Fact, ...] = ()
+    rest: Raw | None = None  # None: it may have changed since it was packed
+    flags: int = UNKNOWN  # of the rest as it is now
+    wakeup_at: int = NEVER  # of the rest as it was packed
+
+
+class Profile(Presence, kw_only=True, gc=False):
+    """Everything known about a person."""
+
     enrollments: list[Enrollment] = []
     past: dict[str, Past] = {}
     refusals: dict[str, Refusal] = {}
     history: list[Seen] = []
-    dedupe: bytes = b""  # see streams.dedupe
-    conflicts: int = 0
-    last_active_at: int = 0
     poison: list[tuple[int, Poison]] = []  # offset of the record, what it holds up
-    weight: int = 0  # bytes of all but `dedupe`, when it was last weighed; see streams.weight
     dossier: Dossier | None = None
-    # Not kept: the identifiers of an event as they stand in it, and the facts that say the same.
-    stated: Raw = NOTHING_STATED
-    facts: tuple[Fact, ...] = ()
-
-    def whole(self) -> tuple[Any, ...]:
-        """What state version 1 packs."""
-        return (
-            self.tenant, self.profile_id, self.applied_offset, self.identifiers, self.enrollments, self.past,
-            self.refusals, self.history, self.dedupe, self.conflicts, self.last_active_at, self.poison, self.weight,
-            self.dossier,
-        )  # fmt: skip
-
-    def body(self) -> tuple[Any, ...]:
-        """What state version 2 packs, in the order of `Body`; the rest stands in the header and in the key."""
-        return (
-            self.identifiers, self.enrollments, self.past, self.refusals, self.history, self.dedupe, self.conflicts,
-            self.poison, self.weight, self.dossier,
-        )  # fmt: skip
 
     def known(self) -> Dossier:
         """The dossier, made if there is none; for whoever is about to write in it."""
@@ -138,15 +139,22 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         """True while no enrollment may be woken, because waking one has failed."""
         return bool(self.poison) and any(what == "moments" for _, what in self.poison)
 
-    def wakeup_at(self) -> int:
-        """The earliest moment at which a live enrollment, or a flow that begins by the clock, has something to do."""
+    def earliest(self) -> int:
+        """The first moment at which a live enrollment, or a flow that begins by the clock, has something to do."""
+        at = NEVER
         if self.is_frozen():
-            return NEVER
-        moments = [one.wakeup_at for one in self.enrollments]
+            return at
+        for one in self.enrollments:
+            if one.wakeup_at < at:
+                at = one.wakeup_at
         if self.dossier is not None:
-            moments += [one.again_at for one in self.again()]
-            moments += [one.at for one in self.dossier.appointments.values()]
-        return min(moments, default=NEVER)
+            for message in self.dossier.messages:
+                if message.again_at and message.again_at < at:
+                    at = message.again_at
+            for appointment in self.dossier.appointments.values():
+                if appointment.at < at:
+                    at = appointment.at
+        return at
 
     def again(self) -> list[Message]:
         """The messages that have expired and are to be judged again."""
@@ -156,33 +164,60 @@ class Profile(msgspec.Struct, kw_only=True, array_like=True, gc=False):
         """Whether anything of this person may have to be woken."""
         return bool(self.enrollments or (self.dossier is not None and (self.dossier.appointments or self.again())))
 
-    def is_held(self) -> bool:
-        """Whether something of this person may be waiting at a settle gate."""
-        return any(one.held for one in self.enrollments) or any(one.waiting for one in self.again())
+    def marks(self) -> int:
+        """The flags that are true of it."""
+        flags, again = 0, self.again()
+        if self.enrollments:
+            flags |= ENROLLED
+            if any(one.held for one in self.enrollments):
+                flags |= HELD
+            if any(one.zone for one in self.enrollments):
+                flags |= LOCAL
+        if self.dossier is not None and self.dossier.messages:
+            flags |= ORDERED
+        if again:
+            flags |= LOCAL | HELD * any(one.waiting for one in again)
+        return flags
 
 
-class Body(msgspec.Struct, array_like=True, gc=False):
-    """`Profile.body` as it is read back."""
+class RestBody(msgspec.Struct, array_like=True, gc=False):
+    """The rest of a profile as state version 2 packs it."""
 
-    identifiers: dict[str, Fact]
     enrollments: list[Enrollment]
     past: dict[str, Past]
     refusals: dict[str, Refusal]
     history: list[Seen]
+    poison: list[tuple[int, Poison]]
+    dossier: Dossier | None
+
+
+class Body(msgspec.Struct, array_like=True, gc=False):
+    """A profile as state version 2 packs it, without what stands in the header and in the key."""
+
+    identifiers: dict[str, Fact]
     dedupe: bytes
     conflicts: int
-    poison: list[tuple[int, Poison]]
     weight: int
-    dossier: Dossier | None = None
+    rest: Raw  # a `RestBody`: most events leave it as it is, and then it is neither unpacked nor packed
 
-    def profile(self, tenant: str, profile_id: str, *, applied_offset: int, last_active_at: int) -> Profile:
-        """With what is not in it."""
-        return Profile(
-            tenant=tenant, profile_id=profile_id, applied_offset=applied_offset, last_active_at=last_active_at,
-            identifiers=self.identifiers, enrollments=self.enrollments, past=self.past, refusals=self.refusals,
-            history=self.history, dedupe=self.dedupe, conflicts=self.conflicts, poison=self.poison, weight=self.weight,
-            dossier=self.dossier,
-        )  # fmt: skip
+
+class Version1(msgspec.Struct, kw_only=True, array_like=True, gc=False):
+    """A profile as state version 1 packs it."""
+
+    tenant: str
+    profile_id: str
+    applied_offset: int = -1
+    identifiers: dict[str, Fact] = {}
+    enrollments: list[Enrollment] = []
+    past: dict[str, Past] = {}
+    refusals: dict[str, Refusal] = {}
+    history: list[Seen] = []
+    dedupe: bytes = b""
+    conflicts: int = 0
+    last_active_at: int = 0
+    poison: list[tuple[int, Poison]] = []
+    weight: int = 0
+    dossier: Dossier | None = None
 
 
 class Stopped(msgspec.Struct, kw_only=True, frozen=True):

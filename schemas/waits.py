@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.codec import FLAG_HELD, HEADER, Undecodable, peek
-from schemas.profile import NEVER
+from schemas.codec import HEADER, Undecodable, peek
+from schemas.profile import HELD, NEVER
 
 _WAKEUP = slice(10, 18)  # in the header
 _NEVER = NEVER.to_bytes(8, "big")
@@ -28,11 +28,20 @@ class _Enrollment(msgspec.Struct, array_like=True, gc=False):
     wakeup_at: int
 
 
+class _Rest(msgspec.Struct, array_like=True, gc=False):
+    """The first field of `schemas.profile.RestBody`."""
+
+    enrollments: list[_Enrollment]
+
+
 class _Body(msgspec.Struct, array_like=True, gc=False):
-    """The first fields of a packed body, state version 2."""
+    """A packed body, state version 2: `schemas.profile.Body`."""
 
     identifiers: msgspec.Raw
-    enrollments: list[_Enrollment]
+    dedupe: msgspec.Raw
+    conflicts: int
+    weight: int
+    rest: _Rest
 
 
 class _Enrolled(msgspec.Struct, array_like=True, gc=False):
@@ -41,10 +50,17 @@ class _Enrolled(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Flows(msgspec.Struct, array_like=True, gc=False):
+    enrollments: list[_Enrolled]
+
+
+class _FlowsBody(msgspec.Struct, array_like=True, gc=False):
     """Of a body of version 2 as little as possible."""
 
     identifiers: msgspec.Raw
-    enrollments: list[_Enrolled]
+    dedupe: msgspec.Raw
+    conflicts: int
+    weight: int
+    rest: _Flows
 
 
 class _Profile(msgspec.Struct, array_like=True, gc=False):
@@ -57,7 +73,7 @@ class _Profile(msgspec.Struct, array_like=True, gc=False):
     enrollments: list[_Enrollment]
 
 
-_flows = msgspec.msgpack.Decoder(_Flows)
+_flows = msgspec.msgpack.Decoder(_FlowsBody)
 _body = msgspec.msgpack.Decoder(_Body)
 _profile = msgspec.msgpack.Decoder(_Profile)
 
@@ -66,10 +82,10 @@ def flows_of(state: bytes) -> list[str]:
     """The flow of each enrollment, in half the time of `waits_of`: a rebuild asks it of everybody."""
     if state[0] != 2:
         return [flow for flow, _ in waits_of(state)]
-    if state[_WAKEUP] == _NEVER and not state[1] & FLAG_HELD:
+    if state[_WAKEUP] == _NEVER and not state[1] & HELD:
         return []
     try:
-        return [one.flow for one in _flows.decode(state[HEADER.size :]).enrollments]
+        return [one.flow for one in _flows.decode(state[HEADER.size :]).rest.enrollments]
     except msgspec.MsgspecError as error:
         raise Undecodable(f"profile state: {error}") from error
 
@@ -81,7 +97,7 @@ def waits_of(state: bytes) -> list[tuple[str, int]]:
         return []
     packed = memoryview(state)[HEADER.size :]
     try:
-        enrollments = (_profile.decode(packed) if state[0] == 1 else _body.decode(packed)).enrollments
+        enrollments = (_profile.decode(packed) if state[0] == 1 else _body.decode(packed).rest).enrollments
     except msgspec.MsgspecError as error:
         raise Undecodable(f"profile state: {error}") from error
     return [(one.flow, one.wakeup_at) for one in enrollments]

@@ -20,6 +20,7 @@ from schemas.conditions import (
 from schemas.conditions import Plugin as Wanted
 from schemas.facts import FROM_CONTEXT, OBSERVED
 from schemas.flow import Appointment, DateTrigger, ExitRule, Flow
+from schemas.policy import Policy
 from schemas.span import Span
 from schemas.steps import Send, Value, WaitEvent, WaitUntil, WaitUntilDate
 from schemas.window import Window
@@ -70,6 +71,11 @@ def read_off(flow: Flow) -> frozenset[str]:
         elif isinstance(part, PLACED) or (isinstance(part, Span) and (part.months or part.days)):
             found |= PLACE
     return READ_OFF & found
+
+
+def read_off_by(policy: Policy) -> frozenset[str]:
+    """The same of a policy: quiet hours are those of where the person is."""
+    return READ_OFF & PLACE if policy.quiet_hours else frozenset()
 
 
 def plugins_of(flow: Flow) -> frozenset[Name]:

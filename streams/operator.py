@@ -9,7 +9,7 @@ from schemas.profile import Profile
 from streams import backfill, moving, person, poison
 from streams.controls import Operator
 from streams.program import Program
-from streams.reading import read, read_whole
+from streams.reading import event_of, read_whole, trigger_of
 from streams.recorder import Recorder
 from streams.unit import Record
 
@@ -47,7 +47,8 @@ def _move(program: Program, profile: Profile, said: Migration, *, now: int, out:
 def _admit(program: Program, profile: Profile, said: Backfill, *, offset: int, now: int, out: Recorder) -> bool:
     """The newest version judges: its trigger, its `where`, its rules of entry; but not how old the event is."""
     try:
-        trigger = read(program, Record(offset, now, said.profile.encode(), bytes(said.event)))
+        event, type_, occurred_at = event_of(Record(offset, now, said.profile.encode(), bytes(said.event)))
+        trigger = trigger_of(program, event, type_, occurred_at, offset)
         interest = program.interests[trigger.type]
         begun, _ = interest.begins(trigger.event.source, trigger.words)
         flow: Flow | None = next(one for one in begun if one.name == said.flow)

@@ -13,13 +13,13 @@ from schemas.activation import Activation
 from schemas.command import Clock
 from schemas.control import Tick, Watermark
 from schemas.limits import DEDUPE_HORIZON_MS, FUTURE_MS_MAX
-from schemas.profile import NEVER, PartitionRecord, Poison, Profile, Stopped
+from schemas.profile import NEVER, PartitionRecord, Poison, Presence, Profile, Stopped
 from schemas.refusals import Refused
 from streams import operator, person, poison, taking, waking
 from streams.controls import OTHER_CLOCK, Operator, read_control
 from streams.profiles import KEPT_MAX, Profiles, StateUnreadable
 from streams.program import Program, none_activated
-from streams.reading import read
+from streams.reading import event_of, trigger_of
 from streams.recorder import Recorder
 from streams.retained import Retained
 from streams.schedule import LAST_KEY, Schedule, bound_key
@@ -28,6 +28,7 @@ from streams.unit import NO_TIME
 from streams.unit import Outputs as Outputs
 from streams.unit import Record as Record
 from streams.unit import Snapshot as Snapshot
+from streams.verdict import Trigger
 from streams.watermarks import Gates
 
 GATES_ONLY = -1  # a time before every wakeup
@@ -151,6 +152,7 @@ class Partition:
             if self._clock == "carried" and self._timers.any_through(last := (record.appended_at - 1, LAST_KEY)):
                 self._out.caused_by(record.offset)
                 self._release(last, record)
+                self._out.caused_by(record.offset)  # what that has said stays, even if the event cannot be taken
             self.now_at = max(self.now_at, record.appended_at)
         elif record.appended_at < self.now_at:
             if record.appended_at == NO_TIME:
@@ -189,27 +191,27 @@ class Partition:
     # --- events --------------------------------------------------------------------------------------
 
     def _process_event(self, record: Record) -> None:
-        key, out = record.key, self._out
+        key, out, program = record.key, self._out, self.program
         try:
-            trigger = read(self.program, record)
-            profile = self._profiles.of(key)
-            stated = trigger.event.identity
+            event, type_, occurred_at = event_of(record)
+            profile = self._profiles.at(key)
+            stated = event.identity
             identity = None if stated == profile.stated else codec.decode_identity(stated)
+            passes_by = taking.passes_by(program, profile, type_)
+            trigger = None if passes_by else trigger_of(program, event, type_, occurred_at, record.offset)
         except codec.Undecodable as error:
             self._refuse_unread(record, *poison.why(record.value, str(error)))
             return
         if profile.applied_offset >= record.offset and key not in self._released:
-            self._pass_over(record, profile)
+            self._pass_over(record)
             return
         if self._set_aside and (record.offset, key, "messages") in self._set_aside:
-            self._hold(key, profile, record.offset, "messages")
+            self._hold(key, self._profiles.of(key), record.offset, "messages")
             return
-        event = trigger.event
-        out.caused_by(record.offset, event.id)
-        if trigger.occurred_at > self.now_at + FUTURE_MS_MAX:
+        if occurred_at > self.now_at + FUTURE_MS_MAX:
             out.tallies[("event", "from_the_future")] += 1
-            trigger.occurred_at = self.now_at
-        if trigger.occurred_at < self.now_at - DEDUPE_HORIZON_MS and not event.backfill:
+            occurred_at = self.now_at
+        if occurred_at < self.now_at - DEDUPE_HORIZON_MS and not event.backfill:
             detail = f"time {event.time.isoformat()} is more than 14 days before now; send it with backfill: true"
             out.refuse_record(record, "before_dedupe_horizon", detail, now=self.now_at)
             return
@@ -217,14 +219,23 @@ class Partition:
             answer = person.recognize(profile, event, record=record, now=self.now_at, out=out)
             if answer == "new":
                 self._new += 1
-                person.notice(profile, stated, identity, trigger.occurred_at)
-                if taking.take(self.program, profile, trigger, now=self.now_at, out=out):
-                    self._touch(key, profile, record.offset)
+                person.notice(profile, stated, identity, occurred_at)
+                if trigger is not None:
+                    trigger.occurred_at = occurred_at
+                    self._take(record, self._profiles.of(key), trigger)
                     return
             if answer != "duplicate":
                 self._changed(key, profile, record.offset)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost more than this record
             self._mend(record, key, "messages", error)
+
+    def _take(self, record: Record, profile: Profile, trigger: Trigger) -> None:
+        self._out.caused_by(record.offset, trigger.event.id)
+        if taking.take(self.program, profile, trigger, now=self.now_at, out=self._out):
+            self._touch(record.key, profile, record.offset)
+        else:
+            self._changed(record.key, profile, record.offset)
+            profile.flags = profile.marks()
 
     # --- time ----------------------------------------------------------------------------------------
 
@@ -320,10 +331,10 @@ class Partition:
         poison.hold(profile, offset, what, out=self._out)
         self._touch(key, profile, offset)
 
-    def _pass_over(self, record: Record, profile: Profile) -> None:
+    def _pass_over(self, record: Record) -> None:
         """The profile has been here before. If it was poison then, it counts as poison now."""
         self._out.tallies[("event", "skipped")] += 1
-        if (record.offset, "messages") in profile.poison:
+        if (record.offset, "messages") in self._profiles.of(record.key).poison:
             self._strike(record.offset)
 
     def _strike(self, offset: int) -> None:
@@ -339,7 +350,7 @@ class Partition:
         """
         if isinstance(error, MemoryError | StateUnreadable):
             raise error
-        self._out.take_back(key)
+        self._out.take_back(key, record.offset)
         self._set_aside |= {(record.offset, key, what)}
         anew = Partition(
             program=self._retained.base_program, topic=self._topic, number=self.number, clock=self._clock,
@@ -357,10 +368,10 @@ class Partition:
 
     # --- profiles ------------------------------------------------------------------------------------
 
-    def _is_ahead(self, key: bytes, profile: Profile, offset: int) -> bool:
+    def _is_ahead(self, key: bytes, profile: Presence, offset: int) -> bool:
         return profile.applied_offset >= offset and key not in self._released
 
-    def _changed(self, key: bytes, profile: Profile, offset: int) -> None:
+    def _changed(self, key: bytes, profile: Presence, offset: int) -> None:
         if profile.applied_offset < 0:
             self._out.tallies[("profile",)] += 1
         profile.applied_offset = offset
@@ -369,6 +380,7 @@ class Partition:
     def _touch(self, key: bytes, profile: Profile, offset: int) -> None:
         """Changed, and perhaps also when it is to be woken."""
         self._changed(key, profile, offset)
+        profile.flags = profile.marks()
         if profile.enrollments or profile.dossier is not None:
             self._schedule.index(key, profile, now=self.now_at)
         else:
@@ -376,11 +388,9 @@ class Partition:
 
     def _record(self) -> PartitionRecord:
         return PartitionRecord(
-            position=self.position,
-            now_at=self.now_at,
+            position=self.position, now_at=self.now_at,
             watermarks=self._schedule.watermarks.pack(),
-            through_at=self._schedule.through[0],
-            through_key=bound_key(self._schedule.through[1]),
+            through_at=self._schedule.through[0], through_key=bound_key(self._schedule.through[1]),
             clock=self._clock, incarnation=self._incarnation,
             poison=self._poison, stopped=self.stopped,
             activation=self.program.number, came_back=self.program.came_back,

@@ -14,7 +14,7 @@ from schemas.dossier import Message
 from schemas.event import LoggedEvent
 from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, named
-from schemas.profile import NOTHING_STATED, Enrollment, Fact, Profile, Seen
+from schemas.profile import NOTHING_STATED, Enrollment, Fact, Presence, Profile, Seen
 from schemas.steps import Send
 from streams import acts, appointments, dedupe, effects, history, messages, recall, reentry, weight, zone
 from streams.counting import count
@@ -31,7 +31,7 @@ from streams.values import text_of
 from streams.verdict import Effects, Passing, Trigger, Verdict, ZoneChange
 
 
-def recognize(profile: Profile, event: LoggedEvent, *, record: Record, now: int, out: Recorder) -> dedupe.Answer:
+def recognize(profile: Presence, event: LoggedEvent, *, record: Record, now: int, out: Recorder) -> dedupe.Answer:
     """Whether this profile has had the event before; a new one is remembered, and a copy that differs put aside."""
     key, body = dedupe.fingerprint(event)
     if key in profile.dedupe:  # or bytes that look like it, across two entries
@@ -50,7 +50,7 @@ def recognize(profile: Profile, event: LoggedEvent, *, record: Record, now: int,
     return "new"
 
 
-def notice(profile: Profile, stated: Raw, identity: Identity | None, occurred_at: int) -> None:
+def notice(profile: Presence, stated: Raw, identity: Identity | None, occurred_at: int) -> None:
     """Learn what every new event tells: who it is about, and that they were there.
 
     `stated` are the identifiers as they stand in the event, `identity` the same decoded; None when the profile knows
@@ -299,7 +299,7 @@ def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None
         profile.enrollments.append(after)
 
 
-def _learn(profile: Profile, stated: Raw, identity: Identity, occurred_at: int) -> None:
+def _learn(profile: Presence, stated: Raw, identity: Identity, occurred_at: int) -> None:
     """Of two values of a kind, the one said later stays."""
     said, agreed = [], True
     for kind in KINDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from schemas.facts import FactKind, kinds
 from schemas.flow import Flow
 from schemas.limits import REGRET_MS
 from schemas.policy import NO_POLICY, Policy
-from schemas.profile import NEVER, CameBack, Enrollment
+from schemas.profile import ENROLLED, LOCAL, NEVER, ORDERED, UNKNOWN, CameBack, Enrollment
 from schemas.steps import Send
 from streams import asks
 from streams.binding import bind
@@ -82,6 +83,11 @@ class Program:
             for name, one in came_back.items()
         }
         return dataclasses.replace(self, over_before={**self.over_before, **places})
+
+    @cached_property
+    def looked_at(self) -> int:
+        """Flags of whom any event may change, whoever asks for it."""
+        return LOCAL | UNKNOWN | (ENROLLED if self.over_before else 0) | (ORDERED if self.judged_anew else 0)
 
     @property
     def came_back(self) -> dict[str, CameBack]:
@@ -159,7 +165,7 @@ def _program(
     newest = {flow.name: flow for flow in reversed(versions)}
     newest = dict(sorted(newest.items()))
     beginning = [flow for flow in newest.values() if flow.status in ADMITTING]
-    read_off = frozenset[str]().union(*map(asks.read_off, versions))
+    read_off = asks.read_off_by(policy).union(*map(asks.read_off, versions))
     watch_sight = frozenset(flow.name for flow in versions if asks.depends_on_sight(flow))
     found = interests(beginning, running=versions, read_off=bool(read_off or watch_sight))
     return Program(

@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas import codec
 from schemas.catalog import short_name
+from schemas.event import LoggedEvent
 from schemas.instants import from_datetime
 from schemas.limits import RECORD_BYTES_MAX
 from streams.interest import Interest
@@ -22,22 +23,24 @@ from streams.verdict import Trigger
 from streams.words import select
 
 
-def read(program: Program, record: Record) -> Trigger:
-    """The event, its own time, and the words that tell what to do with it. Raises Undecodable for what is no event."""
+def event_of(record: Record) -> tuple[LoggedEvent, str, int]:
+    """The event, its short type and its own time. Raises Undecodable for what is no event."""
     value = record.value
     if len(value) > RECORD_BYTES_MAX:
         raise codec.Undecodable(f"the record has {len(value)} bytes")
     event = codec.decode_event(value)
-    type_ = short_name(event.type)
     try:
-        occurred_at = from_datetime(event.time)
+        return event, short_name(event.type), from_datetime(event.time)
     except OverflowError as error:
         raise codec.Undecodable(str(error)) from error
+
+
+def trigger_of(program: Program, event: LoggedEvent, type_: str, occurred_at: int, offset: int) -> Trigger:
+    """With the words that tell what to do with it. Raises Undecodable when they stand in what is no JSON."""
     interest = program.interests.get(type_)
-    if interest is None:
-        return Trigger(event, type_, occurred_at, record.offset, {})
     parts: dict[str, Any] = {}
-    return Trigger(event, type_, occurred_at, record.offset, select(event, interest.asked, parts), parts=parts)
+    words = {} if interest is None else select(event, interest.asked, parts)
+    return Trigger(event, type_, occurred_at, offset, words, parts=parts)
 
 
 def read_whole(trigger: Trigger, interest: Interest) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from schemas.dossier import Message
+from schemas.dossier import NO_WORDS, Message
 from schemas.instants import from_wire, to_wire
 from schemas.limits import REGRET_MS
 from schemas.profile import Profile, Seen
@@ -94,7 +94,7 @@ def take_back(
         _tell(passage, out)
         if found is None:
             continue
-        message.judged = True
+        message.judged, message.context = True, NO_WORDS
         if again:
             message.again_at, message.waiting = 0, ""
         else:

@@ -84,8 +84,10 @@ class Recorder:
         self.tallies[("event", reason)] += 1
         self.dead_letters.append((written.key, written))
 
-    def take_back(self, key: bytes) -> None:
+    def take_back(self, key: bytes, offset: int) -> None:
         """Forget what this record has decided about a profile. Counts stay: they are not exact over failures."""
+        if self.offset != offset:
+            return  # it has decided nothing yet
         for some, before in (
             (self.commands, self._commands_before),
             (self.decisions, self._decisions_before),

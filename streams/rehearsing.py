@@ -133,7 +133,7 @@ class Session:
             happen(other, happening)
         decided = len(other.decisions)
         for _ in range(MOMENTS_MAX):
-            next_at = min((profile.wakeup_at() for profile in other.profiles()), default=NEVER)
+            next_at = min((profile.earliest() for profile in other.profiles()), default=NEVER)
             if next_at == NEVER or len(other.decisions) - decided >= AHEAD_MAX:
                 break
             other.advance(max(next_at, other.now_at) + 1)

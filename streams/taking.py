@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from schemas.profile import Profile
+from schemas.profile import Presence, Profile
 from streams import acts, earning, person, waking
 from streams.program import Program
 from streams.recorder import Recorder
 from streams.verdict import Trigger
 
-#: Types that we look at ourselves, for anybody.
-_OURS = frozenset({*acts.PARTS, earning.CLICK})
+#: Types that we look at ourselves.
+_OURS = frozenset({*acts.PARTS, *earning.PARTS})
+
+
+def passes_by(program: Program, profile: Presence, type_: str) -> bool:
+    """Whether an event of this type leaves the rest of the profile as it is: nobody asks for it, as for most events,
+    and nothing of this person is looked at whatever the event is.
+    """
+    return (
+        not profile.flags & program.looked_at
+        and type_ not in program.interests
+        and type_ not in _OURS
+        and program.otherwise is None
+        and not program.calendar
+    )
 
 
 def take(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> bool:
     """End what was stopped, apply the event, keep times, earn. False: the person waits for what they waited for."""
-    type_ = trigger.type
-    if not (
-        profile.enrollments
-        or profile.dossier is not None
-        or type_ in program.interests
-        or type_ in _OURS
-        or program.otherwise is not None
-        or program.calendar
-    ):
-        return False  # most events are of people who wait for nothing, and nobody asks for them
     over = bool(program.over_before) and waking.end_over(program, profile, now=now, out=out)
     taken = person.take_event(program, profile, trigger, now=now, out=out)
     moved = person.keep_time(program, profile, now=now, out=out)
-    if earning.concerns(profile, type_):
+    if earning.concerns(profile, trigger.type):
         earning.take(program, profile, trigger, now=now, out=out)
         return True
     return taken or over or moved
