@@ -13,7 +13,6 @@ import msgspec
 import orjson
 
 from schemas.command import Command, Recall
-from schemas.dossier import Dossier
 from schemas.event import LoggedEvent
 from schemas.identity import Identity
 from schemas.profile import HELD, Body, PartitionRecord, Presence, Profile, RestBody, Version1
@@ -39,7 +38,6 @@ _order: msgspec.json.Decoder[Command | Recall] = msgspec.json.Decoder(Command | 
 _version_1 = msgspec.msgpack.Decoder(Version1)
 _body = msgspec.msgpack.Decoder(Body)
 _rest = msgspec.msgpack.Decoder(RestBody)
-_words = msgspec.msgpack.Decoder(dict[str, Any])
 _partition = msgspec.msgpack.Decoder(PartitionRecord)
 _json = msgspec.json.Encoder(order="deterministic")
 _pack = msgspec.msgpack.Encoder(order="deterministic")
@@ -104,11 +102,6 @@ def pack_words(words: dict[str, Any]) -> msgspec.Raw:
         return msgspec.Raw(_pack.encode(words))
     except (OverflowError, UnicodeEncodeError, RecursionError) as error:
         raise Undecodable(f"a value that cannot be kept: {error}") from error
-
-
-def unpack_words(packed: msgspec.Raw) -> dict[str, Any]:
-    """The same again."""
-    return _words.decode(packed)
 
 
 def packed_size(words: dict[str, Any]) -> int:
@@ -190,7 +183,7 @@ def unpack_rest(profile: Presence) -> Profile:
         rest = _rest.decode(profile.rest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"profile state: {error}") from error
-    _keep_apart(rest.dossier)
+    _keep_apart(rest)
     whole.enrollments, whole.past, whole.refusals = rest.enrollments, rest.past, rest.refusals
     whole.history, whole.poison, whole.dossier = rest.history, rest.poison, rest.dossier
     return whole
@@ -203,7 +196,7 @@ def unpack_profile(value: bytes, *, key: bytes) -> Profile:
 
 def _of_version_1(value: bytes) -> Profile:
     old = _version_1.decode(memoryview(value)[HEADER.size :])
-    _keep_apart(old.dossier)
+    _keep_apart(old)
     return Profile(
         tenant=old.tenant, profile_id=old.profile_id, applied_offset=old.applied_offset, identifiers=old.identifiers,
         dedupe=old.dedupe, conflicts=old.conflicts, last_active_at=old.last_active_at, weight=old.weight,
@@ -212,9 +205,11 @@ def _of_version_1(value: bytes) -> Profile:
     )  # fmt: skip
 
 
-def _keep_apart(dossier: Dossier | None) -> None:
-    """The words of messages from the bytes they stood in: nobody needs all of those for them."""
-    for message in () if dossier is None else dossier.messages:
+def _keep_apart(rest: RestBody | Version1) -> None:
+    """The words of triggers from the bytes they stood in: nobody needs all of those for them."""
+    for enrollment in rest.enrollments:
+        enrollment.context = enrollment.context.copy()
+    for message in () if rest.dossier is None else rest.dossier.messages:
         message.context = message.context.copy()
 
 

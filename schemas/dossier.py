@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Raw
 
 NO_WORDS = Raw(b"\x80")  # packed
+#: Words of an event as they stand in a packed profile, unpacked.
+unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 
 class Stated(msgspec.Struct, array_like=True, gc=False):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw
 
-from schemas.dossier import Dossier, Message
+from schemas.dossier import Dossier, Message, unpack
 
 NEVER = (1 << 63) - 1  # a wakeup that is not due at any time
 NOTHING_STATED = Raw()
@@ -30,7 +30,7 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     triggered_at: int  # occurred_at of the newest trigger taken
     trigger_offset: int  # where that trigger stands in the profile log
     entered_at: int  # now, when it was enrolled
-    context: dict[str, Any]  # the trigger's words
+    context: Raw  # the trigger's words, packed: most events leave them so
     step: str = ""  # label of the step it waits at: labels outlive a changed flow file, indexes do not
     due_at: int = NEVER  # of the wait, or of the gate it is held at
     wakeup_at: int = NEVER  # its moment: never before the record that armed it
@@ -53,6 +53,10 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     depth: int = 0  # how many flows have handed this person on, none of them after a wait
     held_ms: int = 0  # how long its message has been held at the gate, since it was first judged again
     shown: bool = False  # what re-entry counts of it was in shadow only
+
+    def words(self) -> dict[str, Any]:
+        """The trigger's words."""
+        return unpack(self.context)
 
 
 class Past(msgspec.Struct, kw_only=True, array_like=True, gc=False):

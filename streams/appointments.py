@@ -133,4 +133,4 @@ def _trigger(flow: Flow, profile: Profile, at: int, offset: int) -> Trigger:
         time=to_datetime(at),
         identity=msgspec.Raw(codec.encode(identity)),
     )
-    return Trigger(event, flow.trigger.event, at, offset, words, words_bytes=codec.packed_size(words))
+    return Trigger(event, flow.trigger.event, at, offset, words, packed=codec.pack_words(words))

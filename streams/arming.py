@@ -56,7 +56,7 @@ def arm(
         return WAITS
     notes: tuple[Note, ...] = ()
     if _is_local(kind):
-        found, invalid = zone.look_up(profile, flow, context=enrollment.context)
+        found, invalid = zone.look_up(profile, flow, context=enrollment.words())
         enrollment.zone, enrollment.zone_from = found
         notes = tuple(Note(outcome="zone_invalid", reason=source) for source in invalid)
     due_at = _due_at(kind, enrollment, profile, base_at)
@@ -98,7 +98,7 @@ def _due_at(step: Waiting, enrollment: Enrollment, profile: Profile, base_at: in
     if isinstance(step, WaitUntil):
         return next_at(base_at, step.at_ms, enrollment.zone, frozenset(step.weekdays))
     value = step.date
-    said = enrollment.context.get(value.of) if value.origin == "trigger" else zone.fact(profile, value.of)
+    said = enrollment.words().get(value.of) if value.origin == "trigger" else zone.fact(profile, value.of)
     moment = moment_of(said, span=step.span, side=step.side, at_ms=step.at_ms, zone=enrollment.zone)
     if moment is None:
         return "date_missing"

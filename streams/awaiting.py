@@ -16,13 +16,18 @@ from streams.matching import fits
 
 def branch_of(step: WaitEvent, enrollment: Enrollment, seen: Seen, *, since_at: int) -> int | None:
     """The first branch that this event opens. Without a `match` it must have occurred after `since_at` and in time."""
-    later = seen.offset > enrollment.trigger_offset
     in_time = since_at < seen.occurred_at <= enrollment.due_at
     for number, branch in enumerate(step.branches):
         if branch.when.event != seen.type or not fits(branch.when, seen.source, seen.words):
             continue
-        said, wanted = seen.words, enrollment.context
-        correlated = later and all(ours in said and said[ours] == wanted.get(theirs) for ours, theirs in branch.match)
-        if correlated if branch.match else in_time:
+        if _correlated(branch.match, enrollment, seen) if branch.match else in_time:
             return number
     return None
+
+
+def _correlated(match: tuple[tuple[str, str], ...], enrollment: Enrollment, seen: Seen) -> bool:
+    """Whether it came after the trigger, and has the same words."""
+    if seen.offset <= enrollment.trigger_offset:
+        return False
+    said, wanted = seen.words, enrollment.words()
+    return all(ours in said and said[ours] == wanted.get(theirs) for ours, theirs in match)

@@ -57,7 +57,7 @@ def offer(
     if target is None or target.status not in ADMITTING:
         return Note(outcome="refused", reason="no_such_flow", step=one.step, values={"flow": one.flow})
     wanted = target.trigger.where
-    if wanted is not None and judge_words(wanted, about.context) is not True:
+    if wanted is not None and judge_words(wanted, about.words()) is not True:
         return Note(outcome="refused", reason="where_false", step=one.step, values={"flow": one.flow})
     identity = Identity(**{kind: fact.value for kind, fact in profile.identifiers.items()})
     event = LoggedEvent(
@@ -68,6 +68,6 @@ def offer(
         identity=msgspec.Raw(codec.encode(identity)),
     )
     return target, Trigger(
-        event, target.trigger.event, one.occurred_at, offset, about.context,
-        words_bytes=codec.packed_size(about.context), depth=one.depth,
+        event, target.trigger.event, one.occurred_at, offset, about.words(),
+        packed=about.context, depth=one.depth,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from schemas.codec import decode_identity, packed_size
+from schemas.codec import decode_identity
 from schemas.event import dedupe_identity
 from schemas.flow import Flow
 from schemas.identity import is_known
@@ -107,7 +107,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         triggered_at=trigger.occurred_at,
         trigger_offset=trigger.offset,
         entered_at=now,
-        context=trigger.words,
+        context=trigger.packed,
         version=flow.version,
         depth=trigger.depth,
     )
@@ -141,7 +141,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     enrollment.triggered_at = trigger.occurred_at
     if flow.retrigger != "extend":
         enrollment.visit += 1
-        enrollment.context = trigger.words
+        enrollment.context = trigger.packed
     armed = Armed()
     if flow.retrigger == "restart":
         enrollment.version = flow.version
@@ -163,7 +163,7 @@ def judge_history(
     has no end.
     """
     enrollment.exits_held = 0  # what was seen under the rules of another version says nothing about these
-    view = View(enrollment.context, profile, enrollment, flow, now, told=[])
+    view = View(None, profile, enrollment, flow, now, told=[])
     verdict = _judge_history(flow, enrollment, profile, (note, *armed.notes), view, ends=armed.ends)
     return telling(verdict, view.told or ())
 
@@ -200,8 +200,8 @@ def _judge_room(profile: Profile, trigger: Trigger, *, instead_of: Enrollment | 
     live = len(profile.enrollments) - (instead_of is not None)
     if live >= ENROLLMENTS_MAX:
         return _note_refused("too_many_enrollments", {"live": live, "max": ENROLLMENTS_MAX})
-    size = profile.weight + trigger.words_bytes + lasting_bytes(profile.dedupe)
-    size -= 0 if instead_of is None else packed_size(instead_of.context)
+    size = profile.weight + len(trigger.packed) + lasting_bytes(profile.dedupe)
+    size -= 0 if instead_of is None else len(instead_of.context)
     if size > ENROLLED_BYTES_MAX:
         return _note_refused("state_full", {"bytes": size, "max": ENROLLED_BYTES_MAX})
     return None

@@ -45,7 +45,7 @@ def refusal_at_entry(
         return None
     start = Enrollment(
         enrollment_id="", flow=flow.name, key=key, visit=1, anchor_at=trigger.occurred_at,
-        triggered_at=trigger.occurred_at, trigger_offset=trigger.offset, entered_at=now, context=trigger.words,
+        triggered_at=trigger.occurred_at, trigger_offset=trigger.offset, entered_at=now, context=trigger.packed,
     )  # fmt: skip
     note = refusal(flow, View(trigger.words, profile, start, flow, now, trigger.offset, told=told))
     return None if note is None else replace(note, outcome="refused")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from schemas.catalog import words_of
 from schemas.conditions import All, Compare, Condition, EventCount, EventMatch, LastEvent
 from schemas.facts import STATING
 from schemas.flow import Flow
@@ -35,7 +36,7 @@ class Interest:
     seen_words: frozenset[str]  # the words that all of these ask for
     states: bool  # facts stand in it, or are read off it
     asked: Parts  # where to find those, and those that entries ask for
-    whole: Parts  # where to find all
+    others: Parts  # where to find all the others
     wheres: Mapping[str, Closure]  # by flow
     one_by_one: tuple[Flow, ...]  # flows that begin with it and want no certain text of it
     by_text: Index  # the others
@@ -110,7 +111,7 @@ def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_of
         seen_words=seen_words,
         states=read_off or type_ in STATING,
         asked=by_part(type_, asked, declared=declared),
-        whole=by_part(type_, declared=declared),
+        others=by_part(type_, (words_of(type_).keys() | {name for name, _ in declared}) - asked, declared=declared),
         wheres={flow.name: closure(flow.trigger.where) for flow in beginning if flow.trigger.where is not None},
         one_by_one=one_by_one,
         by_text=_index(beginning),

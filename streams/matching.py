@@ -39,7 +39,7 @@ def counts_for(enrollment: Enrollment, seen: Seen, *, match: tuple[tuple[str, st
     if seen.offset == enrollment.trigger_offset and seen.occurred_at == enrollment.anchor_at:
         return False
     if match:
-        trigger = enrollment.context
+        trigger = enrollment.words()
         return all(ours in seen.words and seen.words[ours] == trigger.get(theirs) for ours, theirs in match)
     if seen.occurred_at > enrollment.anchor_at:
         return True

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from schemas.codec import pack_words, unpack_words
-from schemas.dossier import NO_WORDS, Message
+from schemas.codec import pack_words
+from schemas.dossier import NO_WORDS, Message, unpack
 from schemas.flow import Flow
 from schemas.limits import MESSAGES_MAX
 from schemas.profile import Enrollment, Profile
@@ -52,7 +52,7 @@ def trimmed(flow: Flow | None, context: Raw) -> Raw:
     for rule in flow.exits:
         wanted |= words_asked(rule.person)
     wanted |= {value.of for value in flow.storefronts if value.origin == "trigger"}
-    return pack_words({word: value for word, value in unpack_words(context).items() if word in wanted})
+    return pack_words({word: value for word, value in unpack(context).items() if word in wanted})
 
 
 def runs(profile: Profile) -> list[Enrollment]:
@@ -67,7 +67,7 @@ def run_of(message: Message) -> Enrollment:
     return Enrollment(
         enrollment_id=message.enrollment_id, flow=message.flow, key=message.key, visit=message.visit,
         anchor_at=message.anchor_at, triggered_at=message.anchor_at, trigger_offset=message.trigger_offset,
-        entered_at=message.anchor_at, context=unpack_words(message.context), step=message.step, due_at=message.due_at,
+        entered_at=message.anchor_at, context=message.context, step=message.step, due_at=message.due_at,
         wakeup_at=message.again_at, held=bool(message.waiting), version=message.version, arms=message.arms,
         gate=message.gate, waiting=message.waiting, room_until=message.room_until,
         held_ms=message.held_ms, zone=message.zone,

@@ -60,13 +60,19 @@ class Passage(msgspec.Struct, kw_only=True):
     effects: Effects | None = None
     ways: dict[str, dict[str, Any]] = {}  # by the label of each branch that it has come by: which, and what decided
     ordered_for: str | None = None  # the storefront of a message that is on its way; None: it is to be ordered
+    _words: dict[str, Any] | None = None  # once somebody has asked
 
     @property
     def view(self) -> View:
         """What a condition may look at here."""
-        return View(
-            self.enrollment.context, self.profile, self.enrollment, self.flow, self.now, self.offset, told=self.notes
-        )
+        return View(self._words, self.profile, self.enrollment, self.flow, self.now, self.offset, told=self.notes)
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """Of the trigger."""
+        if self._words is None:
+            self._words = self.enrollment.words()
+        return self._words
 
     def came_by(self, label: str, way: str, values: dict[str, Any]) -> None:
         """A branch: what follows says so. Of very many the last ones are told."""
@@ -79,11 +85,11 @@ class Passage(msgspec.Struct, kw_only=True):
         if self.ordered_for is not None:
             return self.ordered_for
         named = step.storefront or self.flow.storefront
-        return text_of(named, words=self.enrollment.context, profile=self.profile)
+        return "" if named is None else text_of(named, words=self.words, profile=self.profile)
 
     def zone(self, step: Send) -> Zone:
         """By whose clock a message waits for its hours."""
-        return zone.of(self.profile, self.flow, context=self.enrollment.context, storefront=step.storefront)
+        return zone.of(self.profile, self.flow, context=self.words, storefront=step.storefront)
 
     def messages(self) -> list[Message]:
         """Those that were ordered before, and those of this passage."""
@@ -92,7 +98,7 @@ class Passage(msgspec.Struct, kw_only=True):
 
     def value(self, value: Value) -> Any:
         """A word of the trigger, a fact, or what the file says; None when there is none."""
-        return value_of(value, words=self.enrollment.context, profile=self.profile)
+        return value_of(value, words=self.words, profile=self.profile)
 
     def id_of(self, step: str) -> str:
         """Of what a step makes in this visit: a replay makes the same."""

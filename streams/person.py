@@ -172,7 +172,7 @@ def _is_elsewhere(flow: Flow, profile: Profile, run: Enrollment) -> bool:
     """Whether the person's zone is another than that by whose clock this run waits."""
     step = step_of(flow, run) if run.waiting in HOURS else None
     storefront = step.storefront if isinstance(step, Send) else None
-    return zone.of(profile, flow, context=run.context, storefront=storefront).name != run.zone
+    return zone.of(profile, flow, context=run.words(), storefront=storefront).name != run.zone
 
 
 def _judge_exits(
@@ -241,14 +241,15 @@ def enter(
         weight.add(profile, weight.REFUSAL_BYTES, out)
     elif last.enrollment is not None and last.notes[0].outcome in ("entered", "restarted"):
         _check_storefront(program, flow, profile, last.enrollment, out)
-        weight.add(profile, weight.of_enrollment(last.enrollment, trigger.words_bytes), out)
+        weight.add(profile, weight.of_enrollment(last.enrollment, len(trigger.packed)), out)
 
 
 def _check_storefront(program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> None:
     """Count the storefronts of its messages that the policy does not declare, where it declares any."""
     known = program.policy.storefronts
     if known:
-        named = {text_of(one, words=enrollment.context, profile=profile) for one in flow.storefronts}
+        words = enrollment.words()
+        named = {text_of(one, words=words, profile=profile) for one in flow.storefronts}
         if unknown := len(named - known.keys()):
             out.tallies[("unknown_storefront",)] += unknown
 

@@ -200,7 +200,7 @@ class Session:
             for one in profile.enrollments:
                 yield f"  in {one.flow} at {one.step} until {_when(one)}, since {moment(to_wire(one.anchor_at))}"
                 arms = f"; {arms_of(one.arms)}" if one.arms else ""
-                yield f"    trigger: {shown(one.context) or 'no words'}{arms}"
+                yield f"    trigger: {shown(one.words()) or 'no words'}{arms}"
             for name, past in profile.past.items():
                 flow = name.lstrip(SHOWN).replace(chr(31), ", key ")
                 yield f"  was in {flow}, begun {moment(to_wire(past.started_at))}"

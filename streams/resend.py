@@ -9,6 +9,8 @@ A new command has a new id, because its visit is a new one. For example:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.dossier import Message
 from schemas.profile import Profile
 from schemas.steps import Send
@@ -29,10 +31,12 @@ def schedule(message: Message, *, now: int) -> None:
     message.waiting, message.unfiltered = "expired", False  # with its new moment it is not late
 
 
-def due(program: Program, profile: Profile, *, through_at: int, gates: Gates, gates_through_at: int) -> list[Turn]:
-    """Every message whose moment is not after `through_at`, or whose gate is open."""
+def due(
+    program: Program, expired: Sequence[Message], *, through_at: int, gates: Gates, gates_through_at: int
+) -> list[Turn]:
+    """Of the messages that are to be judged again, those due by `through_at`, or whose gate is open."""
     found = []
-    for message in profile.again():
+    for message in expired:
         run = messages.run_of(message)
         flow = program.flow_of(run)
         if flow is not None and flow.status == "held":

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Raw
 
 from schemas.command import ConsentProof
 from schemas.decision import Outcome
-from schemas.dossier import Message, Stated
+from schemas.dossier import NO_WORDS, Message, Stated
 from schemas.event import LoggedEvent
 from schemas.policy import NO_POLICY, Policy, Storefront
 from schemas.profile import Enrollment, Seen
@@ -106,7 +107,7 @@ class Trigger(msgspec.Struct, gc=False):
     occurred_at: int
     offset: int  # of one that no record brings: before the record that released it, which is applied after it
     words: dict[str, Any]  # those that conditions ask for, and once it begins something, all
-    words_bytes: int = 0  # what all of them take in state
+    packed: Raw = NO_WORDS  # all of them
     depth: int = 0  # how many flows have handed this person on to here
     parts: dict[str, Any] = {}  # of the event, as far as they have been decoded
 

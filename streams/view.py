@@ -13,13 +13,14 @@ from streams.verdict import Note
 
 
 class View(msgspec.Struct, gc=False):
-    """`words` are those of the event at hand, or of the trigger; the rest is unset where only words may be asked for.
+    """What is unset may not be asked for.
 
+    `said` are the words of the event at hand; None: those of the trigger of the enrollment, once somebody asks.
     `offset` is that of the record being processed; `passing` is its event, as long as the history has it not yet.
     `told` takes notes of what went wrong while somebody looked.
     """
 
-    words: Mapping[str, Any]
+    said: Mapping[str, Any] | None
     profile: Profile | None = None
     enrollment: Enrollment | None = None
     flow: Flow | None = None
@@ -27,3 +28,10 @@ class View(msgspec.Struct, gc=False):
     offset: int = -1
     passing: Seen | None = None
     told: list[Note] | None = None
+
+    @property
+    def words(self) -> Mapping[str, Any]:
+        """Of the event at hand, or of the trigger."""
+        if self.said is None:
+            self.said = {} if self.enrollment is None else self.enrollment.words()
+        return self.said

@@ -43,13 +43,13 @@ def wake(
         held = enrollment.held and enrollment.due_at <= gates_through_at
         return enrollment.wakeup_at <= through_at or (held and _gate_open(flow, enrollment, gates))
 
-    over = _end_due(program, profile, may_go, now=now, out=out)
+    over = bool(program.over_before) and _end_due(program, profile, may_go, now=now, out=out)
     went = begun = again = False
     met_through_at = min(through_at, calendar_through_at)
     for _ in range(TURNS_MAX):
-        turns = _woken(program, profile, may_go) + resend.due(
-            program, profile, through_at=through_at, gates=gates, gates_through_at=gates_through_at
-        )
+        turns = _woken(program, profile, may_go)
+        if expired := profile.again():
+            turns += resend.due(program, expired, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
         earlier = messages.of(profile)
         if turns:
             flow, one, message = priority.first(turns, profile, Wakeup(gates, program.policy), now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -81,17 +81,7 @@ def _part(event: LoggedEvent, top: str) -> Any:
 
 def is_kind(value: Any, kind: Kind) -> bool:
     """Whether a JSON value is of a declared kind."""
-    if kind in ("text", "instant"):
-        return isinstance(value, str) and (kind == "text" or as_instant(value) is not None)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind == "list":
-        return isinstance(value, list)
-    if kind == "money":
-        return as_money(value) is not None
-    if kind == "date":
-        return as_date(value) is not None
-    return as_number(value) is not None
+    return _KINDS[kind](value)
 
 
 def as_number(value: Any) -> Decimal | None:
@@ -116,7 +106,7 @@ def as_money(value: Any) -> tuple[Decimal, str] | None:
     if not isinstance(value, dict):
         return None
     amount, currency = value.get("amount"), value.get("currency")
-    number = as_number(amount) if isinstance(amount, str) else None
+    number = _number(amount) if isinstance(amount, str) else None
     return (number, currency) if number is not None and isinstance(currency, str) else None
 
 
@@ -134,3 +124,14 @@ def as_instant(value: Any) -> int | None:
         return instants.from_wire(value)
     except (ValueError, TypeError):
         return None
+
+
+_KINDS: dict[Kind, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "instant": lambda value: isinstance(value, str) and as_instant(value) is not None,
+    "boolean": lambda value: isinstance(value, bool),
+    "list": lambda value: isinstance(value, list),
+    "money": lambda value: as_money(value) is not None,
+    "date": lambda value: as_date(value) is not None,
+    "number": lambda value: as_number(value) is not None,
+}

@@ -99,13 +99,15 @@ class Maker:
             triggered_at=triggered_at,
             trigger_offset=0,
             entered_at=triggered_at,
-            context={
-                "list_id": due_word(due_at),
-                "channel_id": "2",
-                "store": "main",
-                "locale": "en-US",
-                "campaign": "autumn",
-            },
+            context=codec.pack_words(
+                {
+                    "list_id": due_word(due_at),
+                    "channel_id": "2",
+                    "store": "main",
+                    "locale": "en-US",
+                    "campaign": "autumn",
+                }
+            ),
             step=LABEL,
             due_at=due_at,
             wakeup_at=due_at,

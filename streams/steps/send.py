@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.channels import is_addressed
-from schemas.codec import pack_words
 from schemas.command import ConsentProof
 from schemas.dossier import Message
 from schemas.instants import to_wire
@@ -110,7 +109,7 @@ def _message(step: Send, passage: Passage, closing_at: int | None) -> Message:
         enrollment_id=run.enrollment_id, flow=passage.flow.name, version=run.version, step=step.label,
         channel=step.channel, message_class=step.message_class, group=step.cap.group if step.cap else "",
         storefront=passage.storefront(step), decided_at=now, not_after=valid_until, anchor_at=run.anchor_at,
-        trigger_offset=run.trigger_offset, context=pack_words(run.context), visit=run.visit, key=run.key, arms=run.arms,
+        trigger_offset=run.trigger_offset, context=run.context, visit=run.visit, key=run.key, arms=run.arms,
         gate=run.gate, unfiltered=goes_anyway(step, passage),
     )  # fmt: skip
 
@@ -119,7 +118,7 @@ def _variables(step: Send, passage: Passage) -> tuple[dict[str, Any], dict[str, 
     """The words of the trigger, and what the step names; of that, what is not there is left out, as in `trigger`. And
     which plug-ins have not answered.
     """
-    words = passage.enrollment.context
+    words = passage.words
     found, failed = {"trigger": words}, dict[str, str]()
     for name, one in step.variables.items():
         if one.origin == "plugin":

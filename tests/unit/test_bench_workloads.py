@@ -54,7 +54,7 @@ class TestSeeding:
         key, state = make(Seeded(7, NOW + 5), applied_offset=-1)
         assert codec.peek(state) == (-1, NOW + 5, False)
         profile = codec.unpack_profile(state, key=key)
-        assert due_of(profile.enrollments[0].context["list_id"]) == NOW + 5
+        assert due_of(profile.enrollments[0].words()["list_id"]) == NOW + 5
 
     def test_moments_lie_evenly(self) -> None:
         moments = sorted(one.due_at - NOW for one in evenly(range(1_000), begin_at=NOW, over_ms=1_000))

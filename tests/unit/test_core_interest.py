@@ -73,5 +73,5 @@ def test_only_what_conditions_ask_for_is_read_until_something_begins() -> None:
     interest = interests([named(1, SPRING, ())])["checkout_started"]
     assert [(top, [word.name for word in words]) for top, words in interest.asked] == [("context", ["campaign"])]
     entered = Stage(flow(where=LARGE)).event(checkout("10:00", total="60", checkout_id="C1", coupon="X"))
-    context = entered.profile().enrollments[0].context
-    assert context == {"checkout_id": "C1", "coupon": "X", "total": {"amount": "60", "currency": "USD"}}
+    words = entered.profile().enrollments[0].words()
+    assert words == {"checkout_id": "C1", "coupon": "X", "total": {"amount": "60", "currency": "USD"}}

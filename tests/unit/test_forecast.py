@@ -22,8 +22,8 @@ def state(*waits: tuple[str, int], applied: int = 0, held: bool = False) -> byte
     enrollments = [
         Enrollment(
             enrollment_id=f"e{number}", flow=flow, key="", visit=1, anchor_at=NOW, triggered_at=NOW, trigger_offset=1,
-            entered_at=NOW, context={"total": "12.00", "items": [{"name": "shirt"}]}, wakeup_at=wakeup_at,
-            held=held,
+            entered_at=NOW, context=codec.pack_words({"total": "12.00", "items": [{"name": "shirt"}]}),
+            wakeup_at=wakeup_at, held=held,
         )
         for number, (flow, wakeup_at) in enumerate(waits)
     ]  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 
 from agents.plugins import load_plugins
 from schemas import codec
+from schemas.dossier import unpack
 from schemas.event import Event
 from schemas.flow import Flow
 from schemas.instants import from_datetime, to_wire
@@ -242,11 +243,11 @@ def test_what_is_judged_again_later_still_has_the_words_that_a_plug_in_asks_for(
     [command] = stage.commands
     stage.event(event("message_reported", "11:02", command_id=command.command_id, outcome="accepted"))
     [message] = stage.profile().known().messages
-    assert codec.unpack_words(message.context) == {"coupon": "A"}
+    assert unpack(message.context) == {"coupon": "A"}
     stage.event(event("profile_updated", "10:30", city="Ulm"), "11:05")
     assert [one.outcome for one in stage.decisions] == ["entered", "sent", "ended"]
     left = trimmed(bind(compiled, plugins), codec.pack_words({"coupon": "A", "total": 1}))
-    assert codec.unpack_words(left) == {"coupon": "A"}
+    assert unpack(left) == {"coupon": "A"}
 
 
 # --- replays -----------------------------------------------------------------------------------------------

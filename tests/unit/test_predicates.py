@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.codec import pack_words
 from schemas.dossier import Consent, Dossier
 from schemas.event import Event
 from schemas.limits import COUNTED_DAYS_MAX, COUNTED_EXACTLY_MAX, FACT_BYTES_MAX, FACTS_MAX
@@ -59,10 +60,10 @@ def answer(condition: str, *events: Event, now: str = "12:00", began: Event | No
     if began is not None:
         enrollment = Enrollment(
             enrollment_id="e", flow="f", key="", visit=1, anchor_at=moment(began), triggered_at=moment(began),
-            trigger_offset=events.index(began), entered_at=0, context=msgspec.json.decode(began.properties) or {},
+            trigger_offset=events.index(began), entered_at=0,
+            context=pack_words(msgspec.json.decode(began.properties) or {}),
         )  # fmt: skip
-    words = {} if enrollment is None else enrollment.context
-    return judge(flow.filter, View(words, profile, enrollment, flow, at(now)))
+    return judge(flow.filter, View(None, profile, enrollment, flow, at(now)))
 
 
 def moment(one: Event) -> int:

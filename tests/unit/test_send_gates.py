@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from schemas.codec import pack_words
 from schemas.conditions import Compare
 from schemas.dossier import Stated
 from schemas.flow import Flow, Timezone
@@ -61,8 +62,8 @@ def ready(step: Send, *, now: str = "12:00", policy: Policy = Policy(), **more: 
     """A passage in which every gate is open."""
     run = Enrollment(
         enrollment_id="e", flow="f", key="", visit=1, anchor_at=at("09:00"), triggered_at=at("09:00"),
-        trigger_offset=0, entered_at=at("09:00"), context={"channel_id": "2"}, step="remind", due_at=at(now),
-        wakeup_at=at(now),
+        trigger_offset=0, entered_at=at("09:00"), context=pack_words({"channel_id": "2"}), step="remind",
+        due_at=at(now), wakeup_at=at(now),
     )  # fmt: skip
     profile = Profile(tenant=TENANT, profile_id="p")
     for kind, value in (("email", "ann@example.test"), ("phone", "+12025550100")):
