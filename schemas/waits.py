@@ -86,7 +86,7 @@ def flows_of(state: bytes) -> list[str]:
         return []
     try:
         return [one.flow for one in _flows.decode(state[HEADER.size :]).rest.enrollments]
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"profile state: {error}") from error
 
 
@@ -98,6 +98,6 @@ def waits_of(state: bytes) -> list[tuple[str, int]]:
     packed = memoryview(state)[HEADER.size :]
     try:
         enrollments = (_profile.decode(packed) if state[0] == 1 else _body.decode(packed).rest).enrollments
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Undecodable(f"profile state: {error}") from error
     return [(one.flow, one.wakeup_at) for one in enrollments]
