@@ -101,7 +101,7 @@ def take_back(
             message.recalled = True
         note = Note(
             outcome="skipped" if again else "recalled", reason=found[1].reason, step=message.step,
-            values=_values(message, trigger), message=None if again else message,
+            values=_values(message, trigger, *found, passage, seen), message=None if again else message,
         )  # fmt: skip
         out.note(passage.flow, profile, passage.enrollment, note, now=now)
 
@@ -130,9 +130,8 @@ def _regret(
         return
     gate, answer = found
     message.judged = True
-    note = Note(
-        outcome="regretted", reason=answer.reason, step=message.step, values=_values(message, trigger), message=message
-    )
+    values = _values(message, trigger, gate, answer, passage, seen)
+    note = Note(outcome="regretted", reason=answer.reason, step=message.step, values=values, message=message)
     out.tallies[("regretted", message.flow, trigger.event.source, gate)] += 1
     out.note(passage.flow, profile, passage.enrollment, note, now=now)
 
@@ -190,6 +189,13 @@ def _tell(passage: Passage, out: Recorder) -> None:
         out.note(passage.flow, passage.profile, passage.enrollment, told, now=passage.now)
 
 
-def _values(message: Message, trigger: Trigger | None) -> dict[str, object]:
-    values: dict[str, object] = {"decided_at": to_wire(message.decided_at)}
-    return values if trigger is None else {**values, "occurred_at": to_wire(trigger.occurred_at)}
+def _values(
+    message: Message, trigger: Trigger | None, gate: str, answer: Answer, passage: Passage, seen: Seen | None
+) -> dict[str, object]:
+    """When the message was decided, what is judged now, and what the gate has compared."""
+    told = answer.values
+    made = exits.first_of(passage.flow, passage.enrollment.exits_held) if gate == "exits" else None
+    if made is not None:
+        told = exits.ended_by(made, seen, passage.view).values
+    happened = {} if trigger is None else {"occurred_at": to_wire(trigger.occurred_at)}
+    return {"decided_at": to_wire(message.decided_at), **happened, **told}

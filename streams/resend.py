@@ -65,7 +65,7 @@ def judge(program: Program, profile: Profile, message: Message, *, gates: Gates,
     passage = Passage(flow=flow, enrollment=run, profile=profile, gates=gates, now=now, policy=program.policy, notes=[])
     move = send.run(step, passage)
     if isinstance(move, End):
-        passage.notes.append(Note(outcome="skipped", reason=move.reason, step=step.label))
+        passage.notes.append(Note(outcome="skipped", reason=move.reason, step=step.label, values=move.values))
     if isinstance(move, Hold):
         message.again_at, message.waiting = max(move.until_at, now), run.waiting
         message.due_at, message.room_until, message.held_ms = run.due_at, run.room_until, run.held_ms
