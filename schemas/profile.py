@@ -237,6 +237,11 @@ class Stopped(msgspec.Struct, kw_only=True, frozen=True):
 CameBack = tuple[str, int]
 
 
+#: Offset and time of the activation since which flows begin by the clock at other moments than before.
+Renewed = tuple[int, int]
+NOT_RENEWED: Renewed = (-1, 0)
+
+
 class PartitionRecord(msgspec.Struct, kw_only=True):
     """Where a partition is: every profile's state includes all records below `position`."""
 
@@ -251,3 +256,4 @@ class PartitionRecord(msgspec.Struct, kw_only=True):
     stopped: Stopped | None = None
     activation: int | None = None  # number of the one in force; None in records from before there were any
     came_back: dict[str, CameBack] = {}  # by flow that was stopped once, and is not any more
+    renewed: Renewed = NOT_RENEWED

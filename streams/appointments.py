@@ -37,13 +37,15 @@ _YEARS_LOOKED_AT = 12  # a span of up to ten years lies between the date and the
 def keep(program: Program, profile: Profile, *, now: int) -> bool:
     """Make the appointments that are missing, or were computed from something else. True if any has moved."""
     known = {} if profile.dossier is None else profile.dossier.appointments
+    renewed_offset, renewed_at = program.renewed
     moved = False
     for flow in program.calendar:
-        of = _of(flow, profile)
+        of = _of(program, flow, profile)
         have = known.get(flow.name)
         if have is None or have.of != of:
             met_at = 0 if have is None else have.met_at
-            at = _next(flow, profile, after=max(now - 1, met_at))  # a moment that is now counts, but once
+            since = now if have is None or profile.applied_offset >= renewed_offset else min(now, renewed_at)
+            at = _next(flow, profile, after=max(since - 1, met_at))  # a moment that is now counts, but once
             profile.known().appointments[flow.name] = Appointment(at, of, met_at)
             moved = True
     gone = {name for name in known if name not in program.flows or program.flows[name].appointment is None}
@@ -52,13 +54,13 @@ def keep(program: Program, profile: Profile, *, now: int) -> bool:
     return moved or bool(gone)
 
 
-def next_at(program: Program, profile: Profile) -> int:
-    """The earliest moment at which a flow that we run looks at this person."""
-    if not program.calendar or profile.dossier is None:
+def next_at(program: Program, profile: Profile, *, resting: bool = False) -> int:
+    """The earliest moment at which a flow that we run looks at this person; or one that rests would, were it run."""
+    known = {} if profile.dossier is None else profile.dossier.appointments
+    if not known:
         return NEVER
-    known = profile.dossier.appointments
-    running = [flow.name for flow in program.calendar if flow.status != "held"]
-    return min((known[name].at for name in running if name in known), default=NEVER)
+    names = program.resting if resting else [flow.name for flow in program.calendar if flow.status != "held"]
+    return min((known[name].at for name in names if name in known), default=NEVER)
 
 
 def due(program: Program, profile: Profile, *, through_at: int, now: int, offset: int) -> tuple[Flow, Trigger] | None:
@@ -74,9 +76,11 @@ def due(program: Program, profile: Profile, *, through_at: int, now: int, offset
     return None
 
 
-def _of(flow: Flow, profile: Profile) -> str:
+def _of(program: Program, flow: Flow, profile: Profile) -> str:
+    """What the next one is computed from. What has passed while the flow was stopped is not caught up with."""
     fact = zone.fact(profile, flow.appointment.fact) if isinstance(flow.appointment, DateTrigger) else None
-    return f"{flow.version} {zone.of(profile, flow).name} {fact}"
+    came_back = program.stopped_once.get(flow.name, "")
+    return f"{flow.version} {zone.of(profile, flow).name} {fact}{came_back and f' {came_back}'}"
 
 
 def _next(flow: Flow, profile: Profile, *, after: int) -> int:

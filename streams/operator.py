@@ -6,7 +6,7 @@ from schemas import codec
 from schemas.activation import Backfill, Migration
 from schemas.flow import Flow
 from schemas.profile import Profile
-from streams import backfill, moving, person, poison
+from streams import backfill, moving, person, poison, waking
 from streams.controls import Operator
 from streams.program import Program
 from streams.reading import event_of, read_whole, trigger_of
@@ -16,6 +16,7 @@ from streams.unit import Record
 
 def obey(program: Program, profile: Profile, said: Operator, *, offset: int, now: int, out: Recorder) -> bool:
     """Do it, by the record at this offset. False: there is nothing to be done, as when it is said twice."""
+    over = bool(program.over_before) and waking.end_over(program, profile, now=now, out=out)
     if isinstance(said, Migration):
         done = _move(program, profile, said, now=now, out=out)
     elif isinstance(said, Backfill):
@@ -25,7 +26,7 @@ def obey(program: Program, profile: Profile, said: Operator, *, offset: int, now
         poison.resolve(profile, said.offsets, now=now)
     if done:
         person.follow_up(program, profile, now=now, out=out)
-    return done
+    return done or over
 
 
 def _move(program: Program, profile: Profile, said: Migration, *, now: int, out: Recorder) -> bool:

@@ -58,7 +58,7 @@ class Partition:
         `program` is the one in force at the position of the record, `programs` makes those of later activations.
         `version` is that of the program, for dead letters. `set_aside` names what is known to fail.
         """
-        self.program = program = program.placed(record.came_back if record else {}, offset=0)
+        self.program = program = program.resumed(record)
         self._topic, self.number = topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self._version, self._set_aside, self._state_version = version, set_aside, state_version
@@ -100,12 +100,8 @@ class Partition:
         return self._timers.overdue(now, limit=limit)
 
     def restore(self, key: bytes, state: bytes) -> None:
-        """Take in one packed profile: only its header is read, unless it is held at a gate."""
-        _, wakeup_at, held = codec.peek(state)
-        if held:
-            self._schedule.index(key, codec.unpack_profile(state, key=key), now=self.now_at)
-        elif wakeup_at != NEVER:
-            self._timers.set(key, wakeup_at)
+        """Take in one packed profile."""
+        self._schedule.restore(key, state, now=self.now_at)
 
     # --- one unit of work --------------------------------------------------------------------------
 
@@ -258,7 +254,7 @@ class Partition:
     def _process_activation(self, activation: Activation, *, offset: int) -> None:
         """The switch. Of two activations the one of the higher number counts, wherever they stand."""
         if activation.number > self.program.number:
-            self.program = self._programs(activation).placed(self.program.came_back, offset=offset)
+            self.program = self._programs(activation).after(self.program, offset=offset, at=self.now_at)
             for key in self._schedule.switch(self.program):
                 self._schedule.index(key, self._profiles.of(key), now=self.now_at)
 
@@ -393,7 +389,7 @@ class Partition:
             through_at=self._schedule.through[0], through_key=bound_key(self._schedule.through[1]),
             clock=self._clock, incarnation=self._incarnation,
             poison=self._poison, stopped=self.stopped,
-            activation=self.program.number, came_back=self.program.came_back,
+            activation=self.program.number, came_back=self.program.came_back, renewed=self.program.renewed,
         )  # fmt: skip
 
     def _new_recorder(self) -> Recorder:

@@ -15,7 +15,18 @@ from schemas.facts import FactKind, kinds
 from schemas.flow import Flow
 from schemas.limits import REGRET_MS
 from schemas.policy import NO_POLICY, Policy
-from schemas.profile import ENROLLED, LOCAL, NEVER, ORDERED, UNKNOWN, CameBack, Enrollment
+from schemas.profile import (
+    ENROLLED,
+    LOCAL,
+    NEVER,
+    NOT_RENEWED,
+    ORDERED,
+    UNKNOWN,
+    CameBack,
+    Enrollment,
+    PartitionRecord,
+    Renewed,
+)
 from schemas.steps import Send
 from streams import asks
 from streams.binding import bind
@@ -57,7 +68,9 @@ class Program:
     over_before: dict[str, int] = field(default_factory=dict)  # by name: enrollments by a trigger before are over
     stopped_once: Mapping[str, str] = field(default_factory=dict)  # by name: when a flow that was stopped came back
     held: frozenset[str] = frozenset()  # names of flows whose timers are kept and do not fire
+    resting: frozenset[str] = frozenset()  # those that would begin by the clock, were they not held or stopped
     number: int = -1  # of the activation; -1: none, these flows were given
+    renewed: Renewed = NOT_RENEWED  # whose state is older has appointments that may be others now
     policy: Policy = NO_POLICY
     remembers_ms: int = REGRET_MS  # how long messages are
 
@@ -88,6 +101,25 @@ class Program:
     def looked_at(self) -> int:
         """Flags of whom any event may change, whoever asks for it."""
         return LOCAL | UNKNOWN | (ENROLLED if self.over_before else 0) | (ORDERED if self.judged_anew else 0)
+
+    def resumed(self, record: PartitionRecord | None) -> Program:
+        """The same on a partition that has this record."""
+        if record is None:
+            return self.placed({}, offset=0)
+        return dataclasses.replace(self.placed(record.came_back, offset=0), renewed=record.renewed)
+
+    def after(self, before: Program, *, offset: int, at: int) -> Program:
+        """The same as it takes the place of the program before, by the activation at this offset and time."""
+        placed = self.placed(before.came_back, offset=offset)
+        return dataclasses.replace(placed, renewed=(offset, at) if placed.begins_otherwise(before) else before.renewed)
+
+    def begins_otherwise(self, before: Program) -> bool:
+        """Whether a flow begins by the clock at other moments than it did before."""
+        return any(
+            (old := before.flows.get(flow.name)) is not None
+            and (old.version, before.stopped_once.get(flow.name)) != (flow.version, self.stopped_once.get(flow.name))
+            for flow in self.calendar
+        )
 
     @property
     def came_back(self) -> dict[str, CameBack]:
@@ -181,6 +213,9 @@ def _program(
         versions={(flow.name, flow.version): flow for flow in versions},
         over_before=over_before,
         held=frozenset(name for name, flow in newest.items() if flow.status == "held"),
+        resting=frozenset(
+            name for name, flow in newest.items() if flow.appointment is not None and flow.status in ("held", "stopped")
+        ),
         number=number,
         policy=policy,
         remembers_ms=horizon_ms(versions, policy),

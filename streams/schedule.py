@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from schemas import codec
 from schemas.command import Clock
 from schemas.control import Tick, Watermark
 from schemas.instants import from_wire, to_wire
@@ -42,6 +43,17 @@ class Schedule:
         opened = self._clock == "live" and self.timers.holds.opened()
         return self.through[0] + 1 if opened else self.timers.next_at()
 
+    def restore(self, key: bytes, state: bytes, *, now: int) -> None:
+        """Take in one packed profile: only its header is read, unless it is held at a gate."""
+        applied_offset, wakeup_at, held = codec.peek(state)
+        if held:
+            self.index(key, codec.unpack_profile(state, key=key), now=now)
+        elif wakeup_at != NEVER:
+            self.timers.set(key, wakeup_at)
+        renewed_offset, renewed_at = self._program.renewed
+        if wakeup_at != NEVER and applied_offset < renewed_offset:
+            self.timers.bring_forward(key, renewed_at)
+
     def index(self, key: bytes, profile: Profile, *, now: int) -> None:
         """Bring timers and holds in line with a profile."""
         if not profile.waits() or profile.is_frozen():
@@ -55,7 +67,7 @@ class Schedule:
             self.timers.holds.set(key, holds, open_due_at=open_due_at)
         self.timers.set(key, wakeup_at)
 
-        if self._program.held:
+        if self._program.held or self._program.resting:
             self._keep(key, profile)
 
     def drop(self, key: bytes) -> None:
@@ -65,15 +77,17 @@ class Schedule:
 
     def switch(self, program: Program) -> list[bytes]:
         """Go by another program from here on. Whoever waited in a flow that is not held any more is due when they were;
-        the keys of those who did at a gate are the answer: they must be indexed again.
+        the keys of those who did at a gate are the answer: they must be indexed again. If flows begin by the clock at
+        other moments, everybody who waits for something is due: their appointments are made anew then (semantics 3.8).
         """
-        released = self._program.held - program.held
-        self._program = program
-        if not released:
-            return []
-        kept, self._kept = self._kept, {}
+        before, self._program = self._program, program
+        kept: dict[bytes, tuple[int, bool]] = {}
+        if (before.held | before.resting) - (program.held | program.resting):
+            kept, self._kept = self._kept, {}
         for key, (wakeup_at, _) in kept.items():
             self.timers.bring_forward(key, wakeup_at)
+        if program.renewed != before.renewed:
+            self.timers.bring_all_forward(program.renewed[1])
         return [key for key, (_, at_gate) in kept.items() if at_gate]
 
     def _keep(self, key: bytes, profile: Profile) -> None:

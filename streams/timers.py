@@ -41,6 +41,11 @@ class Timers:
         """Wake the profile no later than this."""
         self.set(key, min(wakeup_at, self._current.get(key, NEVER)))
 
+    def bring_all_forward(self, wakeup_at: int) -> None:
+        """Wake everybody who has a wakeup no later than this."""
+        for key in list(self._current):
+            self.bring_forward(key, wakeup_at)
+
     def drop(self, key: bytes) -> None:
         """Say that a profile waits for nothing."""
         self._current.pop(key, None)

@@ -45,6 +45,7 @@ def wake(
 
     over = bool(program.over_before) and _end_due(program, profile, may_go, now=now, out=out)
     went = begun = again = False
+    moved = False
     met_through_at = min(through_at, calendar_through_at)
     for _ in range(TURNS_MAX):
         turns = _woken(program, profile, may_go)
@@ -60,6 +61,7 @@ def wake(
                 went = True
                 _go_on(program, flow, profile, one, gates=gates, now=now, out=out)
         else:
+            moved |= bool(program.calendar) and appointments.keep(program, profile, now=now)
             met = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
             if met is None:
                 break
@@ -71,7 +73,7 @@ def wake(
     done = went or over or begun
     if done:
         person.keep_time(program, profile, now=now, out=out)
-    return done or again
+    return done or again or moved
 
 
 def _end_due(program: Program, profile: Profile, may_go: MayGo, *, now: int, out: Recorder) -> bool:
@@ -131,7 +133,7 @@ def outlook(program: Program, profile: Profile, *, in_held_flows: bool = False) 
     """The earliest moment at which an enrollment, or a flow that begins by the clock, has something to do; or at which
     an enrollment would have, were its flow not held. And the gates that are waited at, each with its due time.
     """
-    wakeup_at = NEVER if in_held_flows else appointments.next_at(program, profile)
+    wakeup_at = appointments.next_at(program, profile, resting=in_held_flows)
     holds: tuple[Hold, ...] = ()
     for run in messages.runs(profile):
         flow = program.flow_of(run)

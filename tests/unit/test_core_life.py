@@ -31,6 +31,7 @@ from tests.unit.stage import (
     stop,
     wait,
 )
+from tests.unit.written import REMIND, written
 
 OLD, NEW = flow(), flow(wait(30), send("again"), version="2")
 LEFT = ExitRule(person=Not(part=InFlow(flow="reminder")), reason="left")
@@ -339,13 +340,21 @@ class TestMoving:
         assert len({one.command_id for one in stage.commands}) == 3
 
 
+def test_a_record_of_an_operator_about_somebody_ends_what_was_stopped_too() -> None:
+    """Semantics 12.4: with the next record about them, and that may be the one that would have moved them."""
+    stage = live(OLD).event(checkout("10:00")).activate("10:05", 7, with_status("stopped"))
+    stage.activate("10:06", 8, NEW, OLD, over_before="10:06").move("10:07", NEW, wait="wait")
+    assert stage.story == ["10:00 entered triggered", "10:07 ended stopped"]
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_the_same_log_gives_the_same_decisions_in_whatever_lives(seed: int) -> None:
     """Semantics 1.3, with activations and migrations in between: batches of any size, a restart after each."""
     dice = random.Random(seed)
     gated = flow(wait(10), settle(hold=30), send("gated"), stop("over"), name="gated")
     versions = [flow(wait(dice.choice((5, 15, 40))), send(), version=str(n)) for n in range(1, 5)]
-    stage, minute, newest = live(versions[0], gated), 0, 1
+    times = [written(REMIND, name="daily", trigger={"schedule": {"at": at_}}) for at_ in ("10:30", "11:00", "11:30")]
+    stage, minute, newest = live(versions[0], gated, times[0]), 0, 1
     for number in range(60):
         minute += dice.choice((0, 1, 2, 5))
         now = f"{10 + minute // 60}:{minute % 60:02}"
@@ -360,11 +369,12 @@ def test_the_same_log_gives_the_same_decisions_in_whatever_lives(seed: int) -> N
                 newest = max(newest, dice.randint(1, 4))
                 status, other = dice.choice(STATUSES), dice.choice(STATUSES)
                 active = [with_status(status, one) for one in reversed(versions[:newest])]
-                stage.activate(now, number, *active, with_status(other, gated))
+                daily = with_status(dice.choice(STATUSES), dice.choice(times))
+                stage.activate(now, number, *active, with_status(other, gated), daily)
             case "move":
                 stage.move(now, versions[newest - 1], dice.choice(list(stage.store) or [ANN]), nothing="wait")
     stage.tick("20:00")
     decided = [value for one in stage.outputs for _, value in one.decisions]
-    again, store = replayed(stage, versions[0], gated, batches=lambda: dice.randint(1, 9))
+    again, store = replayed(stage, versions[0], gated, times[0], batches=lambda: dice.randint(1, 9))
     assert again == decided
     assert store == stage.store
