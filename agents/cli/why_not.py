@@ -15,14 +15,13 @@ from agents.cli.why import PATIENCE_SECONDS, told, told_arms
 from agents.console import Console
 from agents.dispatch.database import connected
 from agents.projector import answers
-from agents.projector.answers import WhyNot
+from agents.projector.answers import AFTERWARDS, Other, WhyNot
 from agents.replay_file import DEFAULT_TENANT
 from agents.settings import Settings
 from schemas.decision import Decision
 from streams.telling import moment, tell, tell_cause
 
-#: What may be decided about a message after it was ordered.
-AFTERWARDS = frozenset({"recalled", "regretted"})
+BESIDE_MAX = 5  # decisions that are told of one more enrollment, the newest; the data has them all
 
 
 @click.command("why-not")
@@ -32,7 +31,7 @@ AFTERWARDS = frozenset({"recalled", "regretted"})
 @takes_settings
 @takes_console
 def command(*, settings: Settings, console: Console, profile: str, flow: str, tenant: str) -> None:
-    """Say why PROFILE got no message of FLOW: the newest refusal, skip or exit, and how often that has been so.
+    """Say why PROFILE got no message of FLOW: what came of the newest attempt, and how often that has been so.
 
     PROFILE is TENANT/PROFILE_ID, or the identifier that names the person in events: their id in the shop, else their
     e-mail address.
@@ -59,6 +58,7 @@ def as_data(found: WhyNot, *, profile: str, flow: str) -> dict[str, object]:
         "decision": msgspec.to_builtins(found.decision),
         "inside": msgspec.to_builtins(found.inside),
         "story": [msgspec.to_builtins(one) for one in found.story],
+        "others": [msgspec.to_builtins(one._asdict()) for one in found.others],
     }
 
 
@@ -78,17 +78,36 @@ def sentences(found: WhyNot, *, profile: str, flow: str) -> Iterator[str]:
         "sent": f"{profile} did get a message of {flow}, ordered as {one.command_id}",
         "shadow": f"{profile} got no message of {flow}, which is in shadow: it only shows what it would do",
         "waiting": f"{profile} is in {flow} now",
-    }.get(found.verdict, f"{profile} got no message of {flow}")
+    }.get(found.verdict, f"{profile} got no message of {flow}{_of_which(found)}")
     yield f"{begin}. At {moment(one.decided_at)}: {tell(one)}."
     yield f"It was caused by {tell_cause(one)}, and decided by version {one.flow_version}."
     yield from told_arms(one)
-    if found.inside is not None:
-        yield f"They are in {flow} all the same, since {moment(found.inside.decided_at)}, and may get a message yet."
     for later in found.story:
         if later.outcome in AFTERWARDS and later is not one:
             yield f"At {moment(later.decided_at)}: {tell(later)}; by {tell_cause(later)}."
     if found.times > 1 and found.since is not None:
         yield f"That has been written down {found.times} times since {moment(found.since)}."
+    for other in found.others:
+        yield _told_beside(other, flow=flow, beside="all the same" if found.verdict == "refused" else "besides")
     if len(found.story) > 1:
         yield "All that was decided about this enrollment:"
         yield from told(found.story)
+
+
+def _of_which(found: WhyNot) -> str:
+    """Where another enrollment has sent something, none was got for the newest trigger only."""
+    sent = any(one.outcome == "sent" and not one.shadow for other in found.others for one in other.decisions)
+    return " for the newest trigger" if sent else ""
+
+
+def _told_beside(other: Other, *, flow: str, beside: str) -> str:
+    """One more enrollment, in a sentence, and what was decided about it."""
+    decided = "; at ".join(f"{moment(one.decided_at)}: {tell(one)}" for one in other.decisions[-BESIDE_MAX:])
+    is_known = other.begun.outcome == "entered"
+    begun = f"{moment(other.begun.decided_at)} by {tell_cause(other.begun)}" if is_known else ""
+    if not other.live:
+        later = "A later decision was" if len(other.decisions) == 1 else "Later decisions were"
+        return f"{later} about an earlier enrollment{f', begun at {begun}' if begun else ''}: at {decided}."
+    hope = "" if other.begun.shadow else ", and may get a message yet"
+    since = begun or f"{moment(other.begun.decided_at)} at the latest"
+    return f"They are in {flow} {beside}, since {since}{hope}.{f' At {decided}.' if decided else ''}"

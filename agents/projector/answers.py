@@ -21,6 +21,12 @@ Verdict = Literal[
 ]  # fmt: skip
 #: Outcomes that answer the question, those first that count most; of those beside each other the newest.
 VERDICTS: tuple[tuple[Verdict, ...], ...] = (("sent", "recalled"), ("skipped",), ("ended",))
+#: Outcomes of a trigger that was taken.
+BEGINS = frozenset({"entered", "restarted"})
+#: Outcomes that come to a message once it was ordered. They may concern an enrollment that was over long ago.
+AFTERWARDS = frozenset({"recalled", "regretted", "credited"})
+#: Outcomes that say what became of an enrollment beside the one that answers.
+TOLD = frozenset({"sent", "skipped", "ended", "recalled", "regretted"})
 
 BY_COMMAND = "SELECT body FROM decisions WHERE command_id = $1::uuid"
 BY_ENROLLMENT = """
@@ -58,6 +64,16 @@ class Why(NamedTuple):
     """What was decided about the message once it was ordered: that it is taken back, was a mistake, or has earned."""
 
 
+class Other(NamedTuple):
+    """An enrollment in the flow beside the newest attempt: it goes on, or was decided about later."""
+
+    begun: Decision
+    """The first decision about it that is known; `entered` unless that day has been dropped."""
+    live: bool
+    decisions: list[Decision]
+    """What to tell of it: of a live one what it has come to and what holds it, else what came after the attempt."""
+
+
 class WhyNot(NamedTuple):
     """What came of the newest attempt of a flow, the decision that says so, and how often that has been so."""
 
@@ -68,6 +84,8 @@ class WhyNot(NamedTuple):
     story: list[Decision]
     inside: Decision | None = None
     """With a refusal: how they came to be in the flow all the same, if they are."""
+    others: Sequence[Other] = ()
+    """In the order in which they began: who may be in a flow with several keys may be in it several times."""
 
 
 async def why(database: Database, command_id: str) -> Why | None:
@@ -131,29 +149,78 @@ def candidates(text: str, *, tenant: str) -> tuple[str, list[str]]:
 
 
 def why_not(decisions: Sequence[Decision] | None) -> WhyNot:
-    """The newest attempt, a refusal or an enrollment, judged by its own decisions; `decisions` are those of `about`."""
+    """The newest attempt, a refusal or an enrollment, judged by its own decisions; `decisions` are those of `about`.
+
+    A later decision about an earlier enrollment, such as its end by a late order, is told beside the answer.
+    """
     if decisions is None:
         return WhyNot("unknown_person", None, 0, None, [])
     decisions = [one for one in decisions if one.outcome != "credited"]  # what came of a message is no attempt
     if not decisions:
         return WhyNot("never_triggered", None, 0, None, [])
-    newest = decisions[-1]
-    if newest.enrollment_id is None:
-        return _with_times("refused", newest, [newest], decisions)._replace(inside=_entry_of_live(decisions))
-    story = [one for one in decisions if one.enrollment_id == newest.enrollment_id]
+    place = _newest_attempt(decisions)
+    attempt = decisions[place]
+    if _is_refusal(attempt):
+        others = _others(decisions, place, run=None)
+        inside = [one.begun for one in others if one.live and one.begun.outcome == "entered"]
+        refused = _with_times("refused", attempt, [attempt], decisions)
+        return refused._replace(inside=inside[-1] if inside else None, others=others)
+    story = [one for one in decisions if one.enrollment_id == attempt.enrollment_id]
+    verdict, found = _judge(_newest_visit(story))
+    others = _others(decisions, place, run=attempt.enrollment_id)
+    return _with_times(verdict, found, story, decisions)._replace(others=others)
+
+
+def _newest_attempt(decisions: Sequence[Decision]) -> int:
+    """Where the newest trigger was judged. If no trigger is known: where an enrollment was heard of last."""
+    known = [place for place, one in enumerate(decisions) if one.outcome in BEGINS or _is_refusal(one)]
+    heard = [place for place, one in enumerate(decisions) if one.outcome not in AFTERWARDS]
+    return (known or heard or [len(decisions) - 1])[-1]
+
+
+def _is_refusal(one: Decision) -> bool:
+    """Of a trigger, even one that met an enrollment; a step that could hand nobody on is refused as well."""
+    return one.outcome == "refused" and one.step is None
+
+
+def _newest_visit(story: Sequence[Decision]) -> list[Decision]:
+    """What was decided since it began, or began anew; without what came of messages that it had sent before.
+
+    `extend` begins nothing anew: its messages stay those that they were.
+    """
+    begun = [place for place, one in enumerate(story) if one.outcome in BEGINS and one.reason != "extend"]
+    start = begun[-1] if begun else 0
+    before = {one.command_id for one in story[:start] if one.command_id is not None}
+    return [one for one in story[start:] if one.command_id not in before]
+
+
+def _judge(visit: Sequence[Decision]) -> tuple[Verdict, Decision]:
+    """What became of it, and the decision that says so."""
     for verdicts in VERDICTS:
-        found = [(verdict, one) for one in story for verdict in verdicts if one.outcome == verdict]
+        found = [(verdict, one) for one in visit for verdict in verdicts if one.outcome == verdict]
         if found:
-            verdict, newest = found[-1]
-            return _with_times("shadow" if verdict == "sent" and newest.shadow else verdict, newest, story, decisions)
-    return _with_times("waiting", newest, story, decisions)
+            verdict, one = found[-1]
+            return ("shadow" if verdict == "sent" and one.shadow else verdict), one
+    return "waiting", next((one for one in reversed(visit) if one.outcome not in AFTERWARDS), visit[-1])
 
 
-def _entry_of_live(decisions: Sequence[Decision]) -> Decision | None:
-    """How somebody came to be in the flow where they are now: entering, or being moved or let in."""
-    over = {one.enrollment_id for one in decisions if one.outcome == "ended"}
-    entered = [one for one in decisions if one.outcome == "entered" and one.enrollment_id not in over]
-    return entered[-1] if entered else None
+def _others(decisions: Sequence[Decision], place: int, *, run: str | None) -> list[Other]:
+    """The other enrollments that are live, or of which something was decided after the attempt at this place."""
+    runs: dict[str, list[tuple[int, Decision]]] = {}
+    for at, one in enumerate(decisions):
+        if one.enrollment_id is not None and one.enrollment_id != run and not _is_refusal(one):
+            runs.setdefault(one.enrollment_id, []).append((at, one))
+    found = []
+    for placed in runs.values():
+        story = [one for _, one in placed]
+        going = [one for one in story if one.outcome not in AFTERWARDS]
+        live = bool(going) and not any(one.outcome == "ended" for one in going)
+        told = [one for at, one in placed if one.outcome in TOLD and (live or at > place)]
+        if live and going[-1].outcome == "held":
+            told.append(going[-1])
+        if live or told:
+            found.append(Other(story[0], live, told))
+    return found
 
 
 def _comes_of(one: Decision, command_id: str) -> bool:

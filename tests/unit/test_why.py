@@ -13,7 +13,10 @@ from agents.projector.answers import Why
 from agents.projector.table import row
 from schemas import codec
 from schemas.decision import Cause, Decision, Outcome
+from schemas.event import Event
 from schemas.identity import profile_id
+from streams.flowfile import load, load_timelines
+from streams.rehearsal import Rehearsal
 from streams.telling import tell, tell_cause
 
 RUN, OTHER_RUN = "e" * 32, "f" * 32
@@ -222,11 +225,162 @@ def test_who_is_refused_while_in_the_flow_is_told_that_they_are_in_it() -> None:
     assert answers.why_not([ENTERED, DONE, refused]).inside is None
 
 
+KEYED = """
+flow: cart
+entry: { trigger: { event: checkout_started }, key: trigger.checkout_id, reentry: always }
+exit: [{ when: { event: order_placed, match: { checkout_id: trigger.checkout_id } }, reason: bought_this }]
+steps: [{ wait: { for: 1h } }, { label: remind, send: { template: t, channel: log } }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("second", "arrives", "later"), [("10:20", "10:30", ("ended", "10:30")), ("12:00", "12:10", ("regretted", "12:10"))]
+)
+def test_a_second_checkout_answers_though_the_first_is_bought(
+    second: str, arrives: str, later: tuple[str, str]
+) -> None:
+    flow = load(KEYED, name="f.yaml")
+    day = f"""
+- name: two
+  timeline:
+    - {{ at: "10:00", checkout_started: {{ profile: p1, checkout_id: C1 }} }}
+    - {{ at: "{second}", checkout_started: {{ profile: p1, checkout_id: C2 }} }}
+    - {{ at: "10:30", arrives: "{arrives}", order_placed: {{ profile: p1, checkout_id: C1, order_id: O1 }} }}
+  expect: [{{ sends: 0 }}]
+"""
+    [two] = load_timelines(day, name="f.test.yaml", flow=flow)
+    rehearsal = Rehearsal([flow])
+    for happening in two.happenings:
+        assert isinstance(happening.what, Event)
+        rehearsal.event(happening.what, at=happening.at)
+    found = answers.why_not(rehearsal.decisions)
+    assert (found.verdict, found.decision and found.decision.decided_at[11:16]) == ("waiting", second)
+    [other] = found.others
+    assert [(one.outcome, one.decided_at[11:16]) for one in other.decisions] == [later]
+
+
+#: C1 of a keyed flow ran first, and C2 is the newest attempt.
+C2 = decision("entered", "triggered", minute=31, run=OTHER_RUN)
+BOUGHT = decision("ended", "bought", minute=40)
+ORDERED = decision("sent", "due", minute=20, step="remind", command_id="c" * 32)
+REGRETTED = decision("regretted", "bought", minute=40, step="remind", command_id="c" * 32)
+RECALLED = decision("recalled", "bought", minute=40, step="remind", command_id="c" * 32)
+MOVED = decision("moved", "migration", minute=40)
+EARNED = decision("credited", "clicked", minute=40, run=None, values={"command_id": "c" * 32})
+
+
+@pytest.mark.parametrize(
+    ("decisions", "others"),
+    [
+        ([ENTERED, C2, BOUGHT], [(False, [BOUGHT])]),
+        ([ENTERED, ORDERED, DONE, C2, REGRETTED], [(False, [REGRETTED])]),
+        ([ENTERED, ORDERED, DONE, C2, RECALLED], [(False, [RECALLED])]),
+        ([ENTERED, C2, MOVED], [(True, [])]),
+        ([ENTERED, ORDERED, DONE, C2, EARNED], []),
+        # What had come of a run before is told only while it goes on.
+        ([ENTERED, ORDERED, C2], [(True, [ORDERED])]),
+        ([ENTERED, ORDERED, DONE, C2], []),
+        # A message goes after the newest trigger has come, and is told beside the end.
+        ([ENTERED, C2, decision("sent", "due", minute=50), decision("ended", "done", minute=50)],
+         [(False, [decision("sent", "due", minute=50), decision("ended", "done", minute=50)])]),
+        # Nobody says how an earlier run began: that day may have been dropped.
+        ([C2, REGRETTED], [(False, [REGRETTED])]),
+    ],
+)  # fmt: skip
+def test_what_comes_of_an_earlier_run_does_not_hide_the_newest_attempt(
+    decisions: list[Decision], others: list[tuple[bool, list[Decision]]]
+) -> None:
+    found = answers.why_not(decisions)
+    assert (found.verdict, found.decision, found.story) == ("waiting", C2, [C2])
+    assert [(one.live, one.decisions) for one in found.others] == others
+
+
+def test_of_other_runs_it_is_said_what_became_of_them() -> None:
+    values = {"opens_at": "2026-01-01T18:00:00.000Z"}
+    waits = decision("held", "window", minute=32, step="remind", values=values)
+    found = answers.why_not([ENTERED, C2, waits, decision("ended", "bought", minute=41, run=OTHER_RUN)])
+    lines = list(why_not.sentences(found, profile="ann", flow="cart"))
+    assert found.verdict == "ended"
+    assert (
+        "They are in cart besides, since 2026-01-01 10:00:00 UTC by its moment, which came with record 0 of log/3, and"
+        " may get a message yet. At 2026-01-01 10:32:00 UTC: remind: a message was held until its window opens (opens"
+        " 2026-01-01 18:00:00 UTC)."
+    ) in lines
+    expected = {"begun": msgspec.to_builtins(ENTERED), "live": True, "decisions": [msgspec.to_builtins(waits)]}
+    assert why_not.as_data(found, profile="ann", flow="cart")["others"] == [expected]
+
+    lines = list(why_not.sentences(answers.why_not([ENTERED, C2, BOUGHT]), profile="ann", flow="cart"))
+    assert lines[0] == "ann is in cart now. At 2026-01-01 10:31:00 UTC: entered the flow."
+    assert (
+        "A later decision was about an earlier enrollment, begun at 2026-01-01 10:00:00 UTC by its moment, which came"
+        " with record 0 of log/3: at 2026-01-01 10:40:00 UTC: left the flow: bought."
+    ) in lines
+    often = [decision("sent", "due", minute=41 + step, step=f"s{step}") for step in range(9)]
+    [line] = [line for line in why_not.sentences(answers.why_not([ENTERED, *often, C2]), profile="ann", flow="cart")
+              if "besides" in line]  # fmt: skip
+    assert [f"s{step}: " in line for step in range(9)] == [False] * 4 + [True] * 5
+    lost = list(why_not.sentences(answers.why_not([C2, BOUGHT]), profile="ann", flow="cart"))
+    assert any(
+        line.startswith("A later decision was about an earlier enrollment: at 2026-01-01 10:40") for line in lost
+    )
+
+
+def test_who_got_a_message_of_an_earlier_run_is_not_said_to_have_got_none() -> None:
+    refused = decision("refused", "filter_false", minute=5, run=None)
+    found = answers.why_not([ENTERED, refused, ORDERED, DONE])
+    [first, *rest] = why_not.sentences(found, profile="ann", flow="cart")
+    assert found.verdict == "refused"
+    assert first.startswith("ann got no message of cart for the newest trigger. At 2026-01-01 10:05:00 UTC: did not")
+    assert any("at 2026-01-01 10:20:00 UTC: remind: a message was ordered; at" in line for line in rest)
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict", "at"), [("restart", "ended", 40), ("replace_context", "ended", 40), ("extend", "sent", 20)]
+)
+def test_a_run_begun_anew_is_judged_by_what_came_after(policy: str, verdict: str, at: int) -> None:
+    """`extend` begins no new visit: the messages of the run stay those that they were (semantics 3.5)."""
+    found = answers.why_not([ENTERED, ORDERED, decision("restarted", policy, minute=30), BOUGHT])
+    assert (found.verdict, found.decision and found.decision.cause.offset, len(found.story)) == (verdict, at, 4)
+    anew = [ENTERED, ORDERED, decision("restarted", "restart", minute=30)]
+    assert [answers.why_not([*anew, one]).verdict for one in (RECALLED, REGRETTED)] == ["waiting"] * 2
+
+
+def test_a_run_that_another_trigger_began_anew_is_the_newest_attempt() -> None:
+    again = decision("restarted", "restart", minute=45)
+    found = answers.why_not([ENTERED, C2, again])
+    assert (found.verdict, found.decision, [one.begun for one in found.others]) == ("waiting", again, [C2])
+
+
+def test_a_refusal_answers_where_it_met_a_run_and_not_where_a_step_was_refused() -> None:
+    late = decision("refused", "trigger_too_old", minute=5)
+    found = answers.why_not([ENTERED, late])
+    assert (found.verdict, found.decision, found.inside) == ("refused", late, ENTERED)
+    held = decision("held", "window", minute=4, step="remind")
+    assert [one.decisions for one in answers.why_not([ENTERED, held, late]).others] == [[held]]
+    offer = decision("refused", "no_such_flow", minute=5, step="hand_on")
+    assert answers.why_not([ENTERED, offer]).verdict == "waiting"
+
+
+def test_without_a_known_attempt_the_newest_decision_about_a_run_answers() -> None:
+    """Days of decisions are dropped from the oldest on."""
+    held = decision("held", "window", minute=32, step="remind", run=OTHER_RUN)
+    found = answers.why_not([held, REGRETTED])
+    assert (found.verdict, found.decision) == ("waiting", held)
+    own = decision("held", "window", minute=32, step="remind")
+    assert answers.why_not([own, REGRETTED]).decision == own
+    assert answers.why_not([RECALLED]).verdict == "recalled"
+    assert answers.why_not([ORDERED, DONE, REGRETTED]).verdict == "sent"
+
+
 def test_a_flow_in_shadow_has_sent_nobody_anything() -> None:
     found = answers.why_not([ENTERED, decision("sent", "due", minute=20, step="remind", shadow=True), DONE])
     assert found.verdict == "shadow"
     [first, *_] = why_not.sentences(found, profile="ann", flow="cart")
     assert first.startswith("ann got no message of cart, which is in shadow")
+    shown = [decision("entered", "triggered", run=run, shadow=True) for run in (RUN, OTHER_RUN)]
+    lines = list(why_not.sentences(answers.why_not(shown), profile="ann", flow="cart"))
+    assert "They are in cart besides, since 2026-01-01 10:00:00 UTC by its moment" in lines[-1]
+    assert "may get" not in lines[-1]
 
 
 def test_a_person_may_be_named_in_several_ways() -> None:
