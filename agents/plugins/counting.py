@@ -60,6 +60,12 @@ class _Counting(ast.NodeTransformer):
             node.func = ast.Name(METHOD, ast.Load())
         return node
 
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        if any(isinstance(one, ast.Starred) for target in node.targets for one in ast.walk(target)):
+            node.value = _call(MADE, node.value)
+        return node
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         sign = _SIGNS.get(type(node.op))
