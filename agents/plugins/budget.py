@@ -37,11 +37,11 @@ _WALKING: frozenset[Callable[..., Any]] = frozenset(
     {all, any, dict, enumerate, list, max, min, reversed, sorted, sum, tuple, zip}
 )
 _MAKING: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "*": operator.mul, "%": operator.mod, "-": operator.sub,
+    "+": operator.add, "*": operator.mul, "%": operator.mod, "/": operator.truediv, "-": operator.sub,
     "|": operator.or_, "&": operator.and_, "^": operator.xor,
 }  # fmt: skip
 _GROWING: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.iadd, "*": operator.imul, "%": operator.imod, "-": operator.isub,
+    "+": operator.iadd, "*": operator.imul, "%": operator.imod, "/": operator.itruediv, "-": operator.isub,
     "|": operator.ior, "&": operator.iand, "^": operator.ixor,
 }  # fmt: skip
 _CONVERSIONS: dict[str, Callable[[Any], str]] = {"s": str, "r": repr, "a": ascii}
@@ -85,9 +85,7 @@ class Budget:
         made = function(*args, **named)
         if isinstance(made, range) and _length(made) > self.left:
             raise OverBudget
-        if isinstance(made, Decimal) and made.is_finite() and abs(made.adjusted()) > SIZE_MAX:
-            raise OverBudget
-        return made
+        return _written(made)
 
     def method(self, owner: Any, name: str, /, *args: Any, **named: Any) -> Any:
         """`owner.name(…)`, of the methods that the rules know."""
@@ -107,20 +105,20 @@ class Budget:
     def make(self, sign: str, left: Any, right: Any) -> Any:
         """`left + right`, `left | right` and so on."""
         self._room(_size(sign, left, right))
-        return _MAKING[sign](left, right)
+        return _written(_MAKING[sign](left, right))
 
     def grow(self, sign: str, left: Any, right: Any) -> Any:
         """`left += right` and so on, which change a list in its place: of that, what is new costs."""
         size = _size(sign, left, right)
         _fits(size)
         self._room(size - len(left) if isinstance(left, list | dict) and size else size)
-        return _GROWING[sign](left, right)
+        return _written(_GROWING[sign](left, right))
 
     def made(self, one: Any) -> Any:
         """The same, when there is room for it."""
         if isinstance(one, _MADE):
             self._room(len(one))
-        return one
+        return _written(one)
 
     def show(self, one: Any, conversion: str, spec: str) -> str:
         """What stands in an f-string."""
@@ -145,6 +143,13 @@ def _fits(size: int) -> None:
         raise OverBudget
 
 
+def _written(one: Any) -> Any:
+    """The same, when it can be written out as a whole number or with all its digits."""
+    if isinstance(one, Decimal) and one.is_finite() and abs(one.adjusted()) > SIZE_MAX:
+        raise OverBudget
+    return one
+
+
 def _length(one: Any) -> int:
     """Python cannot say it of a range of more than 64 bits. What is no list or the like is counted where it is made."""
     if isinstance(one, range):
@@ -161,6 +166,8 @@ def _size(sign: str, left: Any, right: Any) -> int:
     if sign == "*":
         pairs = ((left, right), (right, left))
         return max((len(one) * n for one, n in pairs if isinstance(one, _SIZED) and isinstance(n, int)), default=0)
+    if sign == "/":
+        return 0
     if sign == "%":
         return _filled(left, right) if isinstance(left, str) else 0
     if any(isinstance(one, _VIEWS) for one in (left, right)):

@@ -18,7 +18,8 @@ STEP, CALL, METHOD = "__step__", "__call__", "__method__"
 MAKE, GROW, MADE, SHOW = "__make__", "__grow__", "__made__", "__show__"
 _ITEM = "__item__"
 _SIGNS: dict[type[ast.operator], str] = {
-    ast.Add: "+", ast.Mult: "*", ast.Mod: "%", ast.Sub: "-", ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^",
+    ast.Add: "+", ast.Mult: "*", ast.Mod: "%", ast.Div: "/", ast.Sub: "-",
+    ast.BitOr: "|", ast.BitAnd: "&", ast.BitXor: "^",
 }  # fmt: skip
 
 

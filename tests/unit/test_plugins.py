@@ -209,6 +209,8 @@ def test_a_fingerprint_is_of_a_function_and_of_what_it_uses(tmp_path: Path, old:
         "x = {'a': ['x']}\n    for _ in range(100):\n        x['a'] *= 2",
         "x = 3\n    for _ in range(100):\n        x *= x",
         "return int(Decimal('1e999999999'))",
+        "x = Decimal('1e99999')\n    for _ in range(9):\n        x = x * x\n    return int(x)",
+        "x = Decimal('1e-99999')\n    x /= Decimal('1e99999')\n    return f'{x:f}'",
         "return 'a'.ljust(300000000)",
         "return 'a'.rjust(300000000)",
         "return 'a'.center(300000000)",
@@ -310,6 +312,7 @@ def test_the_budget_is_what_is_declared(tmp_path: Path) -> None:
         ("x = {'n': 2}\n    x['n'] *= 3\n    x['n'] += 1\n    x['n'] -= 2\n    return x", {"n": 5}),
         ("x = 7\n    return [isinstance([], list), 3 in range(10), x % 4 * 2, dict(a=1)]", [True, True, 6, {"a": 1}]),
         ("return str(round(Decimal('2.50') * 3 + 1, 1))", "8.5"),
+        ("x = 9\n    x /= 2\n    return [str(x), str(Decimal(1) / 4), 7 // 2]", ["4.5", "0.25", 3]),
         ("return len('x' * 100000)", 100_000),
         (
             "return ['a'.ljust(3), 'aXa'.replace('a', 'bb', 1), ','.join({'a': 1, 'b': 2}), 'a,b'.split(',')]",
