@@ -1,7 +1,8 @@
 """Plug-ins: what flows ask of registered pure functions in Python, and what they get.
 
 A plug-in sees what it has declared and nothing else, and has a budget of steps instead of time: each call, each turn of
-a loop and each item of a comprehension is one. So it answers the same on every machine, also where it runs over.
+a loop, each item of a comprehension and each thousand characters that it makes is one. So it answers the same on every
+machine, also where it runs over.
 `agents.plugins` reads plug-in files, refuses what breaks the rules, and puts the counting in.
 
 For example:

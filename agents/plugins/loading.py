@@ -13,7 +13,9 @@ from types import CodeType, FunctionType, MappingProxyType
 from typing import Any
 
 from agents.errors import InputRefused
-from agents.plugins.budget import Budget, counted
+from agents.plugins.asked import Asked, asked
+from agents.plugins.budget import Budget
+from agents.plugins.counting import counted
 from agents.plugins.fingerprints import fingerprints
 from agents.plugins.kinds import Declared, Function
 from agents.plugins.rules import ALLOWED_BUILTINS, ALLOWED_IMPORTS, Broken, bound, broken
@@ -64,11 +66,11 @@ def _read(path: Path) -> list[Plugin]:
     if found := broken(tree):
         raise _Refused(found)
     imported = {name for node in tree.body if isinstance(node, ast.ImportFrom) for name in bound(node)}
-    hashes = fingerprints(tree, text)  # before steps are counted in it
-    return _run(compile(counted(tree), str(path), "exec"), imported=imported, hashes=hashes)
+    hashes, keys = fingerprints(tree, text), asked(tree)  # before steps are counted in it
+    return _run(compile(counted(tree), str(path), "exec"), imported=imported, hashes=hashes, keys=keys)
 
 
-def _run(code: CodeType, *, imported: set[str], hashes: dict[str, str]) -> list[Plugin]:
+def _run(code: CodeType, *, imported: set[str], hashes: dict[str, str], keys: dict[str, list[Asked]]) -> list[Plugin]:
     budget = Budget()
     budget.left = STEPS_MAX
     allowed = {name: getattr(builtins, name) for name in ALLOWED_BUILTINS} | {"__import__": _import}
@@ -80,6 +82,7 @@ def _run(code: CodeType, *, imported: set[str], hashes: dict[str, str]) -> list[
     own = {name: one for name, one in world.items() if not name.startswith("__") and name not in imported}
     declared = {name: one for name, one in own.items() if isinstance(one, Declared)}
     found = [Broken(1, 1, message) for name, one in declared.items() for message in _odd(name, one)]
+    found += [broken for name, one in declared.items() for broken in _undeclared(name, one, keys.get(name, []))]
     for name, one in own.items():
         if not isinstance(one, Declared | FunctionType):
             try:
@@ -115,6 +118,14 @@ def _odd(name: str, one: Declared) -> list[str]:
         if not (isinstance(wanted, str) and _INPUT.fullmatch(wanted)):
             found.append(f"`{name}` asks for {wanted!r}; an input is trigger.WORD, fact.NAME or now")
     return found
+
+
+def _undeclared(name: str, one: Declared, keys: list[Asked]) -> list[Broken]:
+    return [
+        Broken(line, column, f"`{name}` asks for {key!r}, which is not among its inputs")
+        for line, column, key in keys
+        if key not in (one.inputs if isinstance(one.inputs, tuple) else (one.inputs,))
+    ]
 
 
 def _plugin(name: str, one: Declared, budget: Budget, fingerprint: str) -> Plugin:

@@ -3,7 +3,8 @@
 A file is judged by its syntax tree before any of it runs. The rules keep an honest author from writing what would not
 replay; they are no prison for a dishonest one, as whoever may put a file there runs code on the machine anyway. Sets
 are out because their order differs from process to process. A function calls only what stands above it, so that
-nothing recurs: how deep Python can go depends on who asks.
+nothing recurs: how deep Python can go depends on who asks. Methods are listed, as whatever else there is may ask the
+zone or the language of a machine, or make more than can be told before.
 """
 
 from __future__ import annotations
@@ -26,7 +27,30 @@ ALLOWED_BUILTINS = frozenset(
     "None True False abs all any bool dict divmod enumerate float int isinstance len list max min range "  # noqa: SIM905
     "reversed round sorted str sum tuple zip ValueError KeyError TypeError ArithmeticError".split()
 )
-FORBIDDEN_ATTRIBUTES = frozenset("now today utcnow fromtimestamp format format_map astimezone timestamp".split())  # noqa: SIM905
+#: What may be called on a value: of these it is known that they answer the same everywhere, and how much they make.
+ALLOWED_METHODS = frozenset(
+    (  # noqa: SIM905 - to be read as words
+        "capitalize casefold center count endswith find index isalnum isalpha isascii isdecimal isdigit islower "
+        "isnumeric isprintable isspace istitle isupper join ljust lower lstrip partition removeprefix removesuffix "
+        "replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title upper "
+        "zfill append clear copy extend insert pop remove reverse sort get items keys popitem setdefault update values "
+        "adjusted as_integer_ratio as_tuple bit_count bit_length compare copy_abs copy_negate copy_sign is_finite "
+        "is_infinite is_integer is_nan is_signed is_zero max min normalize quantize remainder_near sqrt "
+        "to_integral_value date dst isocalendar isoformat isoweekday strftime time timetz toordinal total_seconds "
+        "utcoffset weekday"
+    ).split()
+)
+#: What may be called on a type, as in `date.fromisoformat`.
+ALLOWED_OF_TYPES = frozenset({"combine", "fromisocalendar", "fromisoformat", "fromkeys", "fromordinal", "strptime"})
+#: What may be read without a call.
+ALLOWED_FIELDS = frozenset(
+    (  # noqa: SIM905 - to be read as words
+        "year month day hour minute second microsecond tzinfo fold week days seconds microseconds numerator "
+        "denominator real start stop step digits sign exponent args min max resolution"
+    ).split()
+)
+#: Imported names that are values; the others are functions and types.
+VALUES = frozenset({"UTC", "ROUND_DOWN", "ROUND_HALF_EVEN", "ROUND_HALF_UP", "ROUND_UP"})
 FORBIDDEN_NODES: dict[type[ast.AST], str] = {
     ast.AsyncFunctionDef: "awaits",
     ast.Await: "awaits",
@@ -60,7 +84,9 @@ def broken(tree: ast.Module) -> list[Broken]:
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     theirs = ALLOWED_BUILTINS | imported | functions.keys()
     known = theirs | {name for node in ast.walk(tree) for name in bound(node)}
+    values = {one.asname or one.name for top in tree.body for one in getattr(top, "names", ()) if one.name in VALUES}
     found = [_at(node, message) for node in ast.walk(tree) for message in _wrong(node, known, theirs)]
+    found += [_at(node, message) for node, message in _wrong_uses(tree, theirs - values - {"None", "True", "False"})]
     for top in tree.body:
         if isinstance(top, ast.FunctionDef) and functions[top.name] is not top:
             found.append(_at(top, f"`{top.name}` stands there twice; another version needs a file of its own"))
@@ -95,19 +121,74 @@ def _wrong(node: ast.AST, known: Set[str], theirs: Set[str]) -> Iterator[str]:
         for alias in node.names:
             if node.level or alias.name not in allowed:
                 yield f"imports `{node.module}.{alias.name}`, which a plug-in may not"
-    elif isinstance(node, ast.Attribute):
-        if node.attr.startswith("_") or node.attr in FORBIDDEN_ATTRIBUTES:
-            yield f"uses `.{node.attr}`, which a plug-in may not"
     elif isinstance(node, ast.Name) and (node.id.startswith("__") or node.id not in known):
         yield f"uses `{node.id}`, which a plug-in may not"
     elif isinstance(node, ast.FunctionDef | ast.Lambda):
         for default in (*node.args.defaults, *node.args.kw_defaults):
             if not isinstance(default, ast.Constant | ast.UnaryOp | None):
                 yield "has a default that is no plain value; what one call leaves there, the next one would know"
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
+    elif isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Pow | ast.LShift):
         yield "raises to a power or shifts, which has no bound"
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr | ast.BitAnd | ast.BitXor | ast.Sub):
+        if _is_view(node.left) or _is_view(node.right):
+            yield "makes a set of what an object holds, whose order differs between processes"
+    elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and isinstance(node.ctx, ast.Store):
+        yield "assigns to a part of a list, which has no bound"
+    elif isinstance(node, ast.Constant) and isinstance(node.value, bytes):
+        yield "uses bytes"
     elif isinstance(node, ast.arg | ast.ExceptHandler | ast.Name):
         yield from (f"calls something of its own `{name}`" for name in bound(node) if name in theirs)
+
+
+def takes_key(call: ast.Call) -> bool:
+    """Whether it is of those that ask a function for the order of things."""
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    return name in ("sorted", "min", "max") or (isinstance(call.func, ast.Attribute) and call.func.attr == "sort")
+
+
+def _is_view(node: ast.expr) -> bool:
+    called = node.func if isinstance(node, ast.Call) else None
+    return isinstance(called, ast.Attribute) and called.attr in ("keys", "items")
+
+
+def _wrong_uses(tree: ast.Module, functions: Set[str]) -> Iterator[tuple[ast.AST, str]]:
+    """Functions, types and methods are called, and are no values: the text of one says where it lies in the memory."""
+    nodes = [*ast.walk(tree)]
+    fine = {id(one) for node in nodes for one in _functions_of(node)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            of_type = isinstance(node.value, ast.Name) and node.value.id in functions
+            methods = (ALLOWED_OF_TYPES if of_type else ALLOWED_METHODS) if id(node) in fine else ALLOWED_FIELDS
+            if node.attr not in methods:
+                yield node, f"uses `.{node.attr}`, which a plug-in may not"
+        elif isinstance(node, ast.Lambda) and id(node) not in fine:
+            yield node, "has a `lambda` that is no `key=`; give it a name with `def`"
+        elif isinstance(node, ast.Name) and node.id in functions and id(node) not in fine:
+            yield node, f"uses `{node.id}` as a value; functions and types are called, or given as `key=`"
+
+
+def _functions_of(node: ast.AST) -> Iterator[ast.AST]:
+    """What may be a function or a type where it stands."""
+    if isinstance(node, ast.Call):
+        yield node.func
+        if takes_key(node):
+            yield from (one.value for one in node.keywords if one.arg == "key" and not _is_attribute(one.value))
+        if isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            yield from (part for one in node.args[1:] for part in ast.walk(one))
+    elif isinstance(node, ast.Attribute):
+        yield node.value
+    elif isinstance(node, ast.ExceptHandler):
+        yield from ast.walk(node.type) if node.type else ()
+    elif isinstance(node, ast.Raise) and node.exc:
+        yield node.exc
+    elif isinstance(node, ast.MatchClass):
+        yield node.cls
+    for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        yield from ast.walk(part) if isinstance(part, ast.AST) else ()
+
+
+def _is_attribute(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute)
 
 
 def bound(node: ast.AST) -> Iterator[str]:

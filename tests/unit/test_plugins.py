@@ -56,6 +56,23 @@ def test_it_is_asked_with_what_it_has_declared(tmp_path: Path) -> None:
         ("def f(inputs):\n    return inputs.__class__", 3, "uses `.__class__`"),
         ("def f(inputs):\n    return '{0.__class__}'.format(inputs)", 3, "uses `.format`"),
         ("def f(inputs):\n    return 2 ** 99999999", 3, "raises to a power"),
+        ("def f(inputs):\n    x = 2\n    x **= 99999999", 4, "raises to a power"),
+        ("def f(inputs):\n    return {'a': 1}.keys() | {'b': 1}.keys()", 3, "makes a set of what an object holds"),
+        ("def f(inputs):\n    return str(f)", 3, "uses `f` as a value"),
+        ("def f(inputs):\n    return [len]", 3, "uses `len` as a value"),
+        ("def f(inputs):\n    return str(lambda: 1)", 3, "has a `lambda` that is no `key=`"),
+        ("F = lambda x: x", 2, "has a `lambda` that is no `key=`"),
+        ("def f(inputs):\n    return str([].append)", 3, "uses `.append`, which a plug-in may not"),
+        ("def f(inputs):\n    return str.ljust('x', 9)", 3, "uses `.ljust`, which a plug-in may not"),
+        ("def f(inputs):\n    return 'x'.expandtabs(300000000)", 3, "uses `.expandtabs`"),
+        ("def f(inputs):\n    return (1).to_bytes(300000000)", 3, "uses `.to_bytes`"),
+        ("def f(inputs):\n    return b'x' * 300000000", 3, "uses bytes"),
+        ("def f(inputs):\n    x = [1]\n    x[0:0] = x", 4, "assigns to a part of a list"),
+        (GOLD.replace('["fact.tier"]', '["fact.country"]'), 6,
+         "`is_gold` asks for 'fact.country', which is not among its inputs"),
+        (GOLD.replace('["fact.tier"]', '.get("fact.country")'), 6, "`is_gold` asks for 'fact.country'"),
+        ("def g(a, known):\n    return 'now' in known\n" + GOLD.replace('inputs["fact.tier"]', "g(1, inputs)"), 3,
+         "`is_gold` asks for 'now'"),
         ("def f(inputs):\n    return f(inputs)", 3, "calls `f`, which is no function that stands above"),
         ("def f(inputs):\n    return g(inputs)\ndef g(inputs):\n    return 1", 3, "calls `g`"),
         ("def f(inputs):\n    return (lambda x: x(x))(len)", 3, "calls something without a name"),
@@ -192,6 +209,35 @@ def test_a_fingerprint_is_of_a_function_and_of_what_it_uses(tmp_path: Path, old:
         "x = {'a': ['x']}\n    for _ in range(100):\n        x['a'] *= 2",
         "x = 3\n    for _ in range(100):\n        x *= x",
         "return int(Decimal('1e999999999'))",
+        "x = Decimal('1e99999')\n    for _ in range(9):\n        x = x * x\n    return int(x)",
+        "x = Decimal('1e-99999')\n    x /= Decimal('1e99999')\n    return f'{x:f}'",
+        "return 'a'.ljust(300000000)",
+        "return 'a'.rjust(300000000)",
+        "return 'a'.center(300000000)",
+        "return 'a'.zfill(300000000)",
+        "return ('a' * 90000).replace('a', 'b' * 2000)",
+        "return ('a' * 900).join(['a' * 90000] * 900)",
+        "return ('a' * 9000).join('a' for _ in range(900))",
+        "return f\"{'a':>300000000}\"",
+        "x = 300000000\n    return f\"{'a':>{x}}\"",
+        "return '%300000000d' % 1",
+        "return '%.300000000f' % 1",
+        "return '%*d' % (300000000, 1)",
+        "return '%(a)s' * 9000 % {'a': 'a' * 9000}",
+        "return round(7, -300000000)",
+        "return sum([[1] * 90000] * 90, [])",
+        "x = ['a']\n    for _ in range(40):\n        x.extend(x)",
+        "x = ['a']\n    for _ in range(40):\n        x = [*x, *x]",
+        "x = 'a'\n    for _ in range(40):\n        x = f'{x}{x}'",
+        "x = 'a'\n    for _ in range(40):\n        x = str([x, x])",
+        "x = []\n    for _ in range(900):\n        x = [x]\n    return str(x)",
+        "x = []\n    x.append(x)\n    return str(x)",
+        "x = 'a' * 90000\n    return [x + 'a' for _ in range(900)]",
+        "x = [1] * 90000\n    return [x[1:] for _ in range(900)]",
+        "x, known = [1] * 90000, []\n    for _ in range(900):\n        _, *rest = x\n        known.append(rest)",
+        "x = 'a,' * 45000\n    return [x.split(',') for _ in range(900)]",
+        "return sorted([[0] * 9000] * 900, key=sum)",
+        "return dict.fromkeys(['a'] * 90000)",
         "return f\"{Decimal('-1e-999999999'):f}\"",
     ],
 )
@@ -203,6 +249,53 @@ def test_a_budget_is_steps_and_not_time(tmp_path: Path, body: str) -> None:
     )
     first, second = ask(plugin, {}), ask(plugin, {})
     assert first == second == Answer(None, "over_budget")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return str(zip([1], [2]))",
+        "return str([reversed([1])])",
+        "return str(x for x in [1])",
+        "return str({'a': enumerate([1])})",
+        "return sorted([zip(), zip()], key=str)",
+        "return f'{zip()}'",
+        "return f'{[zip()]!r:>90}'",
+        "return '%s' % zip()",
+        "return '%r %r' % (1, zip())",
+        "return ''.join(str(x) for x in [zip()])",
+        "try:\n        return {}[zip()]\n    except KeyError as e:\n        return str(e)",
+        "x = {'a': 1}.keys()\n    return list(x | {'b': 1})",
+        "x = {'a': 1}.items()\n    return list(['b'] - x)",
+        "x = {'a': 1}.keys()\n    x ^= ['b']\n    return list(x)",
+        "return datetime(2026, 1, 1).strftime('%s')",
+        "return f'{datetime(2026, 1, 1):%A}'",
+        "return datetime.strptime('Montag', '%A')",
+        "return f'{1234:n}'",
+    ],
+)
+def test_what_differs_between_processes_raises(tmp_path: Path, body: str) -> None:
+    """Sets, texts that say where a thing lies in the memory, the language of a machine, and its zone."""
+    head = "from datetime import datetime\n@transform(version=1, inputs=())\n"
+    assert ask(one(tmp_path, f"{head}def f(inputs):\n    {body}\n"), {}) == Answer(None, "raised", "TypeError")
+
+
+def test_a_key_of_something_else_is_no_input(tmp_path: Path) -> None:
+    source = "return [sorted([{'price': 1}], key=lambda inputs: inputs['price']), inputs['fact.a']]"
+    plugin = one(tmp_path, f"@transform(version=1, inputs=('fact.a',))\ndef f(inputs):\n    {source}\n")
+    assert ask(plugin, {"fact.a": 2}) == Answer([[{"price": 1}], 2])
+
+
+def test_dates_can_be_counted_and_shown(tmp_path: Path) -> None:
+    source = """
+from datetime import UTC, date, datetime, timedelta
+@transform(version=1, inputs=("now",))
+def f(inputs):
+    then = datetime.fromisoformat(inputs["now"]).replace(tzinfo=UTC) + timedelta(days=1)
+    return [then.strftime("%d.%m.%Y"), f"{then:%H:%M}", date.fromisoformat("2026-02-03").isoformat(), str(then.year)]
+"""
+    answer = ask(one(tmp_path, source), {"now": "2026-01-31T10:05:00Z"})
+    assert answer == Answer(["01.02.2026", "10:05", "2026-02-03", "2026"])
 
 
 def test_the_budget_is_what_is_declared(tmp_path: Path) -> None:
@@ -219,7 +312,35 @@ def test_the_budget_is_what_is_declared(tmp_path: Path) -> None:
         ("x = {'n': 2}\n    x['n'] *= 3\n    x['n'] += 1\n    x['n'] -= 2\n    return x", {"n": 5}),
         ("x = 7\n    return [isinstance([], list), 3 in range(10), x % 4 * 2, dict(a=1)]", [True, True, 6, {"a": 1}]),
         ("return str(round(Decimal('2.50') * 3 + 1, 1))", "8.5"),
+        ("x = 9\n    x /= 2\n    return [str(x), str(Decimal(1) / 4), 7 // 2]", ["4.5", "0.25", 3]),
         ("return len('x' * 100000)", 100_000),
+        (
+            "return ['a'.ljust(3), 'aXa'.replace('a', 'bb', 1), ','.join({'a': 1, 'b': 2}), 'a,b'.split(',')]",
+            ["a  ", "bbXa", "a,b", ["a", "b"]],
+        ),
+        (
+            "return [f'{7:03d}', f\"{'a'!r:>5}\", '%s of %03d' % ('a', 7), f'{1}{2:>{3}}', '%d%%' % 5]",
+            ["007", "  'a'", "a of 007", "1  2", "5%"],
+        ),
+        (
+            "return [sorted(['bb', 'a'], key=len), sorted([10, 9], key=str), max([1, 2], key=lambda x: -x)]",
+            [["a", "bb"], [10, 9], 1],
+        ),
+        ("x = [1]\n    x.extend([2])\n    x.sort(reverse=True)\n    return [*x, *x[1:]]", [2, 1, 1]),
+        (
+            "return [{'a': 1} | {'b': 2}, {**{'a': 1}, 'b': 2}, 6 & 3, 6 | 3, 6 ^ 3, 7 - 2]",
+            [{"a": 1, "b": 2}, {"a": 1, "b": 2}, 2, 7, 5, 5],
+        ),
+        (
+            "return [str({'a': [1, None]}), str({'a': 1}.keys()), str(Decimal('1.50')), round(1250, -2)]",
+            ["{'a': [1, None]}", "dict_keys(['a'])", "1.50", 1200],
+        ),
+        (
+            "try:\n        return int('x')\n    except (ValueError, KeyError) as e:\n        return str(e)[:7]",
+            "invalid",
+        ),
+        ("return isinstance(1, (str, int)) and isinstance('a', str | int)", True),
+        ("x = {'a': 1}\n    x |= {'b': 2}\n    x.update(c=3)\n    return x", {"a": 1, "b": 2, "c": 3}),
     ],
 )
 def test_what_is_counted_means_the_same(tmp_path: Path, body: str, expected: object) -> None:
@@ -239,7 +360,7 @@ def test_what_is_counted_means_the_same(tmp_path: Path, body: str, expected: obj
         ("recommender", "['P-1', 'P-2']", Answer(["P-1", "P-2"])),
         ("recommender", "[1]", Answer(None, "wrong_kind")),
         ("recommender", "['x'] * 51", Answer(None, "wrong_kind")),
-        ("transform", "inputs['fact.missing'] + 1", Answer(None, "raised", "KeyError")),
+        ("transform", "{'a': 1}['fact.missing'] + 1", Answer(None, "raised", "KeyError")),
         ("transform", "[] + 1", Answer(None, "raised", "TypeError")),
     ],
 )
