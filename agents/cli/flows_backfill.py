@@ -17,6 +17,7 @@ from rich.text import Text
 from agents.backfilling import Candidate, Known, choose, known_of
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_plugins, takes_settings
+from agents.cli.replay import say_refused
 from agents.cluster_view import offsets_of
 from agents.console import Console, counted
 from agents.definitions.book import read_book
@@ -35,7 +36,6 @@ from streams.plugins import Name, Plugin
 from streams.program import ADMITTING
 
 PER_SECOND = 200.0
-SHOWN_REFUSALS = 10
 
 #: As the table calls them, and what it says of them.
 _NAMES: dict[Outcome, str] = {
@@ -166,8 +166,7 @@ async def _plan(
         raise InputRefused(what, next_step="`cartwheel flows list` shows which flows take people in")
     lines = list(read_lines(events))
     refused = [line for line in lines if isinstance(line, RefusedLine)]
-    for one in refused[:SHOWN_REFUSALS]:
-        console.say(f"{events} line {one.number}: {one.refused}")
+    say_refused(console, events, refused)
     flow = book.runnable(name, active.versions[0])
     now = time.time_ns() // 1_000_000
     chosen = choose(flow, (line for line in lines if isinstance(line, EventLine)), now=now, plugins=plugins)
