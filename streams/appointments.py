@@ -137,4 +137,5 @@ def _trigger(flow: Flow, profile: Profile, at: int, offset: int) -> Trigger:
         time=to_datetime(at),
         identity=msgspec.Raw(codec.encode(identity)),
     )
-    return Trigger(event, flow.trigger.event, at, offset, words, packed=codec.pack_words(words))
+    where = zone.of(profile, flow)  # that of the moment: with another, `keep` would have made it anew
+    return Trigger(event, flow.trigger.event, at, offset, words, packed=codec.pack_words(words), zone=where)

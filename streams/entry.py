@@ -112,7 +112,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         depth=trigger.depth,
     )
     armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
-    values: dict[str, Any] = {"anchor_at": to_wire(trigger.occurred_at)}
+    values = {"anchor_at": to_wire(trigger.occurred_at), **_zone_of(trigger)}
     if flow.filter is not None:
         values |= filters.found(flow.filter, View(trigger.words, profile, enrollment, flow, now, trigger.offset))
     entered = Note(outcome="entered", reason="triggered", values=values)
@@ -152,8 +152,14 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
     elif place is not None and waits:
         armed = arm(flow, enrollment, profile, step=place, base_at=trigger.occurred_at, now=now)
-    restarted = Note(outcome="restarted", reason=flow.retrigger, values={"triggered_at": to_wire(trigger.occurred_at)})
+    values = {"triggered_at": to_wire(trigger.occurred_at), **_zone_of(trigger)}
+    restarted = Note(outcome="restarted", reason=flow.retrigger, values=values)
     return judge_history(flow, enrollment, profile, restarted, now, armed=armed)
+
+
+def _zone_of(trigger: Trigger) -> dict[str, Any]:
+    """By whose clock its moment came, if it is one of the calendar."""
+    return {} if trigger.zone is None else {"zone": trigger.zone.name, "zone_from": trigger.zone.source}
 
 
 def judge_history(

@@ -15,6 +15,7 @@ from schemas.event import LoggedEvent
 from schemas.policy import NO_POLICY, Policy, Storefront
 from schemas.profile import Enrollment, Seen
 from schemas.steps import Send
+from streams.clock.zones import Zone
 from streams.watermarks import Gates
 
 
@@ -110,6 +111,7 @@ class Trigger(msgspec.Struct, gc=False):
     packed: Raw = NO_WORDS  # all of them
     depth: int = 0  # how many flows have handed this person on to here
     parts: dict[str, Any] = {}  # of the event, as far as they have been decoded
+    zone: Zone | None = None  # by whose clock its moment came; None: it came with an event
 
 
 class Wakeup(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -13,8 +14,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from agents.cli.options import takes_console, takes_plugins
+from agents.cli.replay import say_refused
 from agents.comparing import KINDS, Comparison, Difference, compare
 from agents.console import Console, counted
+from agents.errors import InputRefused
 from agents.flow_files import load_flows, load_policy
 from agents.garbage import seldom_collected
 from agents.replaying import Replayed
@@ -44,16 +47,26 @@ def command(
     """Replay recorded events through two versions of flows: files, or folders in which flows have the same names.
 
     Says how many messages only one of them sends, at another time or otherwise, how often only the reasons differ,
-    and shows the first cases with all decisions of both. Events are written as for `cartwheel replay`.
+    and shows the first cases with all decisions of both. Events are written as for `cartwheel replay`; a file without
+    one that can be taken ends it with exit code 65.
     """
     ours, theirs = load_flows(a, plugins), load_flows(b, plugins)
     with console.working(f"replaying {events.name} twice"), seldom_collected():
         found = compare(ours, theirs, events, policies=(load_policy(a), load_policy(b)), plugins=plugins)
-    for side, replayed in (("A", found.a), ("B", found.b)):
-        if replayed.refused:
-            console.say(f"{side}: {len(replayed.refused)} lines of {events} could not be taken")
+    say_refused(console, events, found.a.refused)  # for B they are the same lines
+    if not found.a.events:
+        raise _nothing_read(events, found.a)
     console.result(_as_data(found, {"a": ours, "b": theirs}, show), _as_shown(found, show))
     return 1 if exit_code and found.differences else 0
+
+
+def _nothing_read(events: Path, replayed: Replayed) -> InputRefused:
+    """Of no events nothing can be said, least of all that nobody would be treated differently."""
+    what = f"{events} has no events"
+    if refused := replayed.refused:
+        first = f"line {refused[0].number}: {refused[0].refused}"
+        what = f"{what}: {counted(len(refused), 'line')} could not be taken; {first}"
+    return InputRefused(what, next_step="give a file of events, one a line, as `cartwheel replay` takes it")
 
 
 def _as_data(found: Comparison, flows: dict[str, Sequence[Flow]], show: int) -> dict[str, Any]:
@@ -64,6 +77,7 @@ def _as_data(found: Comparison, flows: dict[str, Sequence[Flow]], show: int) -> 
     return {
         **sides,
         "events": found.a.events,
+        "refused": dict(sorted(Counter(line.refused.reason for line in found.a.refused).items())),
         "cases": found.cases,
         "people_treated_differently": len(found.people),
         "differences": {kind: found.counts[kind] for kind in KINDS},

@@ -17,6 +17,7 @@ from rich.text import Text
 from agents.backfilling import Candidate, Known, choose, known_of
 from agents.cli.flows_publish import VERSION_SHOWN, opened
 from agents.cli.options import takes_console, takes_plugins, takes_settings
+from agents.cli.replay import say_refused
 from agents.cluster_view import offsets_of
 from agents.console import Console, counted
 from agents.definitions.book import read_book
@@ -28,14 +29,13 @@ from agents.relocation import write_all
 from agents.replay_file import EventLine, RefusedLine, read_lines
 from agents.settings import Settings
 from schemas.control import BACKFILL_KEY
-from schemas.flow import Flow
+from schemas.flow import Flow, Status
 from schemas.topics import Topics
 from streams.flowfile import durations
 from streams.plugins import Name, Plugin
 from streams.program import ADMITTING
 
 PER_SECOND = 200.0
-SHOWN_REFUSALS = 10
 
 #: As the table calls them, and what it says of them.
 _NAMES: dict[Outcome, str] = {
@@ -54,6 +54,7 @@ _MEANINGS: dict[Outcome, str] = {
     "refused": "they would not enter; not told to",
     "entered_before": "by this event or a later one, or are in the flow; not told to",
 }
+_DUE_IN_SHADOW = ("due now", "they enter, and a message is due at once; the flow is in shadow, so nothing is sent")
 ALWAYS_SHOWN: frozenset[Outcome] = frozenset({"scheduled", "due_now", "left_out"})
 
 
@@ -76,6 +77,8 @@ class Plan(NamedTuple):
     kafka: str
     topics: Topics
     flow: Flow
+    status: Status
+    """That in which it is active."""
     anchor: Anchor
     found: list[Foretold]
     refused: Counter[str]
@@ -123,7 +126,7 @@ def plan(*, settings: Settings, console: Console, **said: Any) -> None:
     and why. Writes nothing.
     """
     made = asyncio.run(_plan(settings, console, **said))
-    console.result(_as_data(made), _shown(made))
+    console.result(as_data(made), shown(made))
 
 
 @backfill.command()
@@ -143,7 +146,7 @@ def run(*, settings: Settings, console: Console, per_second: float, **said: Any)
     made, ordered = asyncio.run(work())
     told = f"{counted(ordered, 'person', 'people')} {'was' if ordered == 1 else 'were'} told to enter"
     line = Text(f"{told}; the flow's own rules of entry judge them", "bold green")
-    console.result(_as_data(made) | {"ordered": ordered}, Group(_shown(made), line))
+    console.result(as_data(made) | {"ordered": ordered}, Group(shown(made), line))
 
 
 async def _plan(
@@ -166,8 +169,7 @@ async def _plan(
         raise InputRefused(what, next_step="`cartwheel flows list` shows which flows take people in")
     lines = list(read_lines(events))
     refused = [line for line in lines if isinstance(line, RefusedLine)]
-    for one in refused[:SHOWN_REFUSALS]:
-        console.say(f"{events} line {one.number}: {one.refused}")
+    say_refused(console, events, refused)
     flow = book.runnable(name, active.versions[0])
     now = time.time_ns() // 1_000_000
     chosen = choose(flow, (line for line in lines if isinstance(line, EventLine)), now=now, plugins=plugins)
@@ -177,7 +179,7 @@ async def _plan(
             book.program_of(book.newest), name, some, known, number=number, anchor=anchor,
             max_overdue_ms=max_overdue_ms, now=now,
         )  # fmt: skip
-    return Plan(kafka, declared, flow, anchor, found, Counter(chosen.refused), len(refused))
+    return Plan(kafka, declared, flow, active.status, anchor, found, Counter(chosen.refused), len(refused))
 
 
 async def _known(
@@ -224,14 +226,17 @@ def _counts(made: Plan) -> dict[Outcome, int]:
     return counts
 
 
-def _shown(made: Plan) -> Table:
+def shown(made: Plan) -> Table:
+    """For people, how many of each outcome, with the reasons."""
     table = Table(f"{made.flow.name} {made.flow.version[:VERSION_SHOWN]}", box=None, pad_edge=False)
     table.add_column("people", justify="right")
     table.add_column("")
     reasons = _reasons(made)
     for outcome, people in _counts(made).items():
         if people or outcome in ALWAYS_SHOWN:
-            table.add_row(_NAMES[outcome], f"{people:,}", Text(_MEANINGS[outcome], "dim"))
+            tried = outcome == "due_now" and made.status == "shadow"
+            name, meaning = _DUE_IN_SHADOW if tried else (_NAMES[outcome], _MEANINGS[outcome])
+            table.add_row(name, f"{people:,}", Text(meaning, "dim"))
         for reason, number in reasons.get(outcome, {}).items():
             table.add_row(Text(f"  {reason}", "dim"), Text(f"{number:,}", "dim"))
     if made.refused_lines:
@@ -239,10 +244,12 @@ def _shown(made: Plan) -> Table:
     return table
 
 
-def _as_data(made: Plan) -> dict[str, Any]:
+def as_data(made: Plan) -> dict[str, Any]:
+    """The public result."""
     return {
         "flow": made.flow.name,
         "version": made.flow.version,
+        "status": made.status,
         "anchor": made.anchor,
         **{str(outcome): people for outcome, people in _counts(made).items()},
         "reasons": _reasons(made),

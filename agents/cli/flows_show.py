@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.flows_publish import VERSION_SHOWN, opened
-from agents.cli.options import takes_console, takes_settings
+from agents.cli.options import takes_console, takes_plugins, takes_settings
 from agents.console import Console, counted
 from agents.definitions.book import NOTHING, Book, read_book
 from agents.errors import InputRefused
@@ -23,6 +24,7 @@ from agents.flow_files import load_flows
 from agents.settings import Settings
 from schemas.flow import Flow
 from streams.flowfile import durations
+from streams.plugins import Name, Plugin
 
 COLORS = {"live": "green", "shadow": "cyan", "draining": "yellow", "held": "yellow", "stopped": "red"}
 
@@ -79,12 +81,13 @@ def show(*, settings: Settings, console: Console, name: str, compiled: bool) -> 
 @click.command()
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
+@takes_plugins
 @takes_settings
 @takes_console
-def diff(*, settings: Settings, console: Console, before: str, after: str) -> int:
+def diff(*, settings: Settings, console: Console, plugins: Mapping[Name, Plugin], before: str, after: str) -> int:
     """Say what two versions differ in; exit code 1 if they do. Each is NAME[@VERSION], or a flow file."""
     book = None if _is_file(before) and _is_file(after) else asyncio.run(_book(settings, console))
-    flows = [_flow(book, one) for one in (before, after)]
+    flows = [_flow(book, one, plugins) for one in (before, after)]
     found = differences(*flows)
     shown = Text()
     for one in found:
@@ -107,11 +110,11 @@ def _is_file(word: str) -> bool:
     return word.endswith((".yaml", ".yml")) or "/" in word
 
 
-def _flow(book: Book | None, word: str) -> Flow:
+def _flow(book: Book | None, word: str, plugins: Mapping[Name, Plugin]) -> Flow:
     """Raises InputRefused for what is neither published nor one flow in a file."""
     if book is not None and not _is_file(word):
         return book.flow(*_named(book, word))
-    flows = load_flows(Path(word))
+    flows = load_flows(Path(word), plugins)
     if len(flows) != 1:
         raise InputRefused(f"{word} holds {len(flows)} flows", next_step="name a file with one flow")
     return flows[0]

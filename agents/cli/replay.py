@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from agents.console import Console, counted
 from agents.errors import InputRefused
 from agents.flow_files import load_flows, load_policy
 from agents.garbage import seldom_collected
+from agents.replay_file import RefusedLine
 from agents.replaying import Replayed, replay
 from schemas import codec
 from schemas.decision import Decision
@@ -52,11 +53,16 @@ def command(
         )
     if decisions is not None:
         _write(decisions, done.rehearsal.decisions)
-    for line in done.refused[:SHOWN_REFUSALS]:
-        console.say(f"{events} line {line.number}: {line.refused}")
-    if len(done.refused) > SHOWN_REFUSALS:
-        console.say(f"and {len(done.refused) - SHOWN_REFUSALS} more lines could not be taken")
+    say_refused(console, events, done.refused)
     console.result(done.as_data(), _table(done))
+
+
+def say_refused(console: Console, path: Path, refused: Sequence[RefusedLine]) -> None:
+    """The first lines of a file that could not be taken, each with its reason, and how many more there are."""
+    for line in refused[:SHOWN_REFUSALS]:
+        console.say(f"{path} line {line.number}: {line.refused}")
+    if len(refused) > SHOWN_REFUSALS:
+        console.say(f"and {counted(len(refused) - SHOWN_REFUSALS, 'more line')} could not be taken")
 
 
 def _write(path: Path, decisions: list[Decision]) -> None:

@@ -16,10 +16,10 @@ from streams.view import View
 
 
 def look(condition: NowBetween, view: View) -> str:
-    """The time on the wall, and of which zone."""
+    """The time on the wall, of which zone, and who said so."""
     place = _place(view)
     day, ms = local(view.now, place.name)
-    return f"{day} {ms // 3_600_000:02}:{ms // 60_000 % 60:02} {place.name}"
+    return f"{day} {ms // 3_600_000:02}:{ms // 60_000 % 60:02} {place.name} ({place.source})"
 
 
 def judge(condition: NowBetween, view: View) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,21 +12,25 @@ import msgspec
 import orjson
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
+from rich.console import Console
 
 from agents.backfilling import Chosen, Known, choose
+from agents.cli.flows_backfill import Plan, as_data, shown
 from agents.foretelling import ENTERING, Anchor, Foretold, count, foretell
 from agents.foretelling import order as ordered
 from agents.replay_file import EventLine, read_lines
 from schemas import codec
 from schemas.activation import Backfill
 from schemas.control import BACKFILL_KEY
-from schemas.flow import Flow, Reentry
+from schemas.flow import Flow, Reentry, Status
 from schemas.identity import Identity
 from schemas.instants import to_wire
 from schemas.policy import NO_POLICY, Policy, QuietHours
 from schemas.profile import PartitionRecord
 from schemas.span import Span
 from schemas.steps import Wait
+from schemas.topics import topics
 from schemas.window import Window
 from streams.partition import Record
 from streams.program import build
@@ -34,6 +39,8 @@ from tests.unit.stage import ANN, BOUGHT, HOUR, Stage, at, checkout, flow, order
 from tests.unit.written import REMIND, written
 
 DAY = 86_400_000
+DUE = "they enter, and a message goes at once"
+TRIED = "they enter, and a message is due at once; the flow is in shadow, so nothing is sent"
 NOW = at("12:00")
 WINBACK = flow(Wait(label="wait", span=Span(ms=180 * DAY), next=-1), send(), trigger="order_placed", exits=[BOUGHT])
 
@@ -97,6 +104,18 @@ def bought(*steps: Any, **more: Any) -> Flow:
 
 
 WAIT = {"wait": {"for": "100d"}}
+
+
+@pytest.mark.parametrize(("status", "name", "meaning"), [("live", "send now", DUE), ("shadow", "due now", TRIED)])
+def test_of_a_flow_in_shadow_no_message_is_promised(tmp_path: Path, status: Status, name: str, meaning: str) -> None:
+    tried = replace(WINBACK, status=status)
+    found = told_of(lines(tmp_path, *FOUR), tried)
+    assert count(found)["due_now"] == 3
+    plan = Plan("", topics(), WINBACK, status, "now", found, Counter(), 0)
+    terminal = Console(record=True, width=150, file=io.StringIO())
+    terminal.print(shown(plan))
+    assert f"{name} 3 {meaning}" in " ".join(terminal.export_text().split())
+    assert as_data(plan)["status"] == status
 
 
 class TestThePlan:

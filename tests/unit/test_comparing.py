@@ -110,9 +110,14 @@ def test_a_second_message_is_paired_with_its_like(path: Path) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    return run_both(capsys, *words)[:2]
+
+
+def run_both(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Exit code, and what came of it on both streams."""
     with pytest.raises(SystemExit) as ended:
         cli.main(["flows", "compare", *words])
-    return int(ended.value.code or 0), capsys.readouterr().out
+    return int(ended.value.code or 0), *capsys.readouterr()
 
 
 def test_the_command_shows_both_sides(tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,3 +139,40 @@ def test_the_command_shows_both_sides(tmp_path: Path, path: Path, capsys: pytest
     assert [one["outcome"] for one in shown["shown"][0]["a"]] == ["entered", "sent", "ended"]
     same = [words[0], words[0], *words[2:], "--exit-code"]
     assert run(capsys, *same)[0] == 0
+
+
+def test_lines_that_cannot_be_read_are_named_and_counted(
+    tmp_path: Path, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are the same lines for both sides, so they are told once."""
+    (tmp_path / "a.yaml").write_text(TEXT)
+    with path.open("a") as file:
+        file.write('garbage\n\n{"source": "shop"}\n' + "more\n" * 10)
+    words = [str(tmp_path / "a.yaml")] * 2 + ["--events", str(path), "--exit-code"]
+    code, out, err = run_both(capsys, *words)
+    assert (code, "0 people would be treated differently, in 0 of 2 cases" in out) == (0, True)
+    assert [err.count(f"{path} line {number}: ") for number in (4, 5, 6, 14, 15, 16)] == [1, 0, 1, 1, 0, 0]
+    assert "and 2 more lines could not be taken" in err
+    shown = json.loads(run(capsys, *words, "--json")[1])
+    assert (shown["events"], shown["refused"]) == (3, {"broken_json": 11, "missing_field": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("garbage\nmore\n", "{} has no events: 2 lines could not be taken; line 1: broken_json"),
+        ("", "{} has no events"),
+        ("\n\n", "{} has no events"),
+        ('{"source": "shop", "complete_through": "2026-01-01T10:00:00Z", "tenant": "t"}\n', "{} has no events"),
+    ],
+)
+def test_of_nothing_that_could_be_read_nothing_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(TEXT)
+    (tmp_path / "events.jsonl").write_text(text)
+    words = [str(tmp_path / "a.yaml")] * 2 + ["--events", str(tmp_path / "events.jsonl")]
+    code, out, err = run_both(capsys, *words)
+    assert (code, out) == (65, "")
+    assert said.format(tmp_path / "events.jsonl") in err
+    assert "error" in json.loads(run(capsys, *words, "--json")[1])

@@ -192,7 +192,9 @@ def test_at_send_a_rule_on_the_person_is_judged_right_before_the_message() -> No
 
 def test_what_changes_by_time_alone_is_seen_before_the_message() -> None:
     exits = '[{ when: { person: { now_between: { local: "10:30-12:00" } } }, reason: lunch }]'
-    assert Stage(flow(exits=exits)).event(checkout("10:00")).finish().story[-1] == "11:00 ended lunch"
+    stage = Stage(flow(exits=exits)).event(checkout("10:00")).finish()
+    assert stage.story[-1] == "11:00 ended lunch"
+    assert stage.decisions[-1].values["now_between"] == "2026-11-20 11:00 UTC (flow)", "semantics 5.5: and who says so"
 
 
 def test_ends_that_follow_from_ends() -> None:

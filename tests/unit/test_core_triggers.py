@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from schemas.event import Event
 from schemas.profile import NEVER
 from streams.program import build
+from streams.telling import tell
 from tests.unit.stage import Stage, at, checkout, event
 from tests.unit.written import REMIND, on, said, states, written
 
@@ -69,6 +70,29 @@ class TestDate:
         assert entered[0].values["anchor_at"] == "2027-05-07T07:00:00.000Z"
         assert stage.commands[0].variables["trigger"] == {"moment": "2027-05-07T07:00:00.000Z", "date": "1990-05-10"}
         assert len({one.command_id for one in stage.commands}) == 2
+
+    def test_the_zone_by_whose_clock_it_began_stands_in_the_decision(self) -> None:
+        """Semantics 5.5: which one it was, and who said so."""
+        until = "+200 09:00"
+        entered = [
+            one.values for one in self.stage("1990-05-10").pass_time(until).decisions if one.outcome == "entered"
+        ]
+        berlin = {"zone": "Europe/Berlin", "zone_from": "flow"}
+        assert [one for one in entered if "zone" in one] == [{"anchor_at": "2027-05-07T07:00:00.000Z", **berlin}]
+        again = {"reentry": "always", "retrigger": "restart"}
+        daily = written({"wait": {"for": "30h"}}, REMIND, trigger={"schedule": {"at": "09:00"}}, entry=again)
+        stage = Stage(daily, states("timezone")).event(said("Asia/Tokyo", "09:00", url="timezone")).pass_time("09:01")
+        stage.pass_time("+2 00:30")
+        tokyo = {"zone": "Asia/Tokyo", "zone_from": "profile"}
+        assert [(one.outcome, one.values) for one in stage.decisions if one.flow == "f"] == [
+            ("entered", {"anchor_at": "2026-11-21T00:00:00.000Z", **tokyo}),
+            ("restarted", {"triggered_at": "2026-11-22T00:00:00.000Z", **tokyo}),
+        ]
+        assert tell(stage.decisions[-1]).endswith("; zone Asia/Tokyo of their profile")
+
+    def test_who_begins_by_an_event_began_in_no_zone(self) -> None:
+        stage = Stage(written(REMIND, **BERLIN)).event(checkout("10:00"))
+        assert stage.decisions[0].values == {"anchor_at": "2026-11-20T10:00:00.000Z"}
 
     def test_a_leap_day_is_the_last_of_february_in_other_years(self) -> None:
         once = {"date": {"fact": "birthday", "at": "09:00", "yearly": True}}

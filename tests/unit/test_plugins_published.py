@@ -162,13 +162,14 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, Any]:
     [
         ("flows check F", lambda data: data["ok"]),
         ("flows test F --coverage", lambda data: data["ok"] and data["coverage"]["flows"]),
+        ("flows diff F F", lambda data: data["differences"] == []),
         ("flows compare F F --events E", lambda data: data["a"]["sent"] == data["b"]["sent"] == 1),
         ("replay --flows F --events E", lambda data: data["flows"]["f"]["sent"] == 1),
         ("rehearse F --events L", lambda data: data["turns"][1]["commands"][0]["variables"]["made"] == {"made": True}),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
-def test_each_command_that_plays_flows_takes_the_folder(
+def test_each_command_that_reads_flows_takes_the_folder(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
