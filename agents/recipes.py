@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from agents import resources
 from agents.errors import InputRefused
-from schemas.connectors import CONNECTORS, Lag, covers
+from schemas.connectors import Lag, covers, unreported
 from streams.flowfile import durations
 
 POLICY = "policy"
@@ -112,7 +112,7 @@ def _taken(recipe: Recipe, source: str, notes: list[str]) -> Iterator[str]:
     """The files to take, another one where the source never reports what the flow begins with."""
     for stem in recipe.stems:
         begins = _TRIGGER.search(_read(f"{stem}.yaml"))
-        if begins is None or begins[1] not in _unreported(source):
+        if begins is None or begins[1] not in unreported(source):
             yield stem
             continue
         other = INSTEAD.get(stem)
@@ -123,11 +123,6 @@ def _taken(recipe: Recipe, source: str, notes: list[str]) -> Iterator[str]:
             )
         notes.append(f"{source} never reports {begins[1]}, so this is {other} under the name {stem}")
         yield other
-
-
-def _unreported(source: str) -> frozenset[str]:
-    found = (each.silent for name, each in CONNECTORS.items() if covers(name, source))
-    return next(found, frozenset())
 
 
 def _held_long_enough(text: str, source: str, lags: Mapping[str, Lag], notes: list[str]) -> str:

@@ -64,6 +64,12 @@ def covers(name: str, source: str) -> bool:
     return source == name or (source.startswith(name) and source[len(name)] in "/.")
 
 
+def unreported(source: str) -> frozenset[str]:
+    """The events, by short name, that this source never reports."""
+    found = (each.silent for name, each in CONNECTORS.items() if covers(name, source))
+    return next(found, frozenset())
+
+
 def lacking(source: str, event: str) -> frozenset[str]:
     """The declared words that events of this type from this source never carry."""
     found = (each.lacks.get(event, frozenset()) for name, each in CONNECTORS.items() if covers(name, source))

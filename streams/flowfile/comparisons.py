@@ -16,12 +16,12 @@ from datetime import date as day
 from typing import Any, get_args
 
 from schemas.catalog import Kind, Word
-from schemas.conditions import All, Compare, Condition, Operator
+from schemas.conditions import All, Compare, Condition, EventMatch, Operator
 from schemas.facts import BUILT_IN, FactKind
 from schemas.instants import from_wire
 from schemas.money import AMOUNT_PATTERN, CURRENCIES
 from streams.flowfile.nodes import Mapping, Node, Scalar, cut, shown
-from streams.flowfile.reader import FACT, TRIGGER, Reader, listed
+from streams.flowfile.reader import FACT, TRIGGER, EventAsked, Reader, listed
 
 _OPPOSITE: dict[str, Operator] = {
     "is_set": "is_not_set",
@@ -56,6 +56,7 @@ class Scope:
     prefix: str = ""  # `trigger.` where the words are not those of the event at hand
     person: bool = False  # predicates on the person are allowed
     facts: MappingOf[str, FactKind] = field(default_factory=lambda: BUILT_IN)
+    event: EventMatch | None = None  # whose words they are; None for those of an item
 
     def names(self) -> list[str]:
         """The words as they are written here."""
@@ -80,6 +81,8 @@ def _word(reader: Reader, place: Node, written: str, scope: Scope, beside: Itera
         return None
     bare = written.removeprefix(TRIGGER)
     if bare in scope.words and written == scope.prefix + bare:
+        if scope.event is not None:
+            reader.events.append(EventAsked(place, scope.event, bare))
         return scope.words[bare]
     if bare in scope.words:
         message = f"the words of the trigger are written `{TRIGGER}word`" if scope.prefix else "words are bare here"

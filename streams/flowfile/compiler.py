@@ -104,8 +104,9 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
     )
     if not any(finding.severity == "error" for finding in reader.findings):
         subject = Subject(
-            flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around, plugins=reader.plugins
-        )
+            flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around, plugins=reader.plugins,
+            events=reader.events,
+        )  # fmt: skip
         lint(subject, reader.note)
     return replace(flow, version=version_of(flow))
 

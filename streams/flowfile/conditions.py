@@ -14,7 +14,7 @@ from streams.flowfile.comparisons import Scope as Scope
 from streams.flowfile.comparisons import trigger_word as trigger_word
 from streams.flowfile.nodes import Mapping, Node, shown
 from streams.flowfile.predicates import PREDICATES, is_items, items
-from streams.flowfile.reader import Reader
+from streams.flowfile.reader import EventAsked, Reader
 
 _JOINTS = ("all", "any", "not")
 _LATER = frozenset({"profile", "in_segment", "coupon"})
@@ -40,6 +40,8 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
             parts.append(All(parts=judged) if key == "all" else AnyOf(parts=judged))
             reader.joined.append((place, parts[-1]))
         elif is_items(key, value, scope):
+            if scope.event is not None:
+                reader.events.append(EventAsked(place, scope.event, "items"))
             parts.append(items.read(reader, value, scope, condition))
         elif key in PREDICATES and key not in (scope.words or ()):
             parts.extend(_predicate(reader, place, key, value, scope))

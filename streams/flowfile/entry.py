@@ -52,7 +52,7 @@ def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] 
     start = trigger(reader, found.get("trigger"))
     words = start.words
     if "where" in found:
-        where = condition(reader, found["where"], "`where`", Scope(words))
+        where = condition(reader, found["where"], "`where`", Scope(words, event=start.match))
         own = start.match.where
         where = where if own is None else All(parts=(own, where))
         start = start._replace(match=msgspec.structs.replace(start.match, where=where))
@@ -62,7 +62,7 @@ def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] 
     if retrigger == "parallel" and "key" not in found:
         message = "`parallel` needs a `key`: one enrollment beside the other, each with a key of its own"
         reader.note("parallel_without_key", found["retrigger"], message)
-    scope = Scope(words, TRIGGER, person=True, facts=facts)
+    scope = Scope(words, TRIGGER, person=True, facts=facts, event=start.match)
     if node is not None and "reentry" not in found:
         message = "no `reentry` is chosen, so anybody may enter again right after the end; say `reentry: always` if so"
         reader.note("no_reentry_chosen", node, message)
@@ -103,7 +103,7 @@ def _exit(reader: Reader, node: Node, scope: Scope) -> ExitRule:
     named = named_event(reader, found, condition)
     return ExitRule(
         when=named.match,
-        match=matched(reader, found.get("match"), named.words, scope),
+        match=matched(reader, found.get("match"), named, scope),
         reason=reader.name(rule["reason"], "`reason`") if "reason" in rule else named.match.event,
     )
 

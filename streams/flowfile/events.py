@@ -6,12 +6,14 @@ from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from schemas.catalog import BY_SHORT, TYPES, Kind, Word, words_of
 from schemas.conditions import Condition, EventMatch
 from schemas.limits import TYPE_LENGTH_MAX
 from streams.flowfile.comparisons import OPERATORS, Scope, trigger_word
 from streams.flowfile.nodes import Listing, Mapping, Node, cut, shown
-from streams.flowfile.reader import TRIGGER, Reader
+from streams.flowfile.reader import TRIGGER, EventAsked, Reader
 
 #: `streams.flowfile.conditions.condition`, for what stands below it.
 Compile = Callable[[Reader, Node | None, str, Scope], Condition]
@@ -32,14 +34,15 @@ def named_event(reader: Reader, found: MappingOf[str, Node], compile_: Compile) 
     declared = _declared(reader, found.get("words"), event)
     if words is not None:
         words = words | {name: Word(("properties", name), kind) for name, kind in declared}
-    where = compile_(reader, found["where"], "`where`", Scope(words)) if "where" in found else None
-    sources = _sources(reader, found.get("source"))
-    return Named(EventMatch(event=event, sources=sources, where=where, words=declared), words)
+    match = EventMatch(event=event, sources=_sources(reader, found.get("source")), words=declared)
+    if words is not None:
+        reader.events.append(EventAsked(found["event"], match))
+    if "where" in found:
+        match = replace(match, where=compile_(reader, found["where"], "`where`", Scope(words, event=match)))
+    return Named(match, words)
 
 
-def matched(
-    reader: Reader, node: Node | None, event: MappingOf[str, Word] | None, trigger: Scope
-) -> tuple[tuple[str, str], ...]:
+def matched(reader: Reader, node: Node | None, named: Named, trigger: Scope) -> tuple[tuple[str, str], ...]:
     """`match: { checkout_id: trigger.checkout_id }`: which words must be equal."""
     if node is None:
         return ()
@@ -49,8 +52,9 @@ def matched(
         reader.note("wrong_shape", node, expected)
         return ()
     pairs: list[tuple[str, str]] = []
+    event = named.words
     for word, (place, value) in node.entries.items():
-        ours = trigger_word(reader, place, "a key of `match`", Scope(event))
+        ours = trigger_word(reader, place, "a key of `match`", Scope(event, event=named.match))
         theirs = trigger_word(reader, value, f"`{cut(word)}`", trigger)
         pairs.append((ours, theirs))
         if event and trigger.words and ours in event and theirs in trigger.words:
@@ -91,10 +95,10 @@ def _declared(reader: Reader, node: Node | None, event: str) -> tuple[tuple[str,
         message = f"the words of `{cut(event)}` are declared already; only a `custom_` event takes `words`"
         reader.note("out_of_place", node, message)
         return ()
-    return declared_words(reader, node, words_of(event))
+    return declared_words(reader, node, event)
 
 
-def declared_words(reader: Reader, node: Node | None, known: MappingOf[str, Word]) -> tuple[tuple[str, Kind], ...]:
+def declared_words(reader: Reader, node: Node | None, event: str) -> tuple[tuple[str, Kind], ...]:
     """`words: { plan: text, amount: money }`: what stands in the properties of an event of one's own."""
     if node is None:
         return ()
@@ -102,13 +106,26 @@ def declared_words(reader: Reader, node: Node | None, known: MappingOf[str, Word
     if not isinstance(node, Mapping) or not node.entries:
         reader.note("wrong_shape", node, f"`words` must be a mapping such as {{ plan: text }}, not {shown(node)}")
         return ()
+    known = words_of(event)
     declared: list[tuple[str, Kind]] = []
     for name, (place, kind) in node.entries.items():
         if name in known or not name.isidentifier():
             why = "is a word of every event" if name in known else "is no name: letters, digits and `_`"
             reader.note("bad_name", place, f"`{cut(name)}` {why}; choose another one")
+        mistakes = len(reader.findings)
         declared.append((name, reader.choice(kind, f"the kind of `{cut(name)}`", _KINDS)))
+        if event and len(reader.findings) == mistakes:
+            _one_kind(reader, kind, event, declared[-1])
     return tuple(sorted(declared))
+
+
+def _one_kind(reader: Reader, place: Node, event: str, word: tuple[str, Kind]) -> None:
+    """What is sent has one kind, so one of two that are declared would be unknown for ever."""
+    name, kind = word
+    first, line = reader.declared.setdefault((event, name), (kind, place.line))
+    if first != kind:
+        message = f"`{cut(name)}` of `{cut(event)}` is {first} on line {line} and {kind} here; a word has one kind"
+        reader.note("wrong_kind", place, message, suggestion=first)
 
 
 def _sources(reader: Reader, node: Node | None) -> tuple[str, ...]:

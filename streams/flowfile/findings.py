@@ -35,7 +35,7 @@ Code = Literal[
     # warnings
     "no_reentry_chosen",
     # the linter
-    "delay_below_source_lag", "missing_exit", "always_true_negation", "never_true", "field_not_sent",
+    "delay_below_source_lag", "missing_exit", "always_true_negation", "never_true", "field_not_sent", "event_not_sent",
     "unknown_template", "bad_template", "not_in_message", "unknown_plugin", "asks_itself", "no_effect",
 ]  # fmt: skip
 

@@ -1,15 +1,15 @@
-"""The ways between steps, judged as a whole: every step can be reached, and every circle takes a minute at least.
+"""The ways between steps, judged as a whole: each step can be reached, each circle takes a minute, each path can end.
 
-Every path ends: steps lead forward to the end of the list, which is a stop, or back through a wait.
+The end is a `stop`, or what lies below the last step. An exit rule is no end: nobody knows that its event will come.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from schemas.span import Span
-from schemas.steps import Step, Wait, WaitEvent, WaitUntil
+from schemas.steps import Step, Stop, Wait, WaitEvent, WaitUntil, WaitUntilDate
 from streams.flowfile.nodes import Node
 from streams.flowfile.reader import Reader
 
@@ -17,13 +17,14 @@ CYCLE_WAIT_MS_MIN = 60_000
 
 
 def check_ways(reader: Reader, steps: Sequence[Step], ways: Sequence[tuple[int, ...]], nodes: Sequence[Node]) -> None:
-    """Note cycles without a wait and steps that no path reaches. `ways` beyond the last step lead to the end."""
-    quick = {index: _quick(step, ways[index]) for index, step in enumerate(steps)}
-    try:
-        TopologicalSorter(quick).prepare()
-    except CycleError as error:
-        _note_cycle(reader, steps, error.args[1], nodes)
+    """Note cycles without a wait or without an end, and steps that no path reaches. `ways` beyond the last step lead
+    to the end.
+    """
     seen = _reach(0, ways, set())
+    quick = {index: _quick(step, ways[index]) for index, step in enumerate(steps)}
+    endless = {index: ways[index] for index in sorted(seen - _ending(steps, ways))}
+    if not _note_cycle(reader, steps, quick, nodes, "without a wait of a minute"):
+        _note_cycle(reader, steps, endless, nodes, "and no way leads from there to a `stop` or to the end")
     for index, node in enumerate(nodes):
         if index not in seen:
             message = f"nothing leads to the step `{steps[index].label}`; name its label in a way, or remove it"
@@ -52,8 +53,37 @@ def _reach(start: int, ways: Sequence[tuple[int, ...]], seen: set[int]) -> set[i
     return seen
 
 
-def _note_cycle(reader: Reader, steps: Sequence[Step], cycle: Sequence[int], nodes: Sequence[Node]) -> None:
-    # Predecessors and successors are swapped in the sorter's eyes, so its cycle reads backward.
-    path = " -> ".join(f"`{steps[index].label}`" for index in reversed(cycle))
-    message = f"these steps repeat forever, without a wait of a minute: {path}"
-    reader.note("cycle", nodes[max(cycle)], message)
+def _ending(steps: Sequence[Step], ways: Sequence[tuple[int, ...]]) -> set[int]:
+    """The steps from which an end can be reached."""
+    before: dict[int, list[int]] = {}
+    for index, leads in enumerate(ways):
+        for way in leads:
+            before.setdefault(way, []).append(index)
+    front = [len(steps), *(index for index, step in enumerate(steps) if _ends(step))]
+    ending: set[int] = set()
+    while front:
+        index = front.pop()
+        if index not in ending:
+            ending.add(index)
+            front.extend(before.get(index, ()))
+    return ending
+
+
+def _ends(step: Step) -> bool:
+    """Whether somebody may end in this step itself."""
+    return isinstance(step, Stop) or (isinstance(step, WaitUntilDate) and step.when_past == "stop")
+
+
+def _note_cycle(
+    reader: Reader, steps: Sequence[Step], ways: Mapping[int, tuple[int, ...]], nodes: Sequence[Node], why: str
+) -> bool:
+    """Note the first circle of these ways; False when there is none."""
+    try:
+        TopologicalSorter(ways).prepare()
+    except CycleError as error:
+        # Predecessors and successors are swapped in the sorter's eyes, so its cycle reads backward.
+        cycle = error.args[1]
+        path = " -> ".join(f"`{steps[index].label}`" for index in reversed(cycle))
+        reader.note("cycle", nodes[max(cycle)], f"these steps repeat forever, {why}: {path}")
+        return True
+    return False

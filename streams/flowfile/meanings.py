@@ -90,8 +90,9 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     "unknown_operator": _error("There is no such comparison.", "Take an operator that the kind of the word has."),
     "wrong_kind": _error(
-        "Values of two kinds are compared, or an operator is used that the kind does not have.",
-        "Compare money with money, text with text, numbers with numbers.",
+        "Values of two kinds are compared, an operator is used that the kind does not have, or a word of an event of "
+        "your own is declared of two kinds.",
+        "Compare money with money, text with text, numbers with numbers; declare a word of one kind.",
     ),
     "bad_money": _error(
         "An amount of money is not written as a decimal and a currency.", 'Write `{ money: "20.00", currency: USD }`.'
@@ -115,6 +116,10 @@ MEANINGS: dict[Code, Meaning] = {
         "The flow needs a word that its source never sends with this event.",
         "Take a word that the source sends, or an event or a source that has it.",
     ),
+    "event_not_sent": _error(
+        "The flow names an event that its source never reports.",
+        "Take an event that the source reports, or a source that reports it.",
+    ),
     "unknown_template": _error(
         "There is no template of this name beside the flows.",
         "Correct the name, or write `templates/NAME.subject.liquid` and `templates/NAME.text.liquid`.",
@@ -134,7 +139,8 @@ MEANINGS: dict[Code, Meaning] = {
     "label_twice": _error("Two steps have one label.", "Rename one of them."),
     "unreachable_step": _error("No way leads to a step.", "Name its label in a way, or remove it."),
     "cycle": _error(
-        "Steps repeat forever without a wait of a minute between.", "Break the circle, or wait a minute in it."
+        "Steps repeat forever, without a wait of a minute between, or without a way out that ends.",
+        "Break the circle, or wait a minute in it and let one of its ways lead to the end.",
     ),
     # --- files beside each other ---
     "flow_twice": _error("Two files of a folder hold flows of one name.", "Rename one of the flows."),

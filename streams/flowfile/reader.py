@@ -12,8 +12,8 @@ from collections.abc import Mapping as MappingOf
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeVar
 
-from schemas.catalog import Word
-from schemas.conditions import Condition
+from schemas.catalog import Kind, Word
+from schemas.conditions import Condition, EventMatch
 from streams.flowfile import durations
 from streams.flowfile.findings import Code, Findings
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
@@ -48,6 +48,14 @@ class PluginAsked(NamedTuple):
     words: MappingOf[str, Word] | None
 
 
+class EventAsked(NamedTuple):
+    """An event that the file names, and where; with `word`, one of its words, and where that stands."""
+
+    node: Node
+    event: EventMatch
+    word: str | None = None
+
+
 class Reader:
     """Reads the nodes of one file. A `None` node is a key that is absent, noted elsewhere if it was required."""
 
@@ -57,6 +65,8 @@ class Reader:
         self.places: dict[str, Node] = {}  # where each step stands, by its label
         self.joined: list[tuple[Node, Condition]] = []  # every `all` and `any`, with its place, for the linter
         self.plugins: list[PluginAsked] = []  # for the linter, too
+        self.events: list[EventAsked] = []  # each event and each word of one, wherever it is asked for; for the linter
+        self.declared: dict[tuple[str, str], tuple[Kind, int]] = {}  # a word of an event of one's own: its kind, where
 
     def asks(self, node: Node | None, what: Asked, *, prefix: str = "") -> None:
         """A part of the language is read here. Nothing comes of it; the reference listens, and editors know by it."""

@@ -59,6 +59,7 @@ UNSEEN = {
     "conditions: a word of one's own with the name of another",
     "conditions: an exit rule on the person without a reason",
     "entry: a key that is a list of items",
+    "entry: a word of one's own event of two kinds",
     "entry: a list for a key with words that cannot be one",
     "operands: a number with an exponent",
     "operands: a number of forty digits",

@@ -306,3 +306,17 @@ def test_steps_may_be_shared_without_a_circle() -> None:
     route = found[0]
     assert isinstance(route, Route)
     assert route.cases == {"a": 2, "b": 3}
+
+
+@pytest.mark.parametrize(
+    "way_out",
+    [
+        "{ if: { condition: { trigger.store: { eq: a } }, then: again } }",
+        "{ route: { by: trigger.store, cases: { a: again, b: { stop: b } }, otherwise: again } }",
+        "{ wait_event: { event: order_placed, timeout: 1d, then: again } }",
+        "{ wait: { until_date: fact.birthday, when_past: stop } }, "
+        "{ route: { by: trigger.store, cases: { a: again }, otherwise: again } }",
+    ],
+)
+def test_a_circle_with_a_way_out_of_it_is_allowed(way_out: str) -> None:
+    assert steps(f"  [{{ label: again, wait: {{ for: 1d }} }}, {way_out}]")

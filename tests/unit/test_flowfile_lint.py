@@ -193,40 +193,6 @@ class TestJoints:
         assert found(flow("{ stop: done }", entry=entry)) == []
 
 
-class TestFieldNotSent:
-    """S4-09: BigCommerce's on-site tracking knows no storefront."""
-
-    def test_s4_09_a_route_by_a_word_that_never_comes_does_not_compile(self) -> None:
-        entry = "trigger: { event: product_viewed, source: bigcommerce/abc }"
-        steps = '{ route: { by: trigger.channel_id, cases: { "2": { stop: a } }, otherwise: { stop: b } } }'
-        checked = check(flow(steps, entry=entry), name="f.yaml")
-        assert checked.flow is None
-        assert places(flow(steps, entry=entry)) == ["3:24 error field_not_sent"]
-        assert "`bigcommerce/abc` never sends `channel_id` with `product_viewed`" in checked.findings[0].message
-
-    def test_s4_09_every_place_is_named(self) -> None:
-        entry = (
-            "trigger: { event: site_active, source: [bigcommerce] }, where: { not: { channel_id: { eq: '1' } } }, "
-            "key: trigger.channel_id"
-        )
-        match = "match: { channel_id: trigger.channel_id }"
-        rule = f"exit: [{{ when: {{ event: product_viewed, source: bigcommerce, {match} }} }}]"
-        assert places(flow("{ stop: done }", entry=entry, more=rule)) == [
-            "2:82 error field_not_sent",
-            "2:116 error field_not_sent",
-            "3:71 error field_not_sent",
-            "3:83 error field_not_sent",
-        ]
-
-    @pytest.mark.parametrize(
-        "trigger",
-        ["checkout_started, source: bigcommerce", "product_viewed", "product_viewed, source: [bigcommerce, mine]"],
-    )
-    def test_s4_09_what_some_source_sends_may_be_asked_for(self, trigger: str) -> None:
-        entry = f"trigger: {{ event: {trigger} }}, key: trigger.channel_id"
-        assert found(flow("{ stop: done }", entry=entry)) == []
-
-
 class TestUnknownTemplate:
     """A message needs a template, where the templates are known."""
 

@@ -20,6 +20,7 @@ RULES: tuple[Callable[[Subject, Note], None], ...] = (
     itself.asks_itself,
     effects.no_effect,
     fields.field_not_sent,
+    fields.event_not_sent,
     templates.templates,
     plugins.unknown_plugin,
 )

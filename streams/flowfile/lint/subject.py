@@ -11,7 +11,7 @@ from schemas.span import Span
 from schemas.steps import If, Route, Split, Step, Stop, Wait, WaitEvent
 from streams.flowfile.findings import Code
 from streams.flowfile.nodes import Node
-from streams.flowfile.reader import PluginAsked
+from streams.flowfile.reader import EventAsked, PluginAsked
 from streams.flowfile.surroundings import Surroundings
 
 _DAY_MS = 86_400_000
@@ -33,6 +33,7 @@ class Subject(NamedTuple):
     joined: Sequence[tuple[Node, Condition]]  # every `all` and `any`, with its place
     around: Surroundings
     plugins: Sequence[PluginAsked] = ()
+    events: Sequence[EventAsked] = ()
 
 
 def ways(step: Step) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Conditi
     reader.choice(found.get("since"), "`since`", ("start",))
     return EventCount(
         of=named.match,
-        match=matched(reader, found.get("match"), named.words, scope),
+        match=matched(reader, found.get("match"), named, scope),
         within_ms=reader.duration(found.get("in_last"), "`in_last`"),
         since_start="since" in found,
         tests=tests,

@@ -49,4 +49,4 @@ def _branch(steps: Steps, node: Node) -> _Read:
 
 def _event(steps: Steps, found: dict[str, Node]) -> _Read:
     named = named_event(steps.reader, found, condition)
-    return named.match, matched(steps.reader, found.get("match"), named.words, steps.scope), found.get("then")
+    return named.match, matched(steps.reader, found.get("match"), named, steps.scope), found.get("then")

@@ -16,7 +16,7 @@ def read(reader: Reader, node: Node | None) -> Start:
     """The event `api_call` with this `name`; its own words stand in `properties`."""
     found = reader.fields(node, "`trigger`", required=("api",), optional=("words",), later=LATER)
     name = reader.name(found.get("api"), "`api`")
-    declared = declared_words(reader, found.get("words"), words_of(EVENT))
+    declared = declared_words(reader, found.get("words"), EVENT)
     words = words_of(EVENT) | {word: Word(("properties", word), kind) for word, kind in declared}
     where = Compare(word="name", kind="text", operator="eq", operand=name)
     return Start(EventMatch(event=EVENT, where=where, words=declared), words)

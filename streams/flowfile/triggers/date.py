@@ -43,7 +43,7 @@ def _of_event(reader: Reader, body: Mapping) -> Start:
     """The trigger is the event, and the flow waits for the date first. One that is over by then is `date_past`."""
     found = reader.fields(body, "`date`", required=("event", "word"), optional=("source", "words", *DISTANCE_KEYS))
     named = named_event(reader, found, condition)
-    date = reference(reader, found.get("word"), "`word`", Scope(named.words, TRIGGER), kinds=DATED)
+    date = reference(reader, found.get("word"), "`word`", Scope(named.words, TRIGGER, event=named.match), kinds=DATED)
     far = distance(reader, found)
     wait = WaitUntilDate(
         label=FIRST_WAIT, date=date, span=far.span, side=far.side, at_ms=far.at_ms, when_past="stop", next=0
