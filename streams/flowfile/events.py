@@ -112,5 +112,6 @@ def declared_words(reader: Reader, node: Node | None, known: MappingOf[str, Word
 
 
 def _sources(reader: Reader, node: Node | None) -> tuple[str, ...]:
+    reader.asks(node, "sources")
     nodes = reader.items(node, "`source`") if isinstance(node, Listing) else () if node is None else (node,)
     return tuple(reader.source(part, "a source") for part in nodes)
