@@ -147,16 +147,17 @@ def _timelines_beside(beside: Path, flow: Flow) -> TimelineFile | None:
     if not path.is_file():
         return None
     source = _read(path)
+    facts = _policy_of(beside).facts
     try:
-        return TimelineFile(path, beside, source, flow, load_timelines(source, name=str(path), flow=flow), ())
+        timelines = load_timelines(source, name=str(path), flow=flow, facts=facts)
+        return TimelineFile(path, beside, source, flow, timelines, ())
     except FlowFileError as error:
         return TimelineFile(path, beside, source, flow, (), error.findings)
 
 
 def around(folder: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> Surroundings:
     """What stands beside the flow files of a folder. Without a folder of templates nothing is said about templates."""
-    beside = check_policy_of(folder / "any.yaml")
-    policy = NO_POLICY if beside is None or beside.policy is None else beside.policy
+    policy = _policy_of(folder)
     templates = folder / _TEMPLATES
     read = Templates(templates)
     found = {part: {file.name.removesuffix(part) for file in templates.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
@@ -168,6 +169,12 @@ def around(folder: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> Surroun
         declared_facts=policy.facts,
         plugins=plugins,
     )
+
+
+def _policy_of(path: Path) -> Policy:
+    """As far as it can be read: what is wrong with it is told of it, not of the flows."""
+    beside = check_policy_of(path)
+    return NO_POLICY if beside is None or beside.policy is None else beside.policy
 
 
 def _template(templates: Templates, name: str) -> Template:

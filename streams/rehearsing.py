@@ -7,9 +7,10 @@ next line brings arrives a millisecond later, and has happened after the message
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from schemas.catalog import Kind
 from schemas.command import Command
 from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
@@ -19,6 +20,7 @@ from schemas.profile import NEVER, SHOWN, Enrollment
 from streams import zone
 from streams.flowfile import durations
 from streams.flowfile.findings import FlowFileError
+from streams.flowfile.timeline_file import NO_FACTS
 from streams.flowfile.typed_line import TypedLines
 from streams.rehearsal import Nobody, Rehearsal
 from streams.telling import arms_of, moment, shown, tell, tell_cause
@@ -72,12 +74,16 @@ class Turn(NamedTuple):
 class Session:
     """Lines in, turns out. `make` makes an empty rehearsal of `flow` and those beside it.
 
-    They say where an event comes from that does not; the first that names a source for it counts.
+    They say where an event comes from that does not; the first that names a source for it counts. `facts` are those
+    that the policy declares, which can be stated beside the others.
     """
 
-    def __init__(self, flow: Flow, make: Callable[[], Rehearsal], *, beside: Sequence[Flow] = ()) -> None:
+    def __init__(
+        self, flow: Flow, make: Callable[[], Rehearsal], *, beside: Sequence[Flow] = (),
+        facts: Mapping[str, Kind] = NO_FACTS,
+    ) -> None:  # fmt: skip
         self._make, self._flow, self._beside = make, flow, beside
-        self._lines = TypedLines(flow, *beside)
+        self._lines = TypedLines(flow, *beside, facts=facts)
         self._happened: list[Happens] = []
         self._turns = 0
         self._rehearsal = make()

@@ -47,7 +47,9 @@ def command(*, flow: Path, events: Path | None, plugins: Mapping[Name, Plugin], 
     """
     flows = [replace(one, status="live") for one in load_flows(flow, plugins)]
     policy = load_policy(flow)
-    session = Session(flows[0], lambda: Rehearsal(flows, policy=policy, plugins=plugins), beside=flows[1:])
+    session = Session(
+        flows[0], lambda: Rehearsal(flows, policy=policy, plugins=plugins), beside=flows[1:], facts=policy.facts
+    )
     asking = events is None and sys.stdin.isatty() and not console.as_json
     turns: list[dict[str, Any]] = []
     if asking:

@@ -19,12 +19,15 @@ from schemas.publish import DIALECT
 from streams.clock.span import SPAN
 from streams.clock.wall import TIME, WEEKDAYS
 from streams.flowfile.comparisons import OPERATORS
-from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, TRIGGER
+from streams.flowfile.predicates.items import WORDS
+from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, SOURCE_PATTERN, TRIGGER
 
 CUSTOM = "^custom_[A-Za-z0-9_]+$"
 _NAME = {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_LENGTH_MAX}
 _WORD = {"type": "string", "pattern": f"^{TRIGGER.replace('.', chr(92) + '.')}.+$"}
+_OTHER_WORD = _WORD["pattern"].replace(".+", "(?!items$).+")  # which is a predicate, too, and so declared by itself
 _WHERE = "where"  # of which event is not known
+_OF_ITEMS = "where.item"
 
 
 def policy_file(grammar: Grammar) -> dict[str, Any]:
@@ -56,6 +59,7 @@ def _pattern(*patterns: str) -> dict[str, Any]:
 
 
 _DAY = _pattern(f"({'|'.join(WEEKDAYS)})(-({'|'.join(WEEKDAYS)}))?")
+_SOURCE = _pattern(SOURCE_PATTERN)
 _LITERAL: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 #: Parts that look the same wherever they stand.
 _PARTS: dict[str, dict[str, Any]] = {
@@ -66,6 +70,7 @@ _PARTS: dict[str, dict[str, Any]] = {
     "time": _pattern(TIME.pattern),
     "zone": {"type": "string", "minLength": 1},
     "weekdays": {"anyOf": [_DAY, {"type": "array", "minItems": 1, "items": _DAY}]},
+    "sources": {"anyOf": [_SOURCE, {"type": "array", "minItems": 1, "items": _SOURCE}]},
     "storefront": {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}]},
     "reference": _pattern(r"trigger\..+", r"fact\.[A-Za-z_][A-Za-z0-9_]*"),
     "value": {"anyOf": [_LITERAL, {"type": "array", "items": {"type": "string"}}]},
@@ -109,6 +114,8 @@ class _Maker:
         names = (*keys.required, *keys.optional)
         lines = LINES.get(keys.what, {})
         members = {name: {**self.of(slot.below.get(name)), "description": lines.get(name, "")} for name in names}
+        if keys.what == "`items`":
+            members = {name: member | _ref(_OF_ITEMS) for name, member in members.items()}
         made: dict[str, Any] = {"type": "object", "properties": members, "additionalProperties": False}
         if keys.required:
             made["required"] = list(keys.required)
@@ -130,24 +137,25 @@ class _Maker:
         return {"step": step, "way": way, "event": event}
 
     def conditions(self) -> dict[str, Any]:
-        """Conditions: on the words of each event, on those of an event that is not known, and on the trigger."""
+        """Conditions: on the words of each event, of an item, of an event that is not known, and of the trigger."""
         names = {short: _WHERE + "." + short for short in BY_SHORT}
         made = {name: self._condition(name, words_of(short), "") for short, name in names.items()}
         every = [words_of(short) for short in BY_SHORT]
         anything = {"anyOf": [_ref(_comparing(kind)) for kind in OPERATORS]}
+        made[_OF_ITEMS] = self._condition(_OF_ITEMS, WORDS, "")
         made[_WHERE] = {**self._condition(_WHERE, {}, ""), "additionalProperties": anything}
         trigger = {word: kind for words in every for word, kind in words.items()}
         made["condition"] = self._condition("condition", trigger, TRIGGER)
-        made["condition"]["patternProperties"] = {_WORD["pattern"]: anything}
+        made["condition"]["patternProperties"] = {_OTHER_WORD: anything}
         return made
 
     def _condition(self, name: str, words: dict[str, Word], prefix: str) -> dict[str, Any]:
         parts = {"type": "array", "minItems": 1, "items": _ref(name)}
         members = {"all": parts, "any": parts, "not": _ref(name)}
         members |= {prefix + word: _ref(_comparing(declared.kind)) for word, declared in words.items()}
-        anything = {word: declared for short in BY_SHORT for word, declared in words_of(short).items()}
+        anything = {prefix + word: declared for short in BY_SHORT for word, declared in words_of(short).items()}
         for key, slot in self._grammar.predicates(prefix).items():  # `items` is a word as well
-            word = [_ref(_comparing(anything[key].kind))] if not prefix and key in anything else []
+            word = [_ref(_comparing(anything[key].kind))] if key in anything else []
             members[key] = {"anyOf": [*word, self.of(slot)]} if word else self.of(slot)
         return {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": members}
 

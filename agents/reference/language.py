@@ -30,6 +30,7 @@ _PARTS = {
     "time": "a time of the day",
     "zone": "a time zone",
     "weekdays": "weekdays",
+    "sources": "a source or a list of them",
     "storefront": "`trigger.word`, `fact.name` or text",
     "reference": "`trigger.word` or `fact.name`",
     "value": "a value",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from agents.reference.editor_schemas import CUSTOM, comparisons
-from schemas.catalog import BY_SHORT, Kind, Word, words_of
+from schemas.catalog import BY_SHORT, Kind, words_of
+from schemas.facts import STATING
 from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, SOURCE_PATTERN
@@ -45,15 +46,20 @@ def _line() -> dict[str, Any]:
     shown = {"at": _TIME, "watermark": _object(watermark, required=("source", "complete_through"))}
     around = {"at": _TIME, "arrives": _TIME, "source": _SOURCE, "id": _TEXT, "dedupe_key": _TEXT, "backfill": boolean}
     assert around.keys() == set(ENVELOPE)
-    event = _object({**around, **{short: _event(words_of(short)) for short in BY_SHORT}}, required=("at",))
+    event = _object({**around, **{short: _event(short) for short in BY_SHORT}}, required=("at",))
     event |= {"minProperties": 2, "patternProperties": {CUSTOM: {"type": "object"}}}
     moments = [_object({word: _TIME}, required=(word,)) for word in ("advance", "end")]
     return {"anyOf": [event, _object(shown, required=tuple(shown)), *moments]}
 
 
-def _event(words: dict[str, Word]) -> dict[str, Any]:
+def _event(short: str) -> dict[str, Any]:
+    """A fact may be unset by null, and one that a policy declares is of a kind that is not known here."""
     who = dict.fromkeys(WHO, _NAME)
-    made = _object({**who, **{name: _value(word.kind) for name, word in words.items()}})
+    states = short in STATING
+    values = {name: _value(word.kind) for name, word in words_of(short).items()}
+    for name in [name for name, word in words_of(short).items() if states and word.path[0] == "properties"]:
+        values[name] = {"anyOf": [values[name], {"type": "null"}]}
+    made = _object({**who, **values}) | {"additionalProperties": states}
     return {**made, "anyOf": [{"required": [name]} for name in who]}
 
 

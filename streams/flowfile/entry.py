@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from schemas.catalog import Kind
 from schemas.conditions import All, Condition
 from schemas.facts import BUILT_IN, FactKind
 from schemas.flow import DateTrigger, ExitRule, Reentry, Retrigger
@@ -17,6 +16,7 @@ from streams.flowfile.conditions import condition
 from streams.flowfile.events import matched, named_event
 from streams.flowfile.nodes import START, Listing, Mapping, Node, at
 from streams.flowfile.reader import TRIGGER, Reader
+from streams.flowfile.step_kinds.wait import DATED
 from streams.flowfile.triggers import trigger
 from streams.flowfile.triggers.start import Start
 from streams.flowfile.values import check_fact
@@ -27,7 +27,6 @@ _RETRIGGERS: tuple[Retrigger, ...] = (
 _EDGES: tuple[Literal["start", "end"], ...] = ("start", "end")
 _Policy = Literal["never", "max", "min_gap"]
 _POLICIES: dict[_Policy, tuple[str, ...]] = {"never": ("never",), "max": ("max", "per"), "min_gap": ("min_gap", "from")}
-_DATED: tuple[Kind, ...] = ("date", "instant", "text")
 _SCOPES: tuple[Literal["profile", "key"], ...] = ("profile", "key")
 
 _LATER_ENTRY = frozenset({"profile", "holdout", "experiment", "backfill"})
@@ -57,7 +56,7 @@ def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] 
         where = where if own is None else All(parts=(own, where))
         start = start._replace(match=msgspec.structs.replace(start.match, where=where))
     if isinstance(start.appointment, DateTrigger):
-        check_fact(reader, at(node or START, "trigger", "date", "fact"), start.appointment.fact, facts, kinds=_DATED)
+        check_fact(reader, at(node or START, "trigger", "date", "fact"), start.appointment.fact, facts, kinds=DATED)
     retrigger = reader.choice(found.get("retrigger"), "`retrigger`", _RETRIGGERS)
     if retrigger == "parallel" and "key" not in found:
         message = "`parallel` needs a `key`: one enrollment beside the other, each with a key of its own"

@@ -129,5 +129,6 @@ def _one_kind(reader: Reader, place: Node, event: str, word: tuple[str, Kind]) -
 
 
 def _sources(reader: Reader, node: Node | None) -> tuple[str, ...]:
+    reader.asks(node, "sources")
     nodes = reader.items(node, "`source`") if isinstance(node, Listing) else () if node is None else (node,)
     return tuple(reader.source(part, "a source") for part in nodes)

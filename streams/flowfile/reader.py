@@ -34,7 +34,7 @@ FACT = "fact."
 #: Parts of the language that are more than one mapping, list or value.
 Asked = Literal[
     "condition", "event", "word", "words", "way", "match", "cases", "facts", "span", "time", "zone", "weekdays",
-    "reference", "value", "values", "names", "arms", "ages", "storefront",
+    "reference", "value", "values", "names", "arms", "ages", "storefront", "sources",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from schemas import codec
 from schemas.catalog import BY_SHORT, Word, words_of
 from schemas.event import Event
+from schemas.facts import STATING
 from schemas.identity import Identity, profile_id, strongest
 from schemas.instants import from_wire, to_wire
 from schemas.money import AMOUNT_PATTERN
@@ -63,7 +64,8 @@ def event(
 ) -> Event | None:
     """The event, or None after noting what is wrong with it. `people` learns who it is about.
 
-    `declared` are the words that the flow declares of a type of one's own.
+    `declared` are the words that the flow declares of a type of one's own, and the facts that can be stated. Of a fact
+    null is said, too: it unsets.
     """
     mistakes = len(reader.findings)
     type_ = BY_SHORT[short].name if short in BY_SHORT else "custom." + short.removeprefix("custom_")
@@ -74,7 +76,10 @@ def event(
     identity = _identity(reader, node, found, people)
     wire: dict[str, Any] = {"type": type_, "tenant": TENANT, **envelope._asdict(), "identity": identity}
     for name in found.keys() - set(WHO):
-        _put(wire, words[name].path, _value(reader, found[name], f"`{name}`", words[name]))
+        node = found[name]
+        is_fact = short in STATING and words[name].path[0] == "properties"
+        unsets = is_fact and isinstance(node, Scalar) and node.kind == "null"
+        _put(wire, words[name].path, None if unsets else _value(reader, node, f"`{name}`", words[name]))
     if len(reader.findings) > mistakes:
         return None
     try:

@@ -12,16 +12,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from typing import get_args
 
-from schemas.catalog import BY_SHORT, Word
-from schemas.conditions import FactIs
+from schemas.catalog import BY_SHORT, Kind, Word
 from schemas.control import Watermark
-from schemas.facts import STATING
+from schemas.facts import OBSERVED, STATING, kinds
 from schemas.flow import Flow
 from schemas.instants import to_wire
-from streams.asks import declared_of, parts_of
+from streams.asks import declared_of
 from streams.flowfile.findings import FlowFileError, Unreadable
 from streams.flowfile.nodes import Mapping, Node, cut, shown
 from streams.flowfile.reader import Reader, listed
@@ -30,6 +30,7 @@ from streams.flowfile.timeline_event import NO_WORDS, TENANT, Envelope, event, t
 from streams.timeline import Expected, ExpectedTotal, Happening, Happens, Timeline, Total
 
 SOURCE_DEFAULT = "test"
+NO_FACTS: MappingOf[str, Kind] = {}
 
 ENVELOPE = ("at", "arrives", "source", "id", "dedupe_key", "backfill")
 _OTHERS = ("watermark", "advance", "end")
@@ -37,13 +38,18 @@ _HAPPENINGS: tuple[Happening, ...] = get_args(Happening)
 _TOTALS: tuple[Total, ...] = get_args(Total)
 
 
-def load_timelines(text: str | bytes, *, name: str, flow: Flow) -> tuple[Timeline, ...]:
-    """Read the timelines of a flow; `name` is the file in the findings. Raises FlowFileError."""
+def load_timelines(
+    text: str | bytes, *, name: str, flow: Flow, facts: MappingOf[str, Kind] = NO_FACTS
+) -> tuple[Timeline, ...]:
+    """Read the timelines of a flow; `name` is the file in the findings, `facts` are those that the policy declares.
+
+    Raises FlowFileError.
+    """
     reader = Reader(name)
     timelines: tuple[Timeline, ...] = ()
     try:
         nodes = reader.items(parse(text, reader.findings), "a timeline file")
-        timelines = tuple(TimelineReader(reader, flow).read(node) for node in nodes)
+        timelines = tuple(TimelineReader(reader, flow, facts=facts).read(node) for node in nodes)
     except Unreadable:
         pass  # The findings say why.
     if reader.findings:
@@ -54,7 +60,7 @@ def load_timelines(text: str | bytes, *, name: str, flow: Flow) -> tuple[Timelin
 class TimelineReader:
     """Reads one timeline. `people` grows with the lines: profile id to the name in the file."""
 
-    def __init__(self, reader: Reader, flow: Flow, *beside: Flow) -> None:
+    def __init__(self, reader: Reader, flow: Flow, *beside: Flow, facts: MappingOf[str, Kind] = NO_FACTS) -> None:
         self.reader = reader
         # An event without a source comes from where the flow expects it, or one beside it.
         self._sources: dict[str, str] = {}
@@ -62,14 +68,9 @@ class TimelineReader:
             named = [(rule.when.event, rule.when.sources) for rule in reversed(one.exits) if rule.when is not None]
             named.append((one.trigger.event, one.trigger.sources))
             self._sources |= {event: sources[0] for event, sources in named if sources}
-        self.declared: dict[str, dict[str, Word]] = {}  # words of events of one's own
-        for stating in STATING:
-            self.declared[stating] = {
-                part.compare.word: Word(("properties", part.compare.word), part.compare.kind)
-                for one in (*beside, flow)
-                for part in parts_of(one)
-                if isinstance(part, FactIs)
-            }
+        known = {name: declared.kind for name, declared in kinds(facts).items() if name not in OBSERVED}
+        stated = {name: Word(("properties", name), kind) for name, kind in known.items()}
+        self.declared = dict.fromkeys(STATING, stated)  # and the words of events of one's own
         for of in (each for one in (*beside, flow) for each in declared_of(one)):
             own = {name: Word(("properties", name), kind) for name, kind in of.words}
             self.declared.setdefault(of.event, {}).update(own)

@@ -1,6 +1,7 @@
 """Typed lines: what somebody types into a rehearsal, read as a line of a timeline file would be.
 
 checkout_started checkout_id=C1 total=80.00          as { at: now, checkout_started: { profile: me, ... } }
+profile_updated country=null                         unsets a fact; in quotes it is a text
 order_placed at=10:10 profile=p2 checkout_id=C1      what stands around the words of an event goes there
 watermark shop.orders 10:58                          complete through now, if no time is named
 { at: "10:00", checkout_started: { profile: p1 } }   a line of a timeline file as it is
@@ -11,7 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Words
 
-from schemas.catalog import BY_SHORT, words_of
+from schemas.catalog import BY_SHORT, Kind, words_of
+from schemas.facts import STATING
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from streams.flowfile.findings import FlowFileError, Unreadable
@@ -19,7 +21,7 @@ from streams.flowfile.nodes import START, Mapping, Node, Scalar
 from streams.flowfile.reader import Reader
 from streams.flowfile.strict_yaml import parse
 from streams.flowfile.timeline_event import time_of
-from streams.flowfile.timeline_file import ENVELOPE, TimelineReader
+from streams.flowfile.timeline_file import ENVELOPE, NO_FACTS, TimelineReader
 from streams.timeline import Happens
 
 ME = "me"  # whom an event is about that names nobody
@@ -30,8 +32,8 @@ _AS_WRITTEN = ("number", "boolean")  # kinds whose values stand without quotes
 class TypedLines:
     """Reads one line after the other. `people` are those that were named: profile id to name."""
 
-    def __init__(self, flow: Flow, *beside: Flow) -> None:
-        self._flow, self._beside = flow, beside
+    def __init__(self, flow: Flow, *beside: Flow, facts: Words[str, Kind] = NO_FACTS) -> None:
+        self._flow, self._beside, self._facts = flow, beside, facts
         self._number = 0
         self.people: dict[str, str] = {}
 
@@ -41,7 +43,7 @@ class TypedLines:
         reader = Reader("line")
         happens = Happens(now, None)
         try:
-            line = TimelineReader(reader, self._flow, *self._beside)
+            line = TimelineReader(reader, self._flow, *self._beside, facts=self._facts)
             is_yaml = "{" in text[:3]
             node = parse(text.removeprefix("- "), reader.findings) if is_yaml else _node(line, text, now)
             happens = line.happens(_complete(node, now), self._number)
@@ -79,7 +81,7 @@ def _node(line: TimelineReader, text: str, now: int) -> Node:
             words[name] = parse(value, findings)
         else:
             known = declared.get(name)
-            plain = known is not None and known.kind in _AS_WRITTEN
+            plain = (known is not None and known.kind in _AS_WRITTEN) or (kind in STATING and value == "null")
             words[name] = Scalar(1, 1, value.strip('"'), plain)
     if left := _WORD.sub("", rest).strip():
         message = f'`{left}` is no word=value; write for example `{kind} total=80.00 name="Mug, blue"`'

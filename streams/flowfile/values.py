@@ -98,7 +98,7 @@ def _fact(reader: Reader, node: Node, text: str, what: str, scope: Scope, kinds:
     if not name.isidentifier():
         reader.note("bad_name", node, f"{what} must name a fact such as `{FACT}birthday`, not {shown(node)}")
     else:
-        check_fact(reader, node, text, scope.facts, kinds=(*kinds, "date") if "instant" in kinds else kinds)
+        check_fact(reader, node, text, scope.facts, kinds=kinds)
     return name
 
 

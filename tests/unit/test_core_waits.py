@@ -132,6 +132,19 @@ class TestUntilDate:
         stage = Stage(flow, states("birthday")).event(said("2026-12-01", "09:00")).event(checkout("10:00")).finish()
         assert stage.sent == ["+11 07:00 remind"]
 
+    @pytest.mark.parametrize("kind", ["date", "instant", "text"])
+    def test_a_word_of_any_kind_that_says_a_moment(self, kind: str) -> None:
+        """Semantics 5.9 and 3.7: the date or instant that a word of the trigger says, in a step and in a trigger."""
+        trip = {"event": "custom_trip", "words": {"departs": kind}}
+        far = {"before": "2d", "at": "10:00"}
+        says = "2026-12-24T00:00:00Z" if kind == "instant" else "2026-12-24"
+        in_step = written({"wait": {"until_date": "trigger.departs"} | far}, REMIND, trigger=trip)
+        in_trigger = written(REMIND, trigger={"date": trip | {"word": "trigger.departs"} | far})
+        for flow in (in_step, in_trigger):
+            booked = replace(event("site_active", "10:00", departs=says), type="custom.trip")
+            stage = Stage(flow).event(booked).finish()
+            assert [one.decided_at.removesuffix(":00.000Z") for one in stage.commands] == ["2026-12-22T10:00"]
+
 
 def _about(subject: str) -> Event:
     return replace(checkout("10:00"), subject=subject or None)

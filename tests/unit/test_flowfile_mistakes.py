@@ -86,6 +86,15 @@ def test_a_message_says_what_was_found_and_what_was_expected() -> None:
     )
 
 
+def test_an_unknown_trigger_is_told_which_there_are() -> None:
+    text = HEAD.replace("event: checkout_started", "list_join: news") + "steps: [{ stop: x }]"
+    [finding] = check(text, name="f").findings
+    assert str(finding) == (
+        "f:2:21: error unknown_key: there is no kind of trigger `list_join`, only `event`, `list.join`, `api`, `date` "
+        "and `schedule`. Did you mean list.join?"
+    )
+
+
 def test_a_file_that_is_too_large() -> None:
     assert found_in("#" * (FLOW_FILE_BYTES_MAX + 1)) == ["1:1 too_large"]
     assert found_in(b"#" * 10_000_000) == ["1:1 too_large"]

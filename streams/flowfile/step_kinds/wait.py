@@ -11,7 +11,7 @@ from streams.flowfile.nodes import Mapping, Node
 from streams.flowfile.steps import Place, Steps
 from streams.flowfile.values import reference
 
-DATED: tuple[Kind, ...] = ("instant", "text")  # text such as 2026-05-01, as platforms write dates
+DATED: tuple[Kind, ...] = ("date", "instant", "text")  # text such as 2026-05-01, as platforms write dates
 _LATER = frozenset({"local", "window"})
 _WHEN_PAST: tuple[Literal["go_on", "stop"], ...] = ("go_on", "stop")
 

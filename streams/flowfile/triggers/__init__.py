@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.flowfile.nodes import Mapping, Node
-from streams.flowfile.reader import Reader
+from schemas.conditions import EventMatch
+from streams.flowfile.nodes import Mapping, Node, cut
+from streams.flowfile.reader import Reader, listed
 from streams.flowfile.triggers import api, date, event, list_join, schedule
-from streams.flowfile.triggers.start import Start
+from streams.flowfile.triggers.start import LATER, Start
 
 TRIGGERS: dict[str, Callable[[Reader, Node | None], Start]] = {
     "event": event.read,
@@ -16,13 +17,19 @@ TRIGGERS: dict[str, Callable[[Reader, Node | None], Start]] = {
     "date": date.read,
     "schedule": schedule.read,
 }
+_BESIDE = ("source", "words")  # which say nothing of the kind
 
 
 def trigger(reader: Reader, node: Node | None) -> Start:
     """Compile `trigger`, of whatever kind it is."""
     keys = node.entries if isinstance(node, Mapping) else {}
     kinds = [kind for kind in TRIGGERS if kind in keys]
-    if len(kinds) > 1 and isinstance(node, Mapping):
+    strange = next((key for key in keys if key not in (*TRIGGERS, *_BESIDE)), None)
+    if strange is not None and not kinds:
+        message = f"there is no kind of trigger `{cut(strange)}`, only {listed(TRIGGERS)}"
+        reader.unknown("unknown_key", keys[strange][0], message, strange, TRIGGERS, LATER)
+        return Start(EventMatch(event=""), None)
+    if len(kinds) > 1:
         message = f"a flow begins in one way; `{kinds[0]}` or `{kinds[1]}`"
-        reader.note("bad_choice", node.entries[kinds[1]][0], message)
+        reader.note("bad_choice", keys[kinds[1]][0], message)
     return TRIGGERS[kinds[0] if kinds else "event"](reader, node)
