@@ -17,9 +17,12 @@ from agents import resources
 from agents.errors import InputRefused
 from schemas.connectors import Lag, covers, unreported
 from streams.flowfile import durations
+from streams.flowfile.nodes import Scalar
 
 POLICY = "policy"
 SHOP = "shop"
+#: What reports checkouts and orders with Buy with Prime, in the recipes for a shop that has both.
+PRIME = "prime"
 TEMPLATES = "templates"
 
 #: Two flows of which one without the other would say the wrong thing.
@@ -70,7 +73,7 @@ def library() -> dict[str, Recipe]:
 
 
 def prepare(name: str, *, source: str, lags: Mapping[str, Lag]) -> Prepared:
-    """Make a recipe ready for a source. Raises `InputRefused` when there is none of that name."""
+    """Make a recipe ready for a source. Raises `InputRefused` when there is no such recipe, or none for that source."""
     known = library()
     if name not in known:
         near = get_close_matches(name, known, n=1)
@@ -80,8 +83,8 @@ def prepare(name: str, *, source: str, lags: Mapping[str, Lag]) -> Prepared:
     own: dict[str, str] = {}
     for stem, taken in zip(known[name].stems, _taken(known[name], source, notes), strict=True):
         text = _read(f"{taken}.yaml").replace(f"flow: {taken}\n", f"flow: {stem}\n")
-        own[f"{stem}.yaml"] = _held_long_enough(_SHOP.sub(source, text), source, lags, notes)
-        own[f"{stem}{_TIMELINES}.yaml"] = _SHOP.sub(source, _read(f"{taken}{_TIMELINES}.yaml"))
+        own[f"{stem}.yaml"] = _held_long_enough(_named(text, source), source, lags, notes)
+        own[f"{stem}{_TIMELINES}.yaml"] = _named(_read(f"{taken}{_TIMELINES}.yaml"), source)
     return Prepared(own, dict(_templates(own.values())), tuple(notes))
 
 
@@ -111,7 +114,13 @@ def write(prepared: Prepared, into: Path) -> Written:
 def _taken(recipe: Recipe, source: str, notes: list[str]) -> Iterator[str]:
     """The files to take, another one where the source never reports what the flow begins with."""
     for stem in recipe.stems:
-        begins = _TRIGGER.search(_read(f"{stem}.yaml"))
+        text = _read(f"{stem}.yaml")
+        if covers(PRIME, source) and f"source: {PRIME} " in text:
+            raise InputRefused(
+                f"{source} cannot stand beside Buy with Prime in {stem}, where that is called {PRIME}",
+                next_step="name the source of the shop itself; the page of the recipe says how to rename that of Prime",
+            )
+        begins = _TRIGGER.search(text)
         if begins is None or begins[1] not in unreported(source):
             yield stem
             continue
@@ -123,6 +132,17 @@ def _taken(recipe: Recipe, source: str, notes: list[str]) -> Iterator[str]:
             )
         notes.append(f"{source} never reports {begins[1]}, so this is {other} under the name {stem}")
         yield other
+
+
+def _named(text: str, source: str) -> str:
+    """With the source in place of the shop, in quotes where YAML would take it for a number or for true."""
+    quoted = source if Scalar(1, 1, source, plain=True).kind == "text" else f'"{source}"'
+
+    def name(found: re.Match[str]) -> str:
+        whole = text.startswith("source: ", found.start() - 8) and not text.startswith(".", found.end())
+        return quoted if whole else source
+
+    return _SHOP.sub(name, text)
 
 
 def _held_long_enough(text: str, source: str, lags: Mapping[str, Lag], notes: list[str]) -> str:

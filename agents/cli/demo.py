@@ -24,8 +24,7 @@ from agents.stack import Addresses
 @takes_console
 def command(*, settings: Settings, console: Console, keep: bool, seed: int) -> None:
     """Play a seeded day of a sample shop, and the year after it, through Kafka, intake, worker, PostgreSQL and
-    dispatcher, with all recipes that can stand beside each other. Tells flow by flow who was written to, and who was
-    not, and why.
+    dispatcher, with all recipes. Tells flow by flow who was written to, and who was not, and why.
 
     Uses a stack of its own under CARTWHEEL_HOME/demo, wiped at the start. Exits with 1 if somebody was reminded who had
     bought before, or if messages and commands differ in number.

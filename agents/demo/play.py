@@ -19,7 +19,7 @@ import orjson
 
 from agents import recipes, stack, topics_admin
 from agents.console import Console
-from agents.demo.shop import sample_day
+from agents.demo.shop import OUTLET, STORES, sample_day
 from agents.demo.story import Story, tell
 from agents.errors import Halted, Unavailable
 from agents.feed import feed
@@ -35,11 +35,13 @@ from schemas.decision import Decision
 from schemas.topics import Topics, topics
 
 PARTITIONS = 8
-#: All but those for several storefronts and for Buy with Prime, which stand in the place of others here.
-RECIPES = (
-    "abandoned_cart", "abandoned_checkout", "birthday", "browse_abandonment", "cross_sell", "repeat_purchase",
-    "review_request", "thank_you_first_order", "welcome", "winback",
-)  # fmt: skip
+#: Recipes that would write a second time about what another one writes about are for shops of their own.
+SHOPS = {
+    "abandoned_checkout_per_storefront": STORES,
+    "prime_browse": OUTLET,
+    "prime_checkout": OUTLET,
+    "prime_winback": OUTLET,
+}
 DRAIN_SECONDS = 120.0
 
 
@@ -73,6 +75,13 @@ def prepare(settings: Settings, *, console: Console) -> tuple[Settings, Addresse
     return own, stack.up(own, console=console)
 
 
+def write_flows(into: Path) -> Path:
+    """Every recipe, for the shop that it is for, and the policy."""
+    for name in recipes.library():
+        recipes.write(recipes.prepare(name, source=SHOPS.get(name, recipes.SHOP), lags={}), into)
+    return into
+
+
 @asynccontextmanager
 async def play(settings: Settings, addresses: Addresses, *, seed: int, console: Console) -> AsyncIterator[Played]:
     """Play the day; everything keeps running until the body has ended.
@@ -85,9 +94,7 @@ async def play(settings: Settings, addresses: Addresses, *, seed: int, console: 
     day = list(sample_day(seed=seed))
     file = settings.home / "day.ndjson"
     file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in day))
-    flows = settings.home / "flows"
-    for name in (*RECIPES, recipes.POLICY):
-        recipes.write(recipes.prepare(name, source=recipes.SHOP, lags={}), flows)
+    flows = write_flows(settings.home / "flows")
     smtp, page = choose_ports(settings.smtp, settings.mailbox)
     async with AsyncExitStack() as running:
         mailbox = await running.enter_async_context(Mailbox(smtp_port=smtp, page_port=page))

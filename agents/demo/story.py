@@ -20,6 +20,8 @@ THANKED = "thanked"
 SENT = {
     "birthday": "greeted",
     "cross_sell": "got a suggestion",
+    "prime_winback_prime": "asked to come back",
+    "prime_winback_shop": "asked to come back",
     "repeat_purchase": "nudged",
     "review_request": "asked for a review",
     "thank_you_first_order": THANKED,
@@ -27,7 +29,7 @@ SENT = {
     "winback": "asked to come back",
 }
 #: Flows that an order begins and the next order ends: a message of theirs after it would break the promise, too.
-UNTIL_THE_NEXT_ORDER = frozenset({"repeat_purchase", "winback"})
+UNTIL_THE_NEXT_ORDER = frozenset({"repeat_purchase", "winback", "prime_winback_prime", "prime_winback_shop"})
 LATE_ORDER = "order arrived late, the settle gate waited for it"
 #: The words for each reason. A reason that is not here is shown as it is.
 WORDS = {
@@ -35,11 +37,16 @@ WORDS = {
     "bought_something": "bought elsewhere",
     "bought": "bought",
     "bought_again": "bought again",
+    "bought_with_prime": "bought with Prime",
+    "bought_in_the_shop": "bought in the shop",
     "sent_back": "sent it back",
     "bought_a_game": "bought a game",
     "filter_false": "not one of those whom the flow is for",
     "put_into_cart": "went on to the cart",
     "went_on_to_checkout": "went on to the checkout",
+    "went_on_with_prime": "went on to the checkout with Prime",
+    "went_on_in_the_shop": "went on to the checkout of the shop",
+    "no_branch_matched": "a storefront that the flow does not know",
     "not_the_first": "not the first order",
     "reentry_min_gap": "too soon again",
     "reentry_never": "once is enough",
@@ -48,7 +55,7 @@ WORDS = {
     "no_address": "no e-mail address known",
     "settle_timeout": "the order system did not report in time",
 }
-ORDER_REASONS = frozenset({"bought_this_cart", "bought_something", "bought"})
+ORDER_REASONS = frozenset({"bought_this_cart", "bought_something", "bought_with_prime", "bought"})
 
 
 @dataclass

@@ -136,6 +136,28 @@ def test_s0_14_a_checkout_with_prime_enters_the_flow_of_prime_only(magento: Path
     ]
 
 
+@pytest.mark.parametrize("minute", [2, 10])
+@pytest.mark.parametrize(
+    ("first", "second", "reason", "reminds"),
+    [
+        ("magento1", "prime", "prime_checkout_shop ended went_on_with_prime", "prime_checkout_prime"),
+        ("prime", "magento1", "prime_checkout_prime ended went_on_in_the_shop", "prime_checkout_shop"),
+    ],
+)
+def test_s0_14_who_goes_on_to_the_other_checkout_is_reminded_by_that_only(
+    magento: Path, first: str, second: str, reason: str, reminds: str, minute: int
+) -> None:
+    day = play(
+        magento,
+        CHECKOUTS,
+        f'at: "10:00", source: {first}, checkout_started: {{ profile: p1, checkout_id: A1 }}',
+        f'at: "10:{minute:02}", source: {second}, checkout_started: {{ profile: p1, checkout_id: A2 }}',
+        'at: "11:30", watermark: { source: magento1.orders, complete_through: "11:30" }',
+        'at: "11:30", watermark: { source: prime.orders, complete_through: "11:30" }',
+    )
+    assert told(day) == [f"{reason} 10:{minute:02}", f"{reminds} sent remind 11:30"]
+
+
 @pytest.mark.parametrize(
     ("happens", "expected"),
     [

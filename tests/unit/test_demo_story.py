@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from agents import recipes
+from agents.demo.play import write_flows
 from agents.demo.shop import DAY_ENDS_AT, DAY_STARTS_AT, YEAR_ENDS_AT, sample_day
-from agents.demo.story import tell
+from agents.demo.story import SENT, tell
+from agents.dispatch.templates import Templates
+from agents.flow_files import load_flows, load_policy
+from agents.replaying import replay
 from schemas.command import Command
 from schemas.instants import from_wire
 
@@ -56,3 +64,27 @@ def test_the_same_seed_gives_the_same_day_in_order_of_arrival() -> None:
     arrivals = [from_wire(one.get("arrived_at") or one["time"]) for one in day]
     assert arrivals == sorted(arrivals)
     assert (DAY_STARTS_AT <= arrivals[0] <= DAY_ENDS_AT, arrivals[-1] <= YEAR_ENDS_AT) == (True, True)
+
+
+def test_every_recipe_writes_to_somebody_and_no_two_about_the_same_checkout(tmp_path: Path) -> None:
+    """The day of `make demo`, by the core alone."""
+    flows, file, day = write_flows(tmp_path / "flows"), tmp_path / "day.ndjson", list(sample_day(seed=7))
+    file.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in day))
+    played = replay(load_flows(flows), file, policy=load_policy(flows))
+    commands = played.rehearsal.commands
+    story = tell(played.rehearsal.decisions, commands, day)
+    assert (played.refused, story.broken) == ([], [])
+    stems = {stem for recipe in recipes.library().values() for stem in recipe.stems} - {recipes.POLICY}
+    assert {flow for flow, counts in story.counts.items() if counts[SENT.get(flow, "reminded")]} == stems
+    assert {"went_on_with_prime", "went_on_in_the_shop", "bought_with_prime", "bought_in_the_shop"} <= {
+        one.reason for one in played.rehearsal.decisions if one.outcome == "ended"
+    }
+    about = Counter(
+        (command.addresses["email"], trigger["checkout_id"])
+        for command in commands
+        if "checkout_id" in (trigger := command.variables["trigger"]) and "order_id" not in trigger
+    )
+    assert set(about.values()) == {1}
+    shipped = Templates(flows / recipes.TEMPLATES)
+    for command in commands:
+        assert shipped.render(command.template, {**command.variables, "addresses": command.addresses})

@@ -201,6 +201,29 @@ def test_a_recipe_is_as_good_for_every_source(tmp_path: Path, name: str, source:
     assert source == recipes.SHOP or not re.search(r"source: shop\b|\bshop\.orders", texts)
 
 
+@pytest.mark.parametrize("source", ["true", "null", "123", "1e5", "0x10"])
+def test_a_source_that_yaml_takes_for_something_else_is_a_source(tmp_path: Path, source: str) -> None:
+    for name in LIBRARY:
+        recipes.write(recipes.prepare(name, source=source, lags=LAGS), tmp_path)
+    for stem in STEMS:
+        file, beside = opened(tmp_path, stem)
+        assert file.flow is not None
+        assert failures(beside) == []
+    flow = opened(tmp_path, "abandoned_checkout")[0].flow
+    assert flow is not None
+    assert flow.trigger.sources == (source,)
+
+
+@pytest.mark.parametrize("source", ["prime", "prime.orders", "prime/eu"])
+def test_prime_is_no_shop_beside_prime(tmp_path: Path, source: str) -> None:
+    for name in LIBRARY:
+        if name.startswith("prime_"):
+            with pytest.raises(InputRefused, match=f"{source} cannot stand beside Buy with Prime"):
+                recipes.prepare(name, source=source, lags=LAGS)
+    recipes.write(recipes.prepare("abandoned_checkout", source=source, lags=LAGS), tmp_path)
+    assert failures(opened(tmp_path, "abandoned_checkout")[1]) == []
+
+
 def test_a_source_without_carts_tells_of_them_at_the_checkout() -> None:
     prepared = recipes.prepare("abandoned_cart", source="magento1", lags=LAGS)
     assert "flow: abandoned_cart\n" in prepared.own["abandoned_cart.yaml"]
