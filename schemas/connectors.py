@@ -6,7 +6,7 @@ policy file says the same of sources of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -68,6 +68,11 @@ def unreported(source: str) -> frozenset[str]:
     """The events, by short name, that this source never reports."""
     found = (each.silent for name, each in CONNECTORS.items() if covers(name, source))
     return next(found, frozenset())
+
+
+def covering(source: str) -> Iterator[str]:
+    """Every name that covers a source."""
+    return (source[:end] for end in range(1, len(source) + 1) if end == len(source) or source[end] in "/.")
 
 
 def lacking(source: str, event: str) -> frozenset[str]:

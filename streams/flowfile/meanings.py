@@ -34,7 +34,9 @@ def _warning(says: str, next_step: str) -> Meaning:
 
 MEANINGS: dict[Code, Meaning] = {
     # --- the text is no strict YAML ---
-    "too_large": _error("The file is larger than a flow file may be.", "Split it: one flow a file, 256 KiB each."),
+    "too_large": _error(
+        "The file is larger than a flow file may be.", "Split it: one flow a file, 256 KiB and 50,000 values each."
+    ),
     "not_utf8": _error("The file holds bytes that are not UTF-8.", "Save it as UTF-8 in your editor."),
     "syntax": _error(
         "The text is not YAML, so nothing behind this place was read.",

@@ -7,7 +7,7 @@ its mistakes. Whatever was read from a file with an error finding is thrown away
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as MappingOf
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from streams.plugins import PluginKind
 _Choice = TypeVar("_Choice", bound=str)
 
 NAME_LENGTH_MAX = 64
+COMPARED_MAX = 6_000_000  # pairs of characters of unknown words and known ones, in one file
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 SOURCE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}"
 _NAME = re.compile(NAME_PATTERN)
@@ -67,6 +68,9 @@ class Reader:
         self.plugins: list[PluginAsked] = []  # for the linter, too
         self.events: list[EventAsked] = []  # each event and each word of one, wherever it is asked for; for the linter
         self.declared: dict[tuple[str, str], tuple[Kind, int]] = {}  # a word of an event of one's own: its kind, where
+
+        self._compared = 0
+        self._facts_like: dict[str, str | None] = {}
 
     def asks(self, node: Node | None, what: Asked, *, prefix: str = "") -> None:
         """A part of the language is read here. Nothing comes of it; the reference listens, and editors know by it."""
@@ -216,8 +220,21 @@ class Reader:
         if word in later:
             self.note("not_available_yet", node, f"`{word}` is not available yet; this version knows {listed(known)}")
             return
-        near = get_close_matches(word[:NAME_LENGTH_MAX], tuple(known), n=1)
-        self.note(code, node, message, suggestion=near[0] if near else None)
+        self.note(code, node, message, suggestion=self.near(word, tuple(known)))
+
+    def fact_like(self, name: str, facts: Collection[str]) -> str | None:
+        """The declared fact that is so much like this name that it must be meant."""
+        if name not in self._facts_like:
+            self._facts_like[name] = self.near(name, facts, cutoff=0.8)
+        return self._facts_like[name]
+
+    def near(self, word: str, known: Collection[str], *, cutoff: float = 0.6) -> str | None:
+        """The known word that is most like another one. After so much comparing in one file, it is sought no more."""
+        word = word[:NAME_LENGTH_MAX]
+        self._compared += (10 + len(word)) * sum(10 + len(each) for each in known)  # a pair of words is work itself
+        if self._compared > COMPARED_MAX:
+            return None
+        return next(iter(get_close_matches(word, known, n=1, cutoff=cutoff)), None)
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:

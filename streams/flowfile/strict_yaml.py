@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
-from schemas.limits import FLOW_FILE_BYTES_MAX
+from schemas.limits import FLOW_FILE_BYTES_MAX, FLOW_FILE_VALUES_MAX
 from streams.flowfile.findings import Findings
 from streams.flowfile.nodes import START, Listing, Mapping, Node, Scalar, cut
 
@@ -61,6 +61,7 @@ class _Parser:
         self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
         self._text = text
         self._last = START
+        self._values = 0
 
     def document(self) -> Node:
         event = self._next()
@@ -101,6 +102,10 @@ class _Parser:
         place = self._last = _place(event)
         if isinstance(event, AliasEvent):
             raise self._findings.fatal("anchor", place, "aliases (*name) are not allowed; write the value out")
+        self._values += 1
+        if self._values > FLOW_FILE_VALUES_MAX:
+            message = f"the file has more than {FLOW_FILE_VALUES_MAX} keys, values, lists and mappings; split it"
+            raise self._findings.fatal("too_large", place, message)
         if depth > DEPTH_MAX:
             raise self._findings.fatal("too_deep", place, f"nested deeper than {DEPTH_MAX} levels")
         if event.anchor is not None:

@@ -88,9 +88,9 @@ def check_fact(
             reader.note(
                 "wrong_kind", node, f"a fact that is {listed(kinds, 'or')} belongs here, and `{name}` is {kind}"
             )
-    elif near := get_close_matches(name[:64], facts, n=1, cutoff=0.8):
+    elif near := reader.fact_like(name, facts):
         message = f"no fact is called `{cut(name)}`; if it is one of your own, declare it in the policy file"
-        reader.note("unknown_fact", node, message, suggestion=written.removesuffix(name) + near[0])
+        reader.note("unknown_fact", node, message, suggestion=written.removesuffix(name) + near)
 
 
 def _fact(reader: Reader, node: Node, text: str, what: str, scope: Scope, kinds: tuple[Kind, ...]) -> str:

@@ -128,14 +128,16 @@ def _is_inside(finding: Finding, lines: list[str]) -> bool:
     return 1 <= finding.line <= len(lines) and 1 <= finding.column <= len(lines[finding.line - 1]) + 1
 
 
-def in_proportion(text: str | bytes) -> AbstractContextManager[None]:
+def in_proportion(text: str | bytes) -> AbstractContextManager[object]:
     """Bound the work within by the size of a text."""
     return at_most(CALLS_MAX + CALLS_PER_CHARACTER_MAX * len(text))
 
 
 @contextmanager
-def at_most(calls_max: int) -> Iterator[None]:
-    """Raise TooMuchWork from within as soon as more functions are called than that. Work is counted, not time."""
+def at_most(calls_max: int) -> Iterator[Callable[[], int]]:
+    """Raise TooMuchWork from within as soon as more functions are called than that. Work is counted, not time; what it
+    gives says how many there were so far.
+    """
     calls = 0
 
     def count(_frame: FrameType, event: str, _argument: Any) -> None:
@@ -148,7 +150,7 @@ def at_most(calls_max: int) -> Iterator[None]:
     before: Callable[..., Any] | None = sys.getprofile()
     sys.setprofile(count)
     try:
-        yield
+        yield lambda: calls
     finally:
         sys.setprofile(before)
 

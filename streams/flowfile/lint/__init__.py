@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.flowfile.lint import effects, exits, fields, itself, joints, lags, plugins, templates
+from streams.flowfile.lint import contradictions, effects, exits, fields, itself, joints, lags, plugins, templates
 from streams.flowfile.lint.subject import Note, Subject
 
 __all__ = ["RULES", "Subject", "lint"]
@@ -16,7 +16,7 @@ RULES: tuple[Callable[[Subject, Note], None], ...] = (
     lags.delay_below_source_lag,
     exits.missing_exit,
     joints.always_true_negation,
-    joints.never_true,
+    contradictions.never_true,
     itself.asks_itself,
     effects.no_effect,
     fields.field_not_sent,

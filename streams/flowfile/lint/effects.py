@@ -6,9 +6,12 @@ A rule behind one that takes all its events, hours and a cap of a message that p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 
+from schemas.codec import encode
 from schemas.conditions import EventMatch
-from schemas.connectors import covers
+from schemas.connectors import covering
 from schemas.steps import Send, WaitEvent
 from streams.flowfile.lint.subject import Note, Subject
 from streams.flowfile.nodes import Listing, Node, at, child
@@ -39,21 +42,38 @@ def no_effect(subject: Subject, note: Note) -> None:
                     )
 
 
+class _Earlier:
+    """The rules above that ask the same: a bit for each under every source that it names."""
+
+    def __init__(self) -> None:
+        self.anywhere = False
+        self._naming: dict[str, int] = {}
+
+    def add(self, rule: int, sources: Sequence[str]) -> None:
+        """A rule that names no source takes them all."""
+        self.anywhere |= not sources
+        for source in sources:
+            self._naming[source] = self._naming.get(source, 0) | 1 << rule
+
+    def take(self, sources: Sequence[str]) -> bool:
+        """Whether one of them takes whatever comes from all of these."""
+        taking = -1 if sources else 0
+        for source in sources:
+            taking &= reduce(or_, (self._naming.get(name, 0) for name in covering(source)))
+        return self.anywhere or taking != 0
+
+
 def _taken(rules: Sequence[Rule]) -> Iterator[int]:
     """Those that come too late."""
-    for index, later in enumerate(rules):
-        if any(_takes_all(earlier, later) for earlier in rules[:index]):
+    earlier: dict[tuple[str, object, bytes | None], _Earlier] = {}
+    for index, (when, match) in enumerate(rules):
+        if when is None:
+            continue
+        where = None if when.where is None else encode(when.where)
+        wider = {(when.event, a, b) for a in ((), match) for b in (None, where)}
+        if any(asked in earlier and earlier[asked].take(when.sources) for asked in wider):
             yield index
-
-
-def _takes_all(earlier: Rule, later: Rule) -> bool:
-    (one, match), (other, other_match) = earlier, later
-    if one is None or other is None or one.event != other.event:
-        return False
-    wider = not one.sources or (
-        bool(other.sources) and all(any(covers(a, b) for a in one.sources) for b in other.sources)
-    )
-    return wider and match in ((), other_match) and one.where in (None, other.where)
+        earlier.setdefault((when.event, match, where), _Earlier()).add(index, when.sources)
 
 
 def _part(node: Node | None, index: int) -> Node:

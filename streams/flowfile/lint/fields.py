@@ -12,8 +12,14 @@ _VAIN = "so nothing would ever satisfy this"
 
 def field_not_sent(subject: Subject, note: Note) -> None:
     """Each place that asks for such a word, of whatever event: bare beside its event, `trigger.word` anywhere."""
+    trigger = subject.flow.trigger
+    of_trigger = _never_sent(trigger)
+    last, of_last = trigger, of_trigger  # thousands of words may be asked of one event, and the trigger's in between
     for node, event, word in subject.events:
-        if word is not None and word in _never_sent(event):
+        is_trigger = event.sources is trigger.sources and event.event == trigger.event
+        if not is_trigger and event is not last:
+            last, of_last = event, _never_sent(event)
+        if word in (of_trigger if is_trigger else of_last):
             note("field_not_sent", node, f"{listed(event.sources)} never sends `{word}` with `{event.event}`, {_VAIN}")
 
 

@@ -6,10 +6,13 @@ and margin, or hold the message with `settle`.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cache, partial
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from schemas.connectors import Lag, covers
+from schemas.connectors import Lag, covering
 from schemas.flow import Flow
 from schemas.steps import Send, Settle, Wait
 from streams.flowfile import durations
@@ -28,8 +31,10 @@ class _Early(NamedTuple):
 def delay_below_source_lag(subject: Subject, note: Note) -> None:
     """The first message that may be too early for each source that reports late, worst source first."""
     warned: set[int] = set()
+    gates = _gates(subject.flow)
+    first = cache(partial(_first_message, subject.flow))  # most sources are as late as others, and as well held
     for source, lag in sorted(_late_sources(subject).items(), key=lambda item: (-item[1].safe_ms, item[0])):
-        early = _first_message(subject.flow, source, lag.safe_ms)
+        early = first(gates(source), lag.safe_ms)
         if early is None or early.step in warned:
             continue
         warned.add(early.step)
@@ -49,25 +54,44 @@ def delay_below_source_lag(subject: Subject, note: Note) -> None:
 
 def _late_sources(subject: Subject) -> dict[str, Lag]:
     """The sources of what may stop a message, as far as they report late."""
-    found: dict[str, Lag] = {}
+    anywhere = subject.flow.trigger.sources or tuple(subject.around.declared_lags)
+    events_from: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for event in exclusions(subject.flow):
-        for source in event.sources or subject.flow.trigger.sources or tuple(subject.around.declared_lags):
-            for name, lag in subject.around.lags.items():
-                if covers(name, source) and (not lag.events or event.event in lag.events):
+        events_from[event.sources or anywhere].add(event.event)
+    found: dict[str, Lag] = {}
+    lags = subject.around.lags
+    for sources, events in events_from.items():
+        for source in sources:
+            for lag in (lags[name] for name in covering(source) if name in lags):
+                if not lag.events or not lag.events.isdisjoint(events):
                     found[source] = max(found.get(source, lag), lag, key=lambda each: each.safe_ms)
     return found
 
 
-def _first_message(flow: Flow, source: str, safe_ms: int) -> _Early | None:
-    """The earliest message within `safe_ms` that no gate on this source holds; each step is looked at once."""
+def _gates(flow: Flow) -> Callable[[str], frozenset[int]]:
+    """Which steps hold a message until a source is complete: they name it, what stands above it, or a part of it."""
+    naming: dict[str, set[int]] = defaultdict(set)
+    within: dict[str, set[int]] = defaultdict(set)
+    for index, step in enumerate(flow.steps):
+        for gate in step.gates if isinstance(step, Settle) else ():
+            naming[gate.source].add(index)
+            for name in covering(gate.source):
+                within[name].add(index)
+    return lambda source: frozenset().union(
+        within.get(source, ()), *(naming[name] for name in covering(source) if name in naming)
+    )
+
+
+def _first_message(flow: Flow, gates: frozenset[int], safe_ms: int) -> _Early | None:
+    """The earliest message within `safe_ms` that none of these gates holds; each step is looked at once."""
     front: list[tuple[int, int, int]] = [(0, 0, -1)]
-    seen: set[int] = set()
+    seen = set(gates)
     while front:
         after_ms, index, wait = heappop(front)
         step = flow.steps[index]
         if after_ms >= safe_ms:
             return None
-        if index in seen or (isinstance(step, Settle) and _gates(step, source)):
+        if index in seen:
             continue
         seen.add(index)
         if isinstance(step, Send):
@@ -75,7 +99,3 @@ def _first_message(flow: Flow, source: str, safe_ms: int) -> _Early | None:
         for way, ms in ways(step):
             heappush(front, (after_ms + ms, way, index if isinstance(step, Wait) else wait))
     return None
-
-
-def _gates(step: Settle, source: str) -> bool:
-    return any(covers(gate.source, source) or covers(source, gate.source) for gate in step.gates)

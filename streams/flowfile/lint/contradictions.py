@@ -1,0 +1,135 @@
+"""`never_true`: `all` of two comparisons that exclude each other, as `{ eq: US }` and `{ eq: CA }` of one country.
+
+The comparisons of one thing are numbered, and several of them are an int with a bit for each: a file may hold
+thousands, and to lay every one beside every other would take minutes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from schemas.conditions import All, Compare, Condition, FactIs
+from streams.flowfile.lint.joints import thing
+from streams.flowfile.lint.subject import Note, Subject
+
+_OPPOSITE = {"is_true": "is_false", "is_false": "is_true"}
+_LOW = {"gt": 2, "gte": 1, "eq": 1}  # the rank of a bound among those of one value: low up to high leaves room
+_HIGH = {"lt": 0, "lte": 1, "eq": 1}
+
+
+class _Said(NamedTuple):
+    """A comparison, and the part of the joint that it is in; `number` counts through all of them."""
+
+    part: int
+    number: int
+    thing: str
+    compare: Compare
+
+
+def never_true(subject: Subject, note: Note) -> None:
+    """The first two of each `all`, by the order of its parts."""
+    for place, joint in subject.joined:
+        if not isinstance(joint, All):
+            continue
+        said: dict[tuple[str, str], list[_Said]] = defaultdict(list)
+        found = ((part, *each) for part, inside in enumerate(joint.parts) for each in _compares(inside))
+        for number, (part, name, compare) in enumerate(found):  # what is joined deeper down is judged there
+            said[name, compare.kind].append(_Said(part, number, name, compare))
+        pairs = (pair for (_, kind), same in said.items() if kind != "list" for pair in _pairs(same))
+        both = min(pairs, key=lambda pair: (pair[0].part, pair[1].part, pair[0].number, pair[1].number), default=None)
+        if both is not None:
+            operators = " and ".join(f"`{each.compare.operator}`" for each in both)
+            message = f"{both[0].thing} cannot satisfy both this {operators}; join them with `any`, or remove one"
+            note("never_true", place, message)
+
+
+def _compares(part: Condition) -> Iterator[tuple[str, Compare]]:
+    if isinstance(part, Compare | FactIs):
+        compare = part.compare if isinstance(part, FactIs) else part
+        yield from ((name, compare) for name in thing(part))
+    elif isinstance(part, All):
+        for inner in part.parts:
+            yield from _compares(inner)
+
+
+def _pairs(same: Sequence[_Said]) -> Iterator[tuple[_Said, _Said]]:
+    """Each with the first one of a later part that excludes it."""
+    behind = {said.part: number for number, said in enumerate(same, 1)}  # each part: where the next one begins
+    if len(behind) == 1:
+        return
+    for one, excluding in zip(same, _excluding([said.compare for said in same]), strict=True):
+        later = excluding >> behind[one.part]
+        if later:
+            yield one, same[behind[one.part] + (later & -later).bit_length() - 1]
+
+
+def _excluding(same: Sequence[Compare]) -> Iterator[int]:
+    """For each of them, those that exclude it."""
+    saying: dict[str, int] = defaultdict(int)
+    for number, compare in enumerate(same):
+        saying[compare.operator] |= 1 << number
+    unset = saying["is_not_set"]
+    for compare, elsewhere, beyond in zip(same, _elsewhere(same), _beyond(same), strict=True):
+        if compare.operator == "is_not_set":
+            yield ((1 << len(same)) - 1) & ~unset
+        else:
+            yield unset | saying[_OPPOSITE.get(compare.operator, "")] | elsewhere | beyond
+
+
+def _elsewhere(same: Sequence[Compare]) -> Iterator[int]:
+    """Those that allow some values only, and none that this one allows."""
+    allowed = [_among(compare) for compare in same]
+    allowing: dict[Any, int] = defaultdict(int)
+    every = 0
+    for number, values in enumerate(allowed):
+        if values is not None:
+            every |= 1 << number
+            for value in values:
+                allowing[value] |= 1 << number
+    for values in allowed:
+        meeting = 0
+        for value in values or ():
+            meeting |= allowing[value]
+        yield 0 if values is None else every & ~meeting
+
+
+def _among(compare: Compare) -> Sequence[Any] | None:
+    """The only values that satisfy it, if they can be counted up."""
+    if compare.operator == "eq":
+        return [_value(compare.operand, compare.kind)]
+    return [_value(each, compare.kind) for each in compare.operand] if compare.operator == "in" else None
+
+
+def _beyond(same: Sequence[Compare]) -> Sequence[int]:
+    """The upper bounds below this lower one, and the other way round. Money of two currencies has no order and never
+    meets.
+    """
+    found = [0] * len(same)
+    bounds: dict[str, list[tuple[Any, int, bool, int]]] = defaultdict(list)
+    every = {False: 0, True: 0}
+    for number, compare in enumerate(same):
+        for is_high, ranks in ((False, _LOW), (True, _HIGH)):
+            if compare.operator in ranks and compare.kind != "text":
+                value = _value(compare.operand, compare.kind)
+                currency, value = value if compare.kind == "money" else ("", value)
+                bounds[currency].append((value, ranks[compare.operator], is_high, number))
+                every[is_high] |= 1 << number
+    for each in bounds.values():
+        each.sort()  # Where value and rank are equal, the lower bound comes first: there is room between them.
+        for met_high, run in ((False, iter(each)), (True, reversed(each))):
+            met = 0
+            for _, _, is_high, number in run:
+                if is_high == met_high:
+                    met |= 1 << number
+                else:
+                    found[number] |= every[met_high] & ~met
+    return found
+
+
+def _value(operand: Any, kind: str) -> Any:
+    if kind == "money":
+        return (operand[1], Decimal(operand[0]))
+    return Decimal(operand) if kind == "number" else operand
