@@ -12,8 +12,19 @@ import msgspec
 from msgspec import Raw
 
 NO_WORDS = Raw(b"\x80")  # packed
-#: Words of an event as they stand in a packed profile, unpacked.
-unpack = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_words = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+class StateUnreadable(Exception):
+    """No record's fault: nothing may be decided, and nobody's events may be given away for it."""
+
+
+def unpack(packed: Raw) -> dict[str, Any]:
+    """Words of an event as they stand in a packed profile. Raises StateUnreadable."""
+    try:
+        return _words.decode(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StateUnreadable(f"the words of a trigger: {error}") from error
 
 
 class Stated(msgspec.Struct, array_like=True, gc=False):

@@ -7,13 +7,10 @@ from itertools import islice
 
 from schemas import codec
 from schemas.codec import STATE_VERSION
+from schemas.dossier import StateUnreadable as StateUnreadable
 from schemas.profile import UNKNOWN, Presence, Profile
 
 KEPT_MAX = 20_000  # when nobody says otherwise
-
-
-class StateUnreadable(Exception):
-    """No record's fault: nothing may be decided, and nobody's events may be given away for it."""
 
 
 class Profiles:

@@ -80,6 +80,13 @@ class TestThePackedRest:
         with pytest.raises(StateUnreadable, match="the state of"):
             stage.event(checkout("10:05"))
 
+    def test_nor_are_words_that_cannot_be_read(self) -> None:
+        stage = Stage(flow(wait(15), send()), clock="live").event(checkout("10:00", checkout_id="C123456"))
+        key = next(iter(stage.store))
+        stage.store[key] = stage.store[key].replace(b"C123456", b"\xff" * 7)
+        with pytest.raises(StateUnreadable, match="the words of a trigger"):
+            stage.restart().tick("10:16")
+
 
 NIGHT = QuietHours(channels=("email",), window=Window(21 * HOUR, 8 * HOUR))
 
