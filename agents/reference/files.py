@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agents.reference import editor_schemas, finding_pages, language, recipe_pages, timeline_schema
+from agents.reference import editor_schemas, finding_pages, kind_pages, language, recipe_pages, timeline_schema
 from agents.reference.grammar import EXAMPLES, Grammar
 from streams.flowfile import policy
 
@@ -21,7 +21,7 @@ def files() -> dict[str, str]:
         "timeline-file": timeline_schema.timeline_file(),
     }
     published = {f"schemas/published/{name}.json": json.dumps(made, indent=2) + "\n" for name, made in schemas.items()}
-    pages = finding_pages.files(ROOT) | recipe_pages.files(ROOT)
+    pages = finding_pages.files(ROOT) | recipe_pages.files(ROOT) | kind_pages.files(ROOT, grammar)
     return {**pages, **published, language.PATH: language.page(grammar, of_policy)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from agents.reference.grammar import STEP, Grammar, Slot
 from agents.reference.lines import LINES
@@ -43,14 +43,16 @@ _PARTS = {
 
 def page(grammar: Grammar, policy: Grammar) -> str:
     """The whole page."""
-    sections = [_HEAD, "## Keys\n", *_keys(grammar), "## Keys of a policy file\n", *_keys(policy)]
+    sections = [_HEAD, "## Keys\n", *tables(grammar.mappings())]
+    sections += ["## Keys of a policy file\n", *tables(policy.mappings())]
     sections += [*_operators(), *_events()]
     return "\n".join(sections).rstrip("\n") + "\n"
 
 
-def _keys(grammar: Grammar) -> Iterator[str]:
+def tables(mappings: Iterable[tuple[Keys, Slot]]) -> Iterator[str]:
+    """A table of keys for each kind of mapping among these."""
     rows: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for keys, slot in grammar.mappings():
+    for keys, slot in mappings:
         needed = rows.setdefault((keys.what, keys.required), [])
         for name in (*keys.required, *keys.optional):
             row = _row(keys, name, slot.below.get(name))
@@ -64,14 +66,18 @@ def _keys(grammar: Grammar) -> Iterator[str]:
 
 
 def _row(keys: Keys, name: str, slot: Slot | None) -> str:
-    takes = list(_takes(slot.told if slot else ()))
     defaults = [answer.default for answer in (slot.answers if slot else ()) if isinstance(answer, Value)]
     default = next((f"`{each}`" for each in defaults if each), "")
     if name in keys.required:
         default = "required"
     elif keys.what == STEP or not default:
         default = "none"
-    return f"| `{name}` | {' or '.join(dict.fromkeys(takes))} | {default} | {LINES[keys.what][name]} |"
+    return f"| `{name}` | {takes(slot)} | {default} | {LINES[keys.what][name]} |"
+
+
+def takes(slot: Slot | None) -> str:
+    """What may stand in a place, in words."""
+    return " or ".join(dict.fromkeys(_takes(slot.told if slot else ())))
 
 
 def _takes(answers: Iterable[object]) -> Iterator[str]:
@@ -95,16 +101,17 @@ def _operators() -> Iterator[str]:
 def _events() -> Iterator[str]:
     yield "## Events and their words\n"
     shared = words_of("custom_")
-    yield f"Every event, also one of your own, has {_words(shared)}.\n"
+    yield f"Every event, also one of your own, has {words(shared)}.\n"
     yield "| Event | More words |\n|---|---|"
     for short, declared in BY_SHORT.items():
         more = {name: word for name, word in declared.words.items() if name not in shared}
-        yield f"| `{short}` | {_words(more)} |"
+        yield f"| `{short}` | {words(more)} |"
 
 
-def _words(words: dict[str, Word]) -> str:
-    kinds = dict.fromkeys(word.kind for word in words.values())
-    by_kind = {kind: [name for name, word in words.items() if word.kind == kind] for kind in kinds}
+def words(declared: Mapping[str, Word]) -> str:
+    """Names, by kind."""
+    kinds = dict.fromkeys(word.kind for word in declared.values())
+    by_kind = {kind: [name for name, word in declared.items() if word.kind == kind] for kind in kinds}
     return ", ".join(f"{_quoted(names)} ({kind})" for kind, names in by_kind.items())
 
 

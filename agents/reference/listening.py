@@ -115,16 +115,17 @@ class Listener(Reader):
         chosen: _Choice = self._inside(super().choice, node, what, allowed, later=later)
         return chosen
 
-    def duration(self, node: Node | None, what: str, *, default_ms: int = 0, least_ms: int = 1) -> int:
+    def duration(self, node: Node | None, what: str, *, default_ms: int | None = None, least_ms: int = 1) -> int:
         written: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": f"^{durations.PATTERN}$"}
         schema = {"anyOf": [written, {"const": 0}]} if least_ms == 0 else written
-        self._hear(node, Value(schema, "a duration", durations.written(default_ms)))
-        return self._inside(super().duration, node, what, default_ms=default_ms, least_ms=least_ms)
+        self._hear(node, Value(schema, "a duration", None if default_ms is None else durations.written(default_ms)))
+        return self._inside(super().duration, node, what, default_ms=default_ms or 0, least_ms=least_ms)
 
-    def integer(self, node: Node | None, what: str, *, least: int, most: int, default: int = 0) -> int:
+    def integer(self, node: Node | None, what: str, *, least: int, most: int, default: int | None = None) -> int:
         schema = {"type": "integer", "minimum": least, "maximum": most}
-        self._hear(node, Value(schema, f"a whole number from {least} to {most}", str(default)))
-        return self._inside(super().integer, node, what, least=least, most=most, default=default)
+        absent = None if default is None else str(default)
+        self._hear(node, Value(schema, f"a whole number from {least} to {most}", absent))
+        return self._inside(super().integer, node, what, least=least, most=most, default=default or 0)
 
     def number(self, node: Node | None, what: str) -> int | str:
         self._hear(node, Value({"type": "number"}, "a number"))

@@ -78,7 +78,8 @@ def weekdays(reader: Reader, node: Node | None, what: str) -> tuple[int, ...]:
     words = [reader.text(part, what) or "" for part in nodes]
     found = parse_weekdays(words)
     if found is None and all(words):
-        reader.note("bad_choice", node, f"{what} must be weekdays such as [mon-fri] or [sat, sun], not {shown(node)}")
+        wrong = next((part for part, word in zip(nodes, words, strict=True) if parse_weekdays([word]) is None), node)
+        reader.note("bad_choice", wrong, f"{what} must be weekdays such as [mon-fri] or [sat, sun], not {shown(wrong)}")
     return tuple(sorted(found or ()))
 
 
