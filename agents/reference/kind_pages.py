@@ -95,7 +95,10 @@ def said_of(family: Family, written: str) -> list[Finding]:
 
 
 def made(family: Family, kind: str, text: str, grammar: Grammar, anchors: Mapping[str, str]) -> str:
-    """The page with what the compiler says today. Raises ValueError for a number that the semantics do not have."""
+    """The page with what the compiler says today.
+
+    Raises ValueError for a number that the semantics do not have, and for a mistake that is none.
+    """
     head, heading, rows = text.partition(MADE_FROM)[0].partition(_MISTAKES)
     rows = _MISTAKE.sub(lambda row: _told(family, row.group(1)), rows)
     written = f"{head}{heading}{rows}".rstrip()
@@ -110,7 +113,9 @@ def made(family: Family, kind: str, text: str, grammar: Grammar, anchors: Mappin
 
 
 def _told(family: Family, written: str) -> str:
-    finding = said_of(family, written)[0]
+    finding = next(iter(said_of(family, written)), None)
+    if finding is None:
+        raise ValueError(f"{family.name}: `{written}` stands under `Mistakes`, and is none")
     hint = f". Did you mean {finding.suggestion}?" if finding.suggestion else ""
     page = f"../{FINDINGS.rpartition('/')[2]}/{finding.code}.md"
     return f"| `{written}` | [`{finding.code}`]({page}) | {finding.message}{hint} |"

@@ -30,4 +30,4 @@ def test_a_newcomer_publishes(
             tutorial.edit(block)
         else:
             ran += tutorial.run(block, capsys)
-    assert ran == 12
+    assert ran == 13

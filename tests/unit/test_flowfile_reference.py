@@ -8,11 +8,30 @@ from pathlib import Path
 from agents import flow_files, resources
 from schemas.catalog import BY_SHORT, words_of
 from streams import timeline
-from streams.flowfile import load, load_timelines
+from streams.flowfile import check, load, load_timelines
 from streams.flowfile.comparisons import OPERATORS
 from streams.policy_trial import told_apart, trial
 
-REFERENCE = (Path(__file__).parents[2] / "docs" / "reference" / "flow-files.md").read_text()
+ROOT = Path(__file__).parents[2]
+REFERENCE = (ROOT / "docs" / "reference" / "flow-files.md").read_text()
+
+
+def shown() -> dict[str, str]:
+    """Every flow on a page for readers. Those of findings are judged by what their page says of them."""
+    pages = [ROOT / "README.md", *(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "findings")]
+    return {
+        f"{page.relative_to(ROOT)}, {number}": flow
+        for page in pages
+        for number, flow in enumerate(
+            re.findall(r"^```yaml\n(flow: .*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+        )
+    }
+
+
+def test_every_flow_on_every_page_compiles() -> None:
+    found = {place: [str(one) for one in check(flow, name=place).findings] for place, flow in shown().items()}
+    assert {place.partition(",")[0] for place in found} >= {"README.md", "docs/reference/flow-files.md"}
+    assert {place: said for place, said in found.items() if said} == {}
 
 
 def section(title: str) -> str:

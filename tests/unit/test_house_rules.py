@@ -53,14 +53,45 @@ def test_no_file_speaks_of_one_machine() -> None:
     assert found == []
 
 
+def anchors(path: Path) -> set[str]:
+    """What a link may name behind `#`: the headings of a page, as sites that show pages spell them."""
+    prose = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(path: Path) -> list[str]:
+    """Links of a page to files or headings that are not there."""
+    links = re.findall(
+        r"(?:\]\(|^\[[^\]]+\]: )(?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?",
+        path.read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    found = []
+    for file, anchor in links:
+        target = path.parent.joinpath(file) if file else path
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            found.append(f"{path.name}: {file}#{anchor}")
+    return found
+
+
 def test_every_link_between_documents_leads_somewhere() -> None:
-    broken = []
-    for path in (path for path in FILES if path.endswith(".md")):
-        text = (ROOT / path).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\((?!https?:|mailto:|#)([^)#]+)", text):
-            if not (ROOT / path).parent.joinpath(target).exists():
-                broken.append(f"{path}: {target}")
-    assert broken == []
+    assert [link for path in FILES if path.endswith(".md") for link in broken_links(ROOT / path)] == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "b.md").write_text("# One, two\n\n```sh\n# no heading\n```\n")
+    page = tmp_path / "a.md"
+    page.write_text("# A\n\n[a](b.md#one-two) [b](#a) [c](https://example.com/x#y) [3.1]\n\n[3.1]: b.md#one-two\n")
+    assert broken_links(page) == []
+    page.write_text("[a](c.md) [b](b.md#two) [c](b.md#no-heading) [d](#e) [3.1]\n\n[3.1]: b.md#three\n")
+    assert [link.partition(" ")[2] for link in broken_links(page)] == [
+        "c.md#",
+        "b.md#two",
+        "b.md#no-heading",
+        "#e",
+        "b.md#three",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,9 @@ def test_what_is_written_by_hand_is_kept() -> None:
     found = kind_pages.files(ROOT, heard())[family.path("api")]
     anchors = dict(re.findall(r"^\[(\d+\.\d+)\]: .*#(\S+)$", page, re.MULTILINE))
     assert kind_pages.made(family, "api", page, heard(), anchors) == found.replace("A run", "By hand: a run", 1)
+
+
+def test_a_default_is_named_only_where_there_is_one() -> None:
+    """A comparison that is absent is none; it does not compare with 0."""
+    assert "| `gte` | a whole number from 0 to 1000000 | none |" in text_of(FAMILIES[2], "event_count")
+    assert "| `priority` | a whole number from 0 to 9 | `5` |" in text_of(FAMILIES[1], "send")

@@ -20,4 +20,4 @@ def test_a_newcomer_comes_through(
             tutorial.edit(block)
         elif block.words == ["offline"]:
             ran += tutorial.run(block, capsys)
-    assert ran == 8
+    assert ran == 9

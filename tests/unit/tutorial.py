@@ -21,7 +21,7 @@ from agents import cli
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 COLUMNS = "100"  # of the terminal in which the page was written
-_BLOCK = re.compile(r"^```(console|yaml|text) ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(console|yaml|text|json) ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Block(NamedTuple):
