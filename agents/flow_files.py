@@ -7,6 +7,7 @@ A folder stands for its own `*.yaml` and `*.yml` files, without those below it; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,9 +132,12 @@ def check_flows(path: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> list
     return files
 
 
-def timelines_of(file: FlowFile) -> TimelineFile | None:
-    """The timelines of a flow, from the file beside it; None when there is no such file, or no flow."""
-    return None if file.flow is None else _timelines_beside(file.path, file.flow)
+def timelines_of(file: FlowFile, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> TimelineFile | None:
+    """The timelines of a flow, from the file beside it; None when there is no such file, or no flow.
+
+    Other flows of the folder, which they may name, may ask these plug-ins.
+    """
+    return None if file.flow is None else _timelines_beside(file.path, file.flow, plugins)
 
 
 def timelines_of_policy(file: PolicyFile) -> TimelineFile | None:
@@ -142,14 +146,19 @@ def timelines_of_policy(file: PolicyFile) -> TimelineFile | None:
     return found and found._replace(timelines=tuple(map(policy_trial.told_apart, found.timelines)))
 
 
-def _timelines_beside(beside: Path, flow: Flow) -> TimelineFile | None:
+def _timelines_beside(beside: Path, flow: Flow, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> TimelineFile | None:
     path = beside.with_name(f"{beside.stem}{_TIMELINES}{beside.suffix}")
     if not path.is_file():
         return None
     source = _read(path)
     facts = _policy_of(beside).facts
+
+    @cache
+    def others() -> dict[str, Flow]:
+        return {one.flow.name: one.flow for one in check_flows(beside.parent, plugins) if one.flow is not None}
+
     try:
-        timelines = load_timelines(source, name=str(path), flow=flow, facts=facts)
+        timelines = load_timelines(source, name=str(path), flow=flow, facts=facts, others=others)
         return TimelineFile(path, beside, source, flow, timelines, ())
     except FlowFileError as error:
         return TimelineFile(path, beside, source, flow, (), error.findings)

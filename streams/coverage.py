@@ -66,7 +66,7 @@ def measure(
         for key, count in rehearsal.tallies.items():
             if key[0] == "reached":
                 found[key[2], key[3]] += count
-        found.update(way for one in rehearsal.decisions if (way := _decided(one)) is not None)
+        found.update(way for one in rehearsal.decisions if one.flow == flow.name and (way := _decided(one)))
     for step in flow.steps:
         if isinstance(step, Split):  # who came and went no arm's way
             in_arms = sum(found[step.label, name] for name in _named(step))

@@ -50,6 +50,7 @@ class Expected(NamedTuple):
     word: str
     at: int | None
     profile: str | None  # its name in the timeline
+    flow: str | None = None  # None: the flow itself
 
 
 class ExpectedTotal(NamedTuple):
@@ -59,10 +60,14 @@ class ExpectedTotal(NamedTuple):
     of: Total
     number: int
     profile: str | None  # of `entered` and `sends` only
+    flow: str | None = None  # None: the flow itself; of all but `duplicates`
 
 
 class Timeline(NamedTuple):
-    """One scripted day. Unless `ends_at` is set, time runs at the end until nobody waits any more."""
+    """One scripted day. Unless `ends_at` is set, time runs at the end until nobody waits any more.
+
+    `beside` are other flows in play, which share its people: caps, `enter_flow` and `in_flow` concern them all.
+    """
 
     name: str
     line: int
@@ -70,6 +75,7 @@ class Timeline(NamedTuple):
     expectations: tuple[Expected | ExpectedTotal, ...]
     people: Mapping[str, str]  # profile id to name
     ends_at: int | None
+    beside: tuple[Flow, ...] = ()
 
 
 class Failure(NamedTuple):
@@ -100,8 +106,9 @@ def run(
 def play(
     flow: Flow, timeline: Timeline, *, policy: Policy = NO_POLICY, plugins: Mapping[Name, Plugin] = NO_PLUGINS
 ) -> Rehearsal:
-    """Play a timeline. A draft is played as if it were live."""
-    rehearsal = Rehearsal([msgspec.structs.replace(flow, status="live")], policy=policy, plugins=plugins)
+    """Play a timeline. A draft is played as if it were live, and so are those beside it."""
+    live = [msgspec.structs.replace(one, status="live") for one in (flow, *timeline.beside)]
+    rehearsal = Rehearsal(live, policy=policy, plugins=plugins)
     for happening in timeline.happenings:
         happen(rehearsal, happening)
     if timeline.ends_at is None:
@@ -142,6 +149,7 @@ class _Judge:
     def __init__(self, flow: Flow, timeline: Timeline, rehearsal: Rehearsal) -> None:
         self._flow = flow
         self._people = timeline.people
+        self._beside = {one.name for one in timeline.beside}
         self._rehearsal = rehearsal
 
     def failure(self, expected: Expected | ExpectedTotal) -> Failure | None:
@@ -151,19 +159,26 @@ class _Judge:
         found = self._count(expected)
         if found == expected.number:
             return None
-        of_whom = f" for {expected.profile}" if expected.profile else ""
-        return Failure(expected.line, f"{expected.of}: {expected.number}{of_whom}", f"{expected.of}: {found}")
+        return Failure(
+            expected.line, f"{expected.of}: {expected.number}{_of_whom(expected)}", f"{expected.of}: {found}"
+        )
 
     def _count(self, expected: ExpectedTotal) -> int:
         tallies = self._rehearsal.tallies
         if expected.of == "ignored":
-            return tallies["ignored", self._flow.name]
+            return tallies["ignored", expected.flow or self._flow.name]
         if expected.of == "duplicates":
             return tallies["event", "duplicate"] + tallies["event", "conflict"]
         records: Sequence[Command | Decision] = self._rehearsal.commands
         if expected.of == "entered":
             records = [one for one in self._rehearsal.decisions if one.outcome == "entered"]
-        return sum(expected.profile in (None, self._people.get(record.profile_id)) for record in records)
+        return sum(self._concerns(record, expected) for record in records)
+
+    def _concerns(self, record: Command | Decision, expected: Expected | ExpectedTotal) -> bool:
+        """Whether it is of that flow and person. Not to be of another one is enough to be of the flow itself."""
+        other = record.flow if record.flow in self._beside else None
+        asked = None if expected.flow == self._flow.name else expected.flow
+        return other == asked and expected.profile in (None, self._people.get(record.profile_id))
 
     def _happened(self, expected: Expected) -> Failure | None:
         alike = [one for one in self._rehearsal.decisions if one.outcome == expected.outcome]
@@ -171,7 +186,7 @@ class _Judge:
             return None
         wanted = f"{expected.outcome}: {expected.word}"
         wanted += f" at {clock_time(expected.at)}" if expected.at is not None else ""
-        wanted += f" for {expected.profile}" if expected.profile else ""
+        wanted += _of_whom(expected)
         got = "; ".join(self._shown(decision) for decision in alike) or f"nothing was {expected.outcome}"
         return Failure(expected.line, wanted, got)
 
@@ -179,12 +194,13 @@ class _Judge:
         return (
             expected.word == _word(decision)
             and expected.at in (None, from_wire(decision.decided_at))
-            and expected.profile in (None, self._people.get(decision.profile_id))
+            and self._concerns(decision, expected)
         )
 
     def _shown(self, decision: Decision) -> str:
         who = self._people.get(decision.profile_id, decision.profile_id)
-        return f"{decision.outcome}: {_word(decision)} at {clock_time(from_wire(decision.decided_at))} for {who}"
+        where = f" in {decision.flow}" if decision.flow in self._beside else ""
+        return f"{decision.outcome}: {_word(decision)} at {clock_time(from_wire(decision.decided_at))} for {who}{where}"
 
     def story(self) -> tuple[str, ...]:
         """Every decision in order, and every event that could not be taken."""
@@ -194,6 +210,11 @@ class _Judge:
             for letter in self._rehearsal.dead_letters
         ]
         return tuple(line for _, line in sorted(lines, key=lambda line: line[0]))
+
+
+def _of_whom(expected: Expected | ExpectedTotal) -> str:
+    of = f" for {expected.profile}" if expected.profile else ""
+    return f"{of} in {expected.flow}" if expected.flow else of
 
 
 def _word(decision: Decision) -> str:

@@ -117,7 +117,7 @@ command.add_command(flow_init.command)
 
 def _read(path: Path, plugins: Mapping[Name, Plugin]) -> tuple[list[FlowFile], list[TimelineFile], list[PolicyFile]]:
     flows, policy = flow_files.check_flows(path, plugins), flow_files.check_policy_of(path)
-    beside = [flow_files.timelines_of(file) for file in flows]
+    beside = [flow_files.timelines_of(file, plugins) for file in flows]
     if policy is not None and (path.is_dir() or not flows):  # a flow by itself is not asked what others are
         beside.append(flow_files.timelines_of_policy(policy))
     return flows, [found for found in beside if found is not None], [] if policy is None else [policy]

@@ -11,7 +11,7 @@ from schemas.money import AMOUNT_PATTERN
 from schemas.publish import DIALECT
 from streams.flowfile.reader import NAME_LENGTH_MAX, NAME_PATTERN, SOURCE_PATTERN
 from streams.flowfile.timeline_event import WHO
-from streams.flowfile.timeline_file import ENVELOPE
+from streams.flowfile.timeline_file import ENVELOPE, OF_FLOW, OF_PERSON
 from streams.timeline import Happening, Total
 
 _TIME = {"type": "string", "description": '`"10:40"`, `"10:40:05"`, or a full RFC 3339 time'}
@@ -25,6 +25,7 @@ def timeline_file() -> dict[str, Any]:
     day = _object(
         {
             "name": {**_TEXT, "description": "what this day shows"},
+            "with": {**_list(_NAME), "description": "other flows in play, from files beside this one"},
             "timeline": {**_list(_line()), "description": "what happens, in the order in which it arrives"},
             "expect": {**_list(_expectation()), "description": "what must have been decided in the end"},
         },
@@ -76,10 +77,20 @@ def _value(kind: Kind) -> dict[str, Any]:
 
 def _expectation() -> dict[str, Any]:
     profile = {"profile": {**_TEXT, "description": "a name from the timeline"}}
-    happened = [_object({word: _TEXT, "at": _TIME, **profile}, required=(word,)) for word in get_args(Happening)]
+    flow = {"flow": {**_NAME, "description": "one of `with`; without it the flow itself"}}
+    happened = [
+        _object({word: _TEXT, "at": _TIME, **profile, **flow}, required=(word,)) for word in get_args(Happening)
+    ]
     count = {"type": "integer", "minimum": 0}
     totals = [
-        _object({total: count, **(profile if total in ("entered", "sends") else {})}, required=(total,))
+        _object(
+            {
+                total: count,
+                **(profile if total in OF_PERSON else {}),
+                **(flow if total in OF_FLOW else {}),
+            },
+            required=(total,),
+        )
         for total in get_args(Total)
     ]
     return {"anyOf": [*happened, *totals]}

@@ -12,8 +12,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingOf
-from collections.abc import Sequence
 from typing import get_args
 
 from schemas.catalog import BY_SHORT, Kind, Word
@@ -36,25 +36,52 @@ ENVELOPE = ("at", "arrives", "source", "id", "dedupe_key", "backfill")
 _OTHERS = ("watermark", "advance", "end")
 _HAPPENINGS: tuple[Happening, ...] = get_args(Happening)
 _TOTALS: tuple[Total, ...] = get_args(Total)
+#: Totals of which it is said whose they are.
+OF_FLOW, OF_PERSON = ("entered", "sends", "ignored"), ("entered", "sends")
 
 
 def load_timelines(
-    text: str | bytes, *, name: str, flow: Flow, facts: MappingOf[str, Kind] = NO_FACTS
+    text: str | bytes,
+    *,
+    name: str,
+    flow: Flow,
+    facts: MappingOf[str, Kind] = NO_FACTS,
+    others: Callable[[], MappingOf[str, Flow]] = dict,
 ) -> tuple[Timeline, ...]:
     """Read the timelines of a flow; `name` is the file in the findings, `facts` are those that the policy declares.
 
-    Raises FlowFileError.
+    `others` are the flows that `with` may name, and are asked for only then. Raises FlowFileError.
     """
     reader = Reader(name)
     timelines: tuple[Timeline, ...] = ()
     try:
         nodes = reader.items(parse(text, reader.findings), "a timeline file")
-        timelines = tuple(TimelineReader(reader, flow, facts=facts).read(node) for node in nodes)
+        for node in nodes:
+            beside = _beside(reader, node, flow, others)
+            timelines += (TimelineReader(reader, flow, *beside, facts=facts).read(node),)
     except Unreadable:
         pass  # The findings say why.
     if reader.findings:
         raise FlowFileError(reader.findings.in_order())
     return timelines
+
+
+def _beside(reader: Reader, node: Node, flow: Flow, others: Callable[[], MappingOf[str, Flow]]) -> tuple[Flow, ...]:
+    """The flows that a timeline names by `with`."""
+    if not isinstance(node, Mapping) or "with" not in node.entries:
+        return ()
+    known = {name: other for name, other in others().items() if name != flow.name}
+    found: dict[str, Flow] = {}
+    for item in reader.items(node.entries["with"][1], "`with`"):
+        name = reader.name(item, "a flow of `with`")
+        if name == flow.name or name in found:
+            reader.note("bad_choice", item, f"`{cut(name)}` is in play already")
+        elif name in known:
+            found[name] = known[name]
+        elif name:
+            message = f"no flow `{cut(name)}` that compiles lies beside this one"
+            reader.unknown("bad_choice", item, message, name, sorted(known))
+    return tuple(found.values())
 
 
 class TimelineReader:
@@ -75,10 +102,11 @@ class TimelineReader:
             own = {name: Word(("properties", name), kind) for name, kind in of.words}
             self.declared.setdefault(of.event, {}).update(own)
         self.people: dict[str, str] = {}
+        self._flow, self._beside = flow, beside
         self._lines_are_sound = True  # else a line that could not be read may be what the others seem to lack
 
     def read(self, node: Node) -> Timeline:
-        found = self.reader.fields(node, "a timeline", required=("name", "timeline", "expect"))
+        found = self.reader.fields(node, "a timeline", required=("name", "timeline", "expect"), optional=("with",))
         mistakes = len(self.reader.findings)
         lines = self.reader.items(found.get("timeline"), "`timeline`")
         happenings = [self.happens(line, number) for number, line in enumerate(lines, 1)]
@@ -93,6 +121,7 @@ class TimelineReader:
             expectations=tuple(map(self._expectation, self.reader.items(found.get("expect"), "`expect`"))),
             people=self.people,
             ends_at=happenings[-1].at if any(ends) else None,
+            beside=self._beside,
         )
 
     def _check_order(self, lines: Sequence[Node], happenings: Sequence[Happens], ends: Sequence[bool]) -> None:
@@ -160,7 +189,7 @@ class TimelineReader:
         )
 
     def _expectation(self, node: Node) -> Expected | ExpectedTotal:
-        kind = self._one_of(node, "an expectation", ("at", "profile"), (*_HAPPENINGS, *_TOTALS))
+        kind = self._one_of(node, "an expectation", ("at", "profile", "flow"), (*_HAPPENINGS, *_TOTALS))
         for total in _TOTALS:
             if kind == total:
                 return self._total(node, total)
@@ -172,17 +201,27 @@ class TimelineReader:
             word=self.reader.text(found.get(kind or ""), f"`{kind}`") or "",
             at=time_of(self.reader, found["at"], "`at`") if "at" in found else None,
             profile=self._profile(found.get("profile")),
+            flow=self._of_flow(found.get("flow")),
         )
 
     def _total(self, node: Node, total: Total) -> ExpectedTotal:
-        optional = ("profile",) if total in ("entered", "sends") else ()
+        optional = (*(("profile",) if total in OF_PERSON else ()), *(("flow",) if total in OF_FLOW else ()))
         found = self.reader.fields(node, f"`{total}`", required=(total,), optional=optional)
         count = self.reader.integer(found.get(total), f"`{total}`", least=0, most=1_000_000)
-        return ExpectedTotal(node.line, total, count, self._profile(found.get("profile")))
+        profile, flow = self._profile(found.get("profile")), self._of_flow(found.get("flow"))
+        return ExpectedTotal(node.line, total, count, profile, flow)
 
     def _profile(self, node: Node | None) -> str | None:
         name = self.reader.text(node, "`profile`")
         if node is not None and name is not None and self._lines_are_sound and name not in self.people.values():
             message = f"nobody is called `{cut(name)}` in this timeline"
             self.reader.unknown("bad_choice", node, message, name, sorted(set(self.people.values())))
+        return name
+
+    def _of_flow(self, node: Node | None) -> str | None:
+        name = self.reader.text(node, "`flow`")
+        known = [one.name for one in (self._flow, *self._beside)]
+        if node is not None and name is not None and name not in known:
+            message = f"the flow `{cut(name)}` is not in play; name it in `with`"
+            self.reader.unknown("bad_choice", node, message, name, known)
         return name

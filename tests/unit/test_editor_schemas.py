@@ -169,17 +169,20 @@ def test_every_timeline_of_a_recipe_is_valid(text: str) -> None:
         ("{ ended: bought }", "{ over: bought }"),
         ("advance:", "advanced:"),
         ("complete_through", "completed_through"),
-        ("  expect: [{ sends: 0 }, { ended: bought }]\n", ""),
+        ("with: [welcome]", "with: welcome"),
+        ("{ entered: 1, flow: welcome }", "{ duplicates: 1, flow: welcome }"),
+        ("  expect: [{ sends: 0 }, { entered: 1, flow: welcome }, { ended: bought }]\n", ""),
     ],
 )
 def test_a_timeline_of_the_wrong_shape_is_not(right: str, wrong: str) -> None:
     text = """- name: a day
+  with: [welcome]
   timeline:
     - { at: "10:00", checkout_started: { profile: p1, total: "80.00" } }
     - { at: "10:10", custom_quiz: { anonymous: b1 } }
     - { at: "10:20", watermark: { source: shop.orders, complete_through: "10:20" } }
     - { advance: "12:00" }
-  expect: [{ sends: 0 }, { ended: bought }]
+  expect: [{ sends: 0 }, { entered: 1, flow: welcome }, { ended: bought }]
 """
     assert TIMELINE_FILE.is_valid(document(text))
     assert right in text

@@ -39,10 +39,14 @@ def section(title: str) -> str:
 
 
 def test_its_examples_compile() -> None:
-    *flows, timelines, of_policy = re.findall(r"^```yaml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
+    *flows, timelines, of_two, of_policy = re.findall(r"^```yaml\n(.*?)^```$", REFERENCE, re.MULTILINE | re.DOTALL)
     compiled = [load(text, name="flow-files.md") for text in flows]
     assert len(compiled) == 3
-    assert load_timelines(timelines, name="flow-files.md", flow=compiled[0])
+    for text in (timelines, of_two):
+        for one in load_timelines(
+            text, name="flow-files.md", flow=compiled[0], others=lambda: {flow.name: flow for flow in compiled}
+        ):
+            assert timeline.run(compiled[0], one).failures == ()
     policy = flow_files.load_policy(resources.flows())
     [tried] = load_timelines(of_policy, name="flow-files.md", flow=trial(policy))
     assert timeline.run(trial(policy), told_apart(tried), policy=policy).failures == ()

@@ -47,17 +47,18 @@ def test_every_kind_has_a_module_of_its_own(table: dict[str, object], package: s
 
 @pytest.mark.parametrize(("family", "kind"), PAGES)
 def test_its_examples_compile_and_do_what_they_say(family: Family, kind: str) -> None:
+    blocks = kind_pages.examples(text_of(family, kind))
+    found = {text: check(text, name=kind) for text in blocks if text.startswith("flow: ")}
+    assert [str(finding) for checked in found.values() for finding in checked.findings] == []
+    assert any(re.search(rf"\b{re.escape(kind)}:", text) for text in found)
+    flows = {checked.flow.name: checked.flow for checked in found.values() if checked.flow is not None}
     played = 0
-    for flow, beside in pairwise([*kind_pages.examples(text_of(family, kind)), ""]):
-        if not flow.startswith("flow: "):
-            continue
-        found = check(flow, name=kind)
-        assert [str(finding) for finding in found.findings] == []
-        assert found.flow is not None
-        assert re.search(rf"\b{re.escape(kind)}:", flow)
-        if beside.startswith("- name: "):
-            for one in load_timelines(beside, name=kind, flow=found.flow):
-                assert timeline.run(found.flow, one).failures == ()
+    for text, beside in pairwise(blocks):
+        if text in found and beside not in found:
+            flow = found[text].flow
+            assert flow is not None
+            for one in load_timelines(beside, name=kind, flow=flow, others=lambda: flows):
+                assert timeline.run(flow, one).failures == ()
                 played += 1
     assert played or kind == "plugin"
 
