@@ -126,6 +126,7 @@ def _keys(family: Family, kind: str, grammar: Grammar) -> Iterator[str]:
         place = grammar.file.below["entry"].below["trigger"]
         own = [(keys, place) for keys in place.keys if kind in keys.required]
         yield from language.tables([*own, *_inside(place.below[kind])])
+        yield "Beside `trigger` stand the keys of [`entry`](../language.md#entry), with their defaults.\n"
     elif family.name == "steps":
         [keys] = (keys for keys in grammar.step.keys if keys.what == STEP)
         own = [(keys._replace(optional=("label", kind)), grammar.step)]

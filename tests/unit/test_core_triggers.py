@@ -1,4 +1,4 @@
-"""Triggers other than events of shops: `list.join`, `api`, `date` and `schedule` (semantics 3.7 and 3.8)."""
+"""Every kind of trigger: `event`, `list.join`, `api`, `date` and `schedule` (semantics 3.1, 3.7 and 3.8)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ BIRTHDAY = {"date": {"fact": "birthday", "before": "3d", "at": "09:00", "yearly"
 def moments(stage: Stage) -> list[str]:
     """When messages were ordered, to the hour."""
     return [one.decided_at.removesuffix(":00:00.000Z") for one in stage.commands]
+
+
+class TestEvent:
+    """`event: NAME` with `source` is an event of that type from there; a source covers what stands below it."""
+
+    @pytest.mark.parametrize(
+        ("source", "sent"),
+        [("shop.site", True), ("shop.site.eu", True), ("market/de", True), ("shop", False), ("shop.sites", False)],
+    )
+    def test_only_that_type_from_there(self, source: str, sent: bool) -> None:
+        stage = Stage(written(REMIND, trigger={"event": "checkout_started", "source": ["shop.site", "market"]}))
+        stage.event(event("cart_updated", "10:00", source=source))
+        stage.event(event("checkout_started", "11:00", source=source)).finish()
+        assert stage.sent == (["11:00 remind"] if sent else [])
 
 
 class TestListJoin:

@@ -79,6 +79,18 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     assert [link for path in FILES if path.endswith(".md") for link in broken_links(ROOT / path)] == []
 
 
+def test_every_page_is_found_from_the_first_one() -> None:
+    front, seen = [ROOT / "README.md"], set[Path]()
+    while front:
+        page = front.pop().resolve()
+        if page in seen:
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\((?!https?:|mailto:)([^)#\s]+\.md)", page.read_text(encoding="utf-8"))
+        front += [page.parent / link for link in links]
+    assert [path for path in FILES if re.match(r"docs/.*\.md$", path) and (ROOT / path).resolve() not in seen] == []
+
+
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("# One, two\n\n```sh\n# no heading\n```\n")
     page = tmp_path / "a.md"
