@@ -68,7 +68,7 @@ class Watched:
         self.lag, self.remaining = lag, 0
         self.committed: int | None = None
         self.started, self.stopping, self.now = True, False, at("23:00")
-        self.observer = Observer(self._views(), publish=self._take)
+        self.observer = Observer(self.views(), publish=self._take)
         self.registry.register(
             ReportCollector(
                 report=lambda: self.report, book=book_of(stage.program.flows.values()), topic="log", store=tmp_path
@@ -76,7 +76,8 @@ class Watched:
         )
         self._counted = 0
 
-    def _views(self) -> Views:
+    def views(self) -> Views:
+        """Where the observer looks."""
         return Views(
             owned=lambda: [self.owned] if self.started else [],
             lag=lambda *_: self.lag,
