@@ -42,6 +42,10 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     version: Annotated[str, Meta(description="of the program that refused the record")] = ""
     attempt: Annotated[int, Meta(ge=1, description="1 for a record as it came, one more each time it was replayed")] = 1
     kept: Annotated[bool, Meta(description="false: the original is too long to be repeated here")] = True
+    first_at: Annotated[
+        WireInstant | None,
+        Meta(description="conflict: in this second the copy that counts was appended to the partition"),
+    ] = None
 
 
 class DeadLetterAction(
@@ -81,6 +85,7 @@ def letter(
     profile: str | None = None,
     version: str = "",
     attempt: int = 1,
+    first_at: int | None = None,
 ) -> DeadLetter:
     """A letter that its topic can take, however long the record was. Instants in milliseconds."""
     size = len(key or b"") + len(value or b"")
@@ -103,6 +108,7 @@ def letter(
         version=version,
         attempt=attempt,
         kept=kept,
+        first_at=None if first_at is None else to_wire(first_at),
     )
 
 

@@ -47,10 +47,14 @@ def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
     return "duplicate" if known == body else "conflict"
 
 
-def tell_conflict(seen: bytes, *, key: bytes) -> str:
-    """For whoever looks at a copy that differs from the one that counts, and wants to see that one, too."""
-    _, _, seen_seconds = ENTRY.unpack_from(seen, _find(seen, key))
-    first = f"the first copy counts, which was appended to this partition at {to_wire(seen_seconds * 1000)} or within"
+def first_at(seen: bytes, *, key: bytes) -> int:
+    """The second in which the copy that counts was appended, for whoever wants to see it beside one that differs."""
+    return int(ENTRY.unpack_from(seen, _find(seen, key))[2]) * 1000
+
+
+def tell_conflict(first_at: int) -> str:
+    """Why a copy is put aside."""
+    first = f"the first copy counts, which was appended to this partition at {to_wire(first_at)} or within"
     return f"{first} the second after it; this one has another value, other properties or items, and changes nothing"
 
 

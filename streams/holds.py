@@ -46,6 +46,10 @@ class Holds:
         keys = set().union(*(self._at.get(source, ()) for source in sources))
         return [(key, self._holds[key]) for key in sorted(keys)]
 
+    def count(self, source: str) -> int:
+        """How many profiles are held at a gate that asks for this source."""
+        return len(self._at.get(source, ()))
+
     def opened(self) -> dict[bytes, int]:
         """Whose gate is open, with the due time."""
         return self._open

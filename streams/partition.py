@@ -22,7 +22,7 @@ from streams.program import Program, none_activated
 from streams.reading import event_of, trigger_of
 from streams.recorder import Recorder
 from streams.retained import Retained
-from streams.schedule import LAST_KEY, Schedule, bound_key
+from streams.schedule import LAST_KEY, Awaited, Schedule, bound_key
 from streams.sweep import Sweep
 from streams.unit import NO_TIME
 from streams.unit import Outputs as Outputs
@@ -98,6 +98,10 @@ class Partition:
     def overdue(self, now: int, *, limit: int) -> int:
         """How many profiles were due before `now` and have not been released; no more than `limit` are counted."""
         return self._timers.overdue(now, limit=limit)
+
+    def awaited(self) -> dict[str, Awaited]:
+        """Every source that gates ask for, as it is seen here."""
+        return self._schedule.awaited()
 
     def restore(self, key: bytes, state: bytes) -> None:
         """Take in one packed profile."""

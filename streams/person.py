@@ -38,7 +38,8 @@ def recognize(profile: Presence, event: LoggedEvent, *, record: Record, now: int
         answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=now)
         if answer != "new":
             if answer == "conflict":
-                out.refuse_record(record, answer, dedupe.tell_conflict(profile.dedupe, key=key), now=now)
+                first_at = dedupe.first_at(profile.dedupe, key=key)
+                out.refuse_record(record, answer, dedupe.tell_conflict(first_at), now=now, first_at=first_at)
                 profile.conflicts += 1
             else:
                 out.tallies[("event", answer)] += 1

@@ -27,7 +27,7 @@ from schemas.profile import (
     PartitionRecord,
     Renewed,
 )
-from schemas.steps import Send
+from schemas.steps import Gate, Send, Settle
 from streams import asks
 from streams.binding import bind
 from streams.interest import Interest, interests
@@ -101,6 +101,16 @@ class Program:
     def looked_at(self) -> int:
         """Flags of whom any event may change, whoever asks for it."""
         return LOCAL | UNKNOWN | (ENROLLED if self.over_before else 0) | (ORDERED if self.judged_anew else 0)
+
+    @cached_property
+    def gates(self) -> dict[str, set[Gate]]:
+        """What may be waited for at a gate, by source: of every version in which there may be somebody."""
+        found: dict[str, set[Gate]] = {}
+        versions = (flow for flow in self.versions.values() if flow.status != "stopped")
+        steps = (step for flow in versions for step in flow.steps if isinstance(step, Settle))
+        for gate in (gate for step in steps for gate in step.gates):
+            found.setdefault(gate.source, set()).add(gate)
+        return found
 
     def resumed(self, record: PartitionRecord | None) -> Program:
         """The same on a partition that has this record."""

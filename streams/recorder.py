@@ -63,8 +63,9 @@ class Recorder:
         self._write(flow, profile, enrollment, note, now)
 
     def refuse_record(
-        self, record: Record, reason: str, detail: str, *, now: int, profile: bytes | None = None
-    ) -> None:
+        self, record: Record, reason: str, detail: str, *, now: int, profile: bytes | None = None,
+        first_at: int | None = None,
+    ) -> None:  # fmt: skip
         """A record that the core could not take, and whose messages are held up by it, if anybody's are."""
         written = letter(
             reason=reason,
@@ -80,6 +81,7 @@ class Recorder:
             profile=None if profile is None else profile.decode(),
             version=self._version,
             attempt=record.attempt,
+            first_at=first_at,
         )
         self.tallies[("event", reason)] += 1
         self.dead_letters.append((written.key, written))

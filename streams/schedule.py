@@ -6,6 +6,7 @@ Timers and holds are an index over profile states; watermarks and bounds are kep
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from schemas import codec
 from schemas.command import Clock
@@ -22,6 +23,13 @@ from streams.watermarks import Gates, Watermarks
 LAST_KEY = b"\xff"  # above every profile key
 EVERY_GATE = (NEVER, LAST_KEY)
 NO_GATE = (0, LAST_KEY)
+
+
+class Awaited(NamedTuple):
+    """A source that gates ask for: up to where it is complete, None while it has not said, and who is held there."""
+
+    through_at: int | None
+    held: int
 
 
 class Schedule:
@@ -120,6 +128,11 @@ class Schedule:
         for key, due_at in opened:
             self.timers.holds.open(key, due_at)
         return [key for key, _ in opened]
+
+    def awaited(self) -> dict[str, Awaited]:
+        """Every source that a gate of the program asks for."""
+        slowest = self.watermarks.slowest(self._program.gates)
+        return {source: Awaited(at, self.timers.holds.count(source)) for source, at in slowest.items()}
 
     def opened(self) -> list[bytes]:
         """Whose gate is open, as far as the last tick lets them go, in the order of due time and key."""

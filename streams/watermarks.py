@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -41,6 +41,21 @@ class Watermarks:
         if not shops:
             return None
         return min(shops.values()) if gate.shop is None else shops.get(gate.shop)
+
+    def slowest(self, asked: Mapping[str, Iterable[Gate]]) -> dict[str, int | None]:
+        """Of each source, up to where that of its gates is complete which is furthest behind, of the tenants that have
+        ever said anything for it; None while none has for one of them.
+        """
+        reached: dict[Gate, int] = {}
+        for tenant, source in self._shops:
+            for gate in asked.get(source, ()):
+                through_at = self.complete_through(tenant=tenant, gate=gate)
+                if through_at is not None:
+                    reached[gate] = min(through_at, reached.get(gate, through_at))
+        return {
+            source: min(reached[gate] for gate in gates) if reached.keys() >= set(gates) else None
+            for source, gates in asked.items()
+        }
 
     def pack(self) -> list[Packed]:
         """For the partition record, in one order whatever came first."""

@@ -17,10 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agents import stack
+from agents.cli.dead_letter_shown import drawn, shown_by
 from agents.cli.options import takes_console, takes_settings
 from agents.console import Console
 from agents.dead_letters import shelf
-from agents.dead_letters.desk import Left, Order, Outcome, at_the_desk
+from agents.dead_letters.desk import Order, Outcome, at_the_desk
 from agents.dead_letters.shelf import Entry, Filters
 from agents.definitions.desk import operator
 from agents.errors import InputRefused
@@ -34,7 +35,6 @@ from schemas.topics import Topics, topics
 SHOWN_MAX = 100
 DETAIL_SHOWN = 90
 WHOLE = frozenset({"name", "state", "reason", "refused"})  # columns that a narrow terminal must not cut
-VALUE_SHOWN = 4_000
 PER_SECOND = 100.0
 _UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -134,30 +134,15 @@ def _listed(entries: Iterable[Entry]) -> Table:
 def show(*, settings: Settings, console: Console, name: str) -> None:
     """Show everything that is known of a letter, its bytes, and what was done about it."""
 
-    async def work() -> list[tuple[Entry, DeadLetter | None]]:
+    async def work() -> list[dict[str, Any]]:
         kafka, declared = _where(settings)
         entries = _named(await _read(settings, console), Filters(names=_names((name,), declared), dealt_with=True))
-        async with at_the_desk(kafka, declared, clock="live", order=_order("dismissed", "", 1, dry_run=True)) as desk:
-            found: list[tuple[Entry, DeadLetter | None]] = []
-            for entry in entries:
-                try:
-                    found.append((entry, await desk.original(entry)))
-                except Left:
-                    found.append((entry, None))
-        return found
+        clock = (await require_log_identity(kafka, declared)).clock
+        async with at_the_desk(kafka, declared, clock=clock, order=_order("dismissed", "", 1, dry_run=True)) as desk:
+            return [_as_json(entry) | await shown_by(desk, entry) for entry in entries]
 
-    table = Table("", "", box=None, pad_edge=False, show_header=False)
-    data = []
-    for entry, letter in asyncio.run(work()):
-        said = _as_json(entry)
-        if letter is not None:
-            said |= {"value": msgspec.to_builtins(letter)["value"], "text": _text(letter)}
-        data.append(said)
-        for field, value in said.items():
-            if field != "value":
-                table.add_row(field, Text(str(value)))
-        table.add_section()
-    console.result({"letters": data}, table)
+    found = asyncio.run(work())
+    console.result({"letters": found}, Group(*(part for one in found for part in drawn(one))))
 
 
 @command.command()
@@ -249,10 +234,6 @@ def _outcome(one: Outcome, **more: str) -> dict[str, Any]:
 
 def _who(letter: DeadLetter) -> str:
     return letter.profile or (letter.key or b"").decode(errors="replace").replace("\x00", "")
-
-
-def _text(letter: DeadLetter) -> str:
-    return (letter.value or b"")[:VALUE_SHOWN].decode(errors="replace")
 
 
 def _now() -> int:

@@ -13,11 +13,11 @@ from rich.text import Text
 from agents.cluster_view import PartitionInCluster
 from agents.stack import Member, ServiceStatus
 from agents.worker.pages import WorkerPage
-from agents.worker.report import PartitionReport, WorkerReport
+from agents.worker.report import PartitionReport, SourceReport, WorkerReport
 from schemas.instants import from_wire
 
 COLORS = {"working": "green", "recovering": "yellow", "starting": "yellow", "stopping": "yellow"}
-WORDS = frozenset({"name", "state", "pid", "address", "owner", "host", ""})
+WORDS = frozenset({"name", "state", "pid", "address", "owner", "host", "source", ""})
 LATE_SECONDS = 10.0  # a timer that is overdue for longer is not just about to be released
 
 
@@ -57,6 +57,8 @@ def _worker(worker: WorkerPage) -> Iterator[RenderableType]:
     if report.timers_pending:
         timers = ", ".join(f"{flow} {count:,}" for flow, count in sorted(report.timers_pending.items()))
         yield f"timers pending: {timers}"
+    if report.sources:
+        yield _sources(report.sources)
 
 
 def _beside(report: WorkerReport) -> str:
@@ -86,6 +88,15 @@ def _partitions(partitions: Iterable[PartitionReport]) -> Table:
             duration(one.oldest_due_seconds),
             Text(f"STOPPED: {one.stopped}", "bold red") if one.stopped else "",
         )
+    return table
+
+
+def _sources(sources: Iterable[SourceReport]) -> Table:
+    table = _table("source", "complete through", "held")
+    for one in sources:
+        age = one.age_seconds
+        told = Text("never told", "yellow") if age is None else f"{duration(age)} ago"
+        table.add_row(Text(one.source), told, _count(one.held, alarm=False))
     return table
 
 

@@ -12,9 +12,11 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.dead_letters.copies import Copy, Search
 from agents.dead_letters.shelf import Entry, Place, decoded
 from agents.errors import Unavailable
 from agents.outgoing import Headers, Outgoing, close, new_producer
+from agents.worker.arrivals import arrivals
 from schemas import codec, edge
 from schemas.command import Clock
 from schemas.control import APPENDED_AT_HEADER, RESOLUTION_KEY, Resolution
@@ -82,6 +84,38 @@ class Desk:
             return letter
         record = await self._read(Place(letter.topic, letter.partition, letter.offset))
         return msgspec.structs.replace(letter, key=record.key, value=record.value)
+
+    async def first_copy(self, copy: DeadLetter) -> Copy:
+        """The one that counts, beside this conflicting one with its bytes. Raises Left if it is not to be found."""
+        if copy.first_at is None:
+            raise Left("the version that wrote this letter did not say where; its detail says when it was appended")
+        place, first_at = TopicPartition(copy.topic, copy.partition), from_wire(copy.first_at)
+        search = Search(copy, first_at=first_at)
+        try:
+            async with asyncio.timeout(READ_SECONDS_MAX):
+                begin, end = await self._stretch(place, first_at, below=copy.offset)
+                self._consumer.assign([place])
+                self._consumer.seek(place, begin)
+                while await self._consumer.position(place) < end:
+                    fetched = await self._consumer.getmany(place, timeout_ms=1_000, max_records=1_000)
+                    read = [record for record in fetched.get(place, []) if record.offset < end]
+                    if (found := search.among(arrivals(read, clock=self._clock))) is not None:
+                        return found
+        except TimeoutError:
+            raise Left(f"it was not found within {READ_SECONDS_MAX:g} s; try again") from None
+        raise Left(f"{copy.topic}/{copy.partition} has no such record of {copy.first_at} any more")
+
+    async def _stretch(self, place: TopicPartition, first_at: int, *, below: int) -> tuple[int, int]:
+        """Between which offsets a record has to be that was taken in this second.
+
+        The broker knows that on a live clock only, where *now* is the highest time of its own that it has given so far:
+        what was taken in a second lies between the first record of it and the first one after it.
+        """
+        if self._clock == "carried":
+            return (await self._consumer.beginning_offsets([place]))[place], below
+        found = [(await self._consumer.offsets_for_times({place: at}))[place] for at in (first_at, first_at + 1_000)]
+        begin, end = (below if one is None else min(one.offset, below) for one in found)
+        return begin, end
 
     async def _deal_with(self, entry: Entry) -> Outcome:
         how, letter = self._order.how, entry.letter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 
 from agents.definitions.book import Book
 from agents.worker.observer import OVERDUE_MAX
-from agents.worker.report import PartitionReport, WorkerReport
-from agents.worker.series import FLOW_LABELS_MAX, OTHER, flow_labels
+from agents.worker.report import PartitionReport, SourceReport, WorkerReport
+from agents.worker.series import FLOW_LABELS_MAX, OTHER, SOURCE_LABELS_MAX, flow_labels
 from schemas.activation import ActiveFlow
 
 #: Name, text, and what it is of a partition; left out where that is not known.
@@ -45,6 +45,7 @@ class ReportCollector(Collector):
         active = dict(self._book.order(self._book.newest).flows)
         yield self._timers_pending(report, flow_labels(active))
         yield _active_flows(active)
+        yield from _sources(report.sources)
         for name, text, value in self._of_the_worker(report):
             yield GaugeMetricFamily(f"cartwheel_{name}", text, value=value)
         yield CounterMetricFamily(
@@ -98,6 +99,24 @@ def _active_flows(active: Mapping[str, ActiveFlow]) -> Metric:
     for name in sorted(active)[:FLOW_LABELS_MAX]:
         family.add_metric([name, active[name].versions[0], active[name].status], 1)
     return family
+
+
+def _sources(sources: Sequence[SourceReport]) -> Iterator[Metric]:
+    """Those beyond the first by name share a label: the slowest of them, and all who wait for any."""
+    shown, others = sources[:SOURCE_LABELS_MAX], sources[SOURCE_LABELS_MAX:]
+    through = GaugeMetricFamily(
+        "cartwheel_source_watermark_timestamp_seconds",
+        "Up to when a source that gates ask for is complete; 0: it has not said.",
+        labels=["source"],
+    )
+    held = GaugeMetricFamily(
+        "cartwheel_settle_holds", "People held at a gate that asks for this source.", labels=["source"]
+    )
+    for label, some in [*((one.source, [one]) for one in shown), *([(OTHER, others)] if others else [])]:
+        through.add_metric([label], min(one.complete_through_at or 0 for one in some) / 1000)
+        held.add_metric([label], sum(one.held for one in some))
+    yield through
+    yield held
 
 
 def folder_bytes(folder: Path) -> int:

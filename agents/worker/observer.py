@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from agents.worker.population import Population
-from agents.worker.report import PartitionReport, Phase, WorkerReport
+from agents.worker.report import PartitionReport, Phase, SourceReport, WorkerReport
 from agents.worker.ticking import TickState
 from schemas.command import Clock
 from streams.partition import Partition
+from streams.schedule import Awaited
 
 LOOK_SECONDS = 1.0
 RECOVERY_LINE_SECONDS = 5.0
@@ -102,6 +103,7 @@ class Observer:
             recovery_seconds=self._recovery.seconds,
             low_water_lag_seconds=None if low_water_at is None else max(0, now - low_water_at) / 1000,
             offset_gaps=views.gaps(),
+            sources=tuple(_sources((one.core.awaited() for one in owned), now=now)) if views.clock == "live" else (),
         )
         self._publish(report)
 
@@ -160,6 +162,21 @@ class Observer:
             since = seconds
         self._commit_moved[number] = (committed, since)
         return seconds - since
+
+
+def _sources(seen: Iterable[Mapping[str, Awaited]], *, now: int) -> Iterator[SourceReport]:
+    found: defaultdict[str, list[Awaited]] = defaultdict(list)
+    for source, one in (pair for some in seen for pair in some.items()):
+        found[source].append(one)
+    for source, some in sorted(found.items()):
+        known = [one.through_at for one in some if one.through_at is not None]
+        through_at = min(known) if len(known) == len(some) else None
+        yield SourceReport(
+            source=source,
+            complete_through_at=through_at,
+            age_seconds=None if through_at is None else max(0, now - through_at) / 1000,
+            held=sum(one.held for one in some),
+        )
 
 
 class Recovery:

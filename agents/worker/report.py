@@ -32,6 +32,17 @@ class PartitionReport(msgspec.Struct, kw_only=True, frozen=True):
     activation: int = -1
 
 
+class SourceReport(msgspec.Struct, kw_only=True, frozen=True):
+    """A source that gates ask for. Of the partitions owned, the one that knows least of it."""
+
+    source: str
+    complete_through_at: int | None
+    """None: somewhere nothing has been said yet."""
+    age_seconds: float | None
+    held: int
+    """People at a gate that asks for it, in all of these partitions."""
+
+
 class WorkerReport(msgspec.Struct, kw_only=True, frozen=True):
     """One worker process."""
 
@@ -47,6 +58,8 @@ class WorkerReport(msgspec.Struct, kw_only=True, frozen=True):
     low_water_lag_seconds: float | None = None
     """How old intake's mark is; without a fresh one no timer is released. None on a carried clock, or before one."""
     offset_gaps: int = 0
+    sources: tuple[SourceReport, ...] = ()
+    """By name. None on a carried clock, on which a source is as late as the data say."""
 
     def why_not_ready(self) -> list[str]:
         """What is missing for readiness; nothing if the worker is ready."""

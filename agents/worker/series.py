@@ -13,7 +13,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 FLOW_LABELS_MAX = 500
-#: Flows beyond the first 500 by name, and whatever a newer core counts that is not declared here.
+SOURCE_LABELS_MAX = 50
+#: Flows and sources beyond the first by name, and whatever a newer core counts that is not declared here.
 OTHER = "_other"
 
 Labels = tuple[str, ...]

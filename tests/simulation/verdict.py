@@ -14,7 +14,7 @@ from schemas import codec
 from schemas.activation import Activation
 from schemas.codec import CLAIM_KEY, PARTITION_KEY
 from schemas.control import ACTIVATION_KEY, MIGRATION_KEY, RESOLUTION_KEY, TICK_KEY
-from schemas.instants import from_wire
+from schemas.instants import from_wire, to_wire
 from schemas.topics import Topics
 from streams.partition import Partition
 from streams.program import Program, none_activated
@@ -274,11 +274,14 @@ def _judge_ticks(verdict: Verdict, log: Sequence[Stored], intake: Intake, number
 
 def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
     """Every record that is no event has its dead letter, and of events those that contradict an earlier copy."""
-    letters, conflicts = set[tuple[int, int]](), set[tuple[int, int]]()
+    letters, conflicts = set[tuple[int, int]](), set[tuple[int, int, str]]()
     for number in range(topics.dead_letters.partitions):
         for record in broker.log(topics.dead_letters.name, number).records:
             body = orjson.loads(record.value)
-            (conflicts if body["reason"] == "conflict" else letters).add((body["partition"], body["offset"]))
+            if body["reason"] == "conflict":
+                conflicts.add((body["partition"], body["offset"], body["first_at"]))
+            else:
+                letters.add((body["partition"], body["offset"]))
     poison = {
         (number, record.offset)
         for number in range(topics.profile_log.partitions)
@@ -286,9 +289,9 @@ def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
         if record.key not in (TICK_KEY, RESOLUTION_KEY, *OPERATORS) and not is_event(record)
     }
     contradicting = {
-        (number, offset)
+        (number, offset, first_at)
         for number in range(topics.profile_log.partitions)
-        for offset in _contradicting(broker.log(topics.profile_log.name, number).records)
+        for offset, first_at in _contradicting(broker.log(topics.profile_log.name, number).records)
     }
     verdict.counts["dead letters"] += len(letters)
     verdict.counts["conflicts"] += len(conflicts)
@@ -298,15 +301,22 @@ def _judge_letters(verdict: Verdict, broker: Broker, topics: Topics) -> None:
     verdict.fault("dead letter of an event", letters - poison)
 
 
-def _contradicting(log: Sequence[Stored]) -> Iterator[int]:
-    """Offsets of copies that say something else than the first of the same business event (semantics 1.4)."""
-    first: dict[object, object] = {}
-    for record in filter(is_event, log):
+def _contradicting(log: Sequence[Stored]) -> Iterator[tuple[int, str]]:
+    """Offsets of copies that say something else than the first of the same business event (semantics 1.4), with the
+    second in which that was taken (1.2).
+    """
+    first: dict[object, tuple[object, str]] = {}
+    now = 0
+    for record in log:
+        now = max(now, record.timestamp)
+        if not is_event(record):
+            continue
         body = orjson.loads(record.value)
         which = (record.key, body["type"], body.get("dedupe_key") or (body["source"], body["id"]))
         said = [body.get(word) for word in ("value", "properties", "items")]
-        if first.setdefault(which, said) != said:
-            yield record.offset
+        before, taken_at = first.setdefault(which, (said, to_wire(now // 1000 * 1000)))
+        if before != said:
+            yield record.offset, taken_at
 
 
 def _judge_ledger(verdict: Verdict, ledger: Ledger) -> None:

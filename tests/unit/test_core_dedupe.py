@@ -123,6 +123,7 @@ def test_a_copy_that_differs_is_a_dead_letter_with_its_bytes_and_holds_up_nobody
     assert (letter.reason, letter.offset, letter.key, letter.profile) == ("conflict", 2, ANN, None)
     assert (letter.value, letter.refused_at) == (stage.log[2].value, "2026-11-20T10:02:00.000Z")
     assert "appended to this partition at 2026-11-20T10:00:00.000Z" in letter.detail
+    assert letter.first_at == "2026-11-20T10:00:00.000Z"
     assert stage.finish().sent == ["10:15 remind"]
     assert codec.unpack_partition(stage.record).poison == []
 

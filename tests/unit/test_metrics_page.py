@@ -14,7 +14,8 @@ from agents.projector.metrics import Metrics as OfProjector
 from agents.worker import counted
 from schemas.refusals import REASONS
 
-PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/reference/metrics.md").read_text()
 #: The dispatcher adds these when it follows the dead letters.
 ELSEWHERE = {"cartwheel_dead_letters_open", "cartwheel_dead_letters_oldest_seconds"}
 
@@ -44,6 +45,13 @@ def test_names_and_labels_are_those_of_the_page(heading: str, stage: str, regist
                                    counted.PASSED, counted.HELD, counted.ZONE_SOURCES, counted.CAUSES])  # fmt: skip
 def test_every_word_of_a_label_stands_on_the_page(words: tuple[str, ...]) -> None:
     assert [word for word in words if f"`{word}`" not in PAGE] == []
+
+
+def test_runbooks_and_how_tos_name_metrics_that_there_are() -> None:
+    pages = [*(ROOT / "deploy/runbooks").glob("*.md"), *(ROOT / "docs/how-to").glob("*.md"), ROOT / "docs/semantics.md"]
+    named = {(page.name, name) for page in pages for name in re.findall(r"\bcartwheel_[a-z_]+", page.read_text())}
+    assert len(named) > 5
+    assert [(page, name) for page, name in sorted(named) if f"| `{name}` |" not in PAGE] == []
 
 
 def _series(text: str) -> list[tuple[str, str]]:

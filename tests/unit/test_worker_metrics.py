@@ -22,6 +22,7 @@ from agents.worker.metrics import Metrics
 from agents.worker.observer import Observer, Views
 from agents.worker.population import Population
 from agents.worker.report import WorkerReport
+from agents.worker.runtime import register_runtime
 from agents.worker.series import FLOW_LABELS_MAX, OTHER, Histogram, flow_labels
 from agents.worker.ticking import TickState
 from schemas.event import Event
@@ -68,7 +69,7 @@ class Watched:
         self.lag, self.remaining = lag, 0
         self.committed: int | None = None
         self.started, self.stopping, self.now = True, False, at("23:00")
-        self.observer = Observer(self._views(), publish=self._take)
+        self.observer = Observer(self.views(), publish=self._take)
         self.registry.register(
             ReportCollector(
                 report=lambda: self.report, book=book_of(stage.program.flows.values()), topic="log", store=tmp_path
@@ -76,7 +77,8 @@ class Watched:
         )
         self._counted = 0
 
-    def _views(self) -> Views:
+    def views(self) -> Views:
+        """Where the observer looks."""
         return Views(
             owned=lambda: [self.owned] if self.started else [],
             lag=lambda *_: self.lag,
@@ -156,11 +158,13 @@ def test_every_series_is_there_before_anything_happens(tmp_path: Path) -> None:
 
 def test_the_most_flows_and_the_usual_partitions_stay_within_bounds(tmp_path: Path) -> None:
     registry, flows = CollectorRegistry(), [f"flow_{number}" for number in range(700)]
-    Metrics(registry, flows=flows)
-    watched = Watched(Stage(flow()), tmp_path)
+    names = [f"name_{number}" for number in range(70)]
+    Metrics(registry, flows=flows, sources=names, plugins=counted.plugin_labels((name, 1) for name in names))
+    register_runtime(registry)
+    watched = Watched(Stage(flow(settle(*names), send()), clock="live"), tmp_path)
     watched.page()
     partitions = watched.report.partitions * 32
-    report = WorkerReport(phase="working", partitions=partitions)
+    report = WorkerReport(phase="working", partitions=partitions, sources=watched.report.sources)
     book = book_of(flow(name=name) for name in flows)
     registry.register(ReportCollector(report=lambda: report, book=book, topic="log", store=tmp_path))
     lines = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
