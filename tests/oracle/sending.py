@@ -40,7 +40,7 @@ class Sending(Standing):
             return self._skip("filter_false", step, now=now)
         if is_late and when_late == "skip":
             return self._skip("too_late", step, now=now)
-        zone, storefront = self._zone(enrollment, step.body), self._storefront(enrollment, step.body)
+        zone, storefront = self._zone_of_hours(enrollment, step.body), self._storefront(enrollment, step.body)
         wish = gates.Wish(step.body, storefront, zone, passes)
         answer = gates.ask(wish, self.profile, self.policy, now=now, patience=enrollment.patience)
         if isinstance(answer, gates.Skip):
@@ -124,7 +124,8 @@ class Sending(Standing):
             ]  # fmt: skip
             if not held and self.flow.filter and self._holds(self.flow.filter, one, now=now) is not True:
                 held = ["filter_false"]
-            wish = gates.Wish(step.body, self._storefront(one, step.body), self._zone(one, step.body), is_late=False)
+            zone, storefront = self._zone_of_hours(one, step.body), self._storefront(one, step.body)
+            wish = gates.Wish(step.body, storefront, zone, is_late=False)
             reason = held[0] if held else gates.no_say(wish, self.profile, self.policy)
             if reason is not None:
                 self._end(one, reason, now=now)
