@@ -64,6 +64,7 @@ class Message:
         self.outcome: str | None = None
         self.taken_back = False
         self.regretted = False
+        self.judged: tuple[str, int] | None = None  # why, and when
 
     @property
     def decided_at(self) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 from tests.oracle import gates
 from tests.oracle.agreement import WHENEVER
 from tests.oracle.conditions import Stated
 from tests.oracle.flowfile import Step, milliseconds
 from tests.oracle.identity import hashed
-from tests.oracle.people import NEVER, Command, Enrollment, Message, Report
+from tests.oracle.people import NEVER, NOT_GONE, Command, Enrollment, Message, Profile, Report
 from tests.oracle.records import Event
 from tests.oracle.standing import Standing
 
 DEPTH_MAX = 5
+REGRET_MS = 48 * 3_600_000
 DEEDS = ("set", "emit", "enter_flow")
 
 
@@ -132,7 +134,7 @@ class Sending(Standing):
 
     def take_back(self, message: Message, reason: str, *, regret: bool, now: int) -> None:
         """It is recalled, or it is regretted."""
-        message.taken_back, message.regretted = True, regret
+        message.taken_back, message.regretted, message.judged = True, regret, (reason, now)
         self._say("regretted" if regret else "recalled", reason, message.command.step, now=now)
 
     # -- what a flow does beside messages
@@ -172,3 +174,25 @@ class Sending(Standing):
                 dedupe=f"cartwheel/{self.flow.name}/{enrollment.depth + 1}\x1f{own}", backfill=False,
             )  # fmt: skip
             self.offers.append((step.label or "", begins, enrollment.depth + 1))
+
+
+def recent(profile: Profile, now: int) -> list[Message]:
+    """The messages that may be recalled or regretted."""
+    return [one for one in profile.messages if not one.taken_back and now - one.decided_at <= REGRET_MS]
+
+
+def reconsider(
+    those: Iterable[tuple[Sending, Message]], event: Event | None, before: dict[int, str | None], *, now: int
+) -> None:
+    """Semantics 7.3 and 7.4, of these messages, each with the flow that has ordered it."""
+    for run, message in those:
+        is_open = message.outcome is None and now <= message.not_after
+        if is_open and (reason := run.shut(message, now=now)) is not None:
+            run.take_back(message, reason, regret=False, now=now)
+        if is_open or message.outcome in NOT_GONE or event is None or event.occurred_at > message.decided_at:
+            continue
+        why = run.was_wrong(message, event)
+        if why is None and before.get(id(message)) is None:
+            why = run.shut_then(message)
+        if why is not None:
+            run.take_back(message, why, regret=True, now=now)
