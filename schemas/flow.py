@@ -14,6 +14,9 @@ Status = Literal["draft", "shadow", "live", "draining", "held", "stopped"]
 Retrigger = Literal["ignore", "restart", "replace_context", "extend", "parallel", "end_and_restart"]
 ZoneSource = Literal["profile", "phone", "storefront"]
 
+#: Who is asked for the zone of a person, in this order, unless a flow says otherwise.
+ZONE_ORDER: tuple[ZoneSource, ...] = ("profile", "phone", "storefront")
+
 
 class Reentry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """May somebody who has been in this flow enter again?"""
@@ -60,7 +63,7 @@ Appointment = DateTrigger | ScheduleTrigger
 class Timezone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where to look for the zone of a person, in this order, and the one to take when nobody says."""
 
-    sources: tuple[ZoneSource, ...] = ("profile", "phone", "storefront")
+    sources: tuple[ZoneSource, ...] = ZONE_ORDER
     default: str = "UTC"
     storefronts: dict[str, str] = {}  # storefront -> zone: of the policy, put in when the flow is loaded
 

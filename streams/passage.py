@@ -88,8 +88,8 @@ class Passage(msgspec.Struct, kw_only=True):
         return "" if named is None else text_of(named, words=self.words, profile=self.profile)
 
     def zone(self, step: Send) -> Zone:
-        """By whose clock a message waits for its hours."""
-        return zone.of(self.profile, self.flow, context=self.words, storefront=step.storefront)
+        """By whose clock a message keeps its hours."""
+        return zone.of_recipient(self.profile, self.flow, context=self.words, storefront=step.storefront)
 
     def messages(self) -> list[Message]:
         """Those that were ordered before, and those of this passage."""

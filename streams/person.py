@@ -171,9 +171,11 @@ def _rezone_again(program: Program, profile: Profile, again: Sequence[Message], 
 
 def _is_elsewhere(flow: Flow, profile: Profile, run: Enrollment) -> bool:
     """Whether the person's zone is another than that by whose clock this run waits."""
-    step = step_of(flow, run) if run.waiting in HOURS else None
+    if run.waiting not in HOURS:
+        return zone.of(profile, flow, context=run.words()).name != run.zone
+    step = step_of(flow, run)
     storefront = step.storefront if isinstance(step, Send) else None
-    return zone.of(profile, flow, context=run.words(), storefront=storefront).name != run.zone
+    return zone.of_recipient(profile, flow, context=run.words(), storefront=storefront).name != run.zone
 
 
 def _judge_exits(

@@ -16,7 +16,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.flow import Flow
 from schemas.instants import from_wire, to_wire
-from schemas.profile import NEVER, SHOWN, Enrollment
+from schemas.profile import NEVER, SHOWN, Enrollment, Profile
 from streams import zone
 from streams.flowfile import durations
 from streams.flowfile.findings import FlowFileError
@@ -201,8 +201,7 @@ class Session:
                 for message in dossier.messages:
                     told = f"{message.step} by {message.channel}, ordered {moment(to_wire(message.decided_at))}"
                     yield f"  message {told}: {_STATUSES.get(message.status, message.status)}"
-            found = zone.of(profile, self._flow, context={})
-            yield f"  zone {found.name}, as {found.source} says"
+            yield from _clocks(profile, self._flow)
             for one in profile.enrollments:
                 yield f"  in {one.flow} at {one.step} until {_when(one)}, since {moment(to_wire(one.anchor_at))}"
                 arms = f"; {arms_of(one.arms)}" if one.arms else ""
@@ -210,6 +209,15 @@ class Session:
             for name, past in profile.past.items():
                 flow = name.lstrip(SHOWN).replace(chr(31), ", key ")
                 yield f"  was in {flow}, begun {moment(to_wire(past.started_at))}"
+
+
+def _clocks(profile: Profile, flow: Flow) -> Iterator[str]:
+    """By which the flow waits; and by which its messages keep their hours, if that is another one."""
+    waits = zone.of(profile, flow)
+    hours = zone.of_recipient(profile, flow, context=zone.NO_WORDS, storefront=None)
+    yield f"  zone {waits.name}, as {waits.source} says"
+    if hours.name != waits.name:
+        yield f"  zone {hours.name} for the hours of messages, as {hours.source} says"
 
 
 def _counted(tallies: Counter[tuple[str, ...]], decisions: list[Decision]) -> Iterator[str]:

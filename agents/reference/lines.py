@@ -14,7 +14,7 @@ LINES: dict[str, dict[str, str]] = {
             "`stopped` ends everybody"
         ),
         "storefront": "whose messages these are, unless a message says otherwise",
-        "timezone": "where people are: a zone for everybody, or whom to ask",
+        "timezone": "by whose clock it waits: a zone for everybody, or whom to ask where people are",
         "entry": "whom it admits",
         "exit": "rules that end an enrollment; of several that hold, the first gives the reason",
         "exit_check": "`continuous`: a rule ends the enrollment at once; `at_send`: right before a message or deed",

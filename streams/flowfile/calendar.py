@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping as MappingOf
 from typing import Literal, NamedTuple
 
-from schemas.flow import Timezone, ZoneSource
+from schemas.flow import ZONE_ORDER, Timezone
 from schemas.span import Span
 from streams.clock.span import DAYS_MAX, MONTHS_MAX, SPAN, parse_span
 from streams.clock.wall import parse_time, parse_weekdays
@@ -15,7 +15,6 @@ from streams.flowfile import durations
 from streams.flowfile.nodes import Listing, Node, Scalar, shown
 from streams.flowfile.reader import Reader
 
-_SOURCES: tuple[ZoneSource, ...] = ("profile", "phone", "storefront")
 Side = Literal["before", "after"]
 _NOTHING = Span()
 
@@ -102,9 +101,9 @@ def timezone(reader: Reader, node: Node | None) -> Timezone:
         return Timezone(sources=(), default=zone(reader, node, "`timezone`"))
     found = reader.fields(node, "`timezone`", required=("default",), optional=("from",))
     named = reader.items(found.get("from"), "`from`")
-    sources = tuple(reader.choice(part, "a part of `from`", _SOURCES) for part in named)
+    sources = tuple(reader.choice(part, "a part of `from`", ZONE_ORDER) for part in named)
     return Timezone(
-        sources=sources if "from" in found else _SOURCES, default=zone(reader, found.get("default"), "`default`")
+        sources=sources if "from" in found else ZONE_ORDER, default=zone(reader, found.get("default"), "`default`")
     )
 
 

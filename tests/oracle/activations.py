@@ -1,8 +1,8 @@
 """Activations told naively: from which place in the log on which versions of which flows decide, and for whom.
 
 Flows are read as they were written, not as they were compiled. A `Life` is one person, with a `Pinned` for each version
-of each flow: a person is in the version that they entered. Told from section 12 of the semantics; nobody waits for
-room.
+of each flow: a person is in the version that they entered, and a message is judged again by the version that has
+ordered it. Told from sections 7 and 12 of the semantics; nobody waits for room.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from tests.oracle.flowfile import Flow, Step, load_flow
 from tests.oracle.interpreter import Run
-from tests.oracle.people import Command, Enrollment, Marks, Profile
+from tests.oracle.people import Command, Enrollment, Marks, Message, Profile
 from tests.oracle.policy import Cap, Policy
 from tests.oracle.records import Event, as_mapping
 from tests.oracle.replay import LogRecord, Poison, Resolution, Tick, read_live
+from tests.oracle.sending import recent, reconsider
 from tests.oracle.waits import WAITS
 
 NOTHING = -1
@@ -37,6 +38,14 @@ class Activation(NamedTuple):
 
     flows: dict[str, Active]
     policy: Policy
+
+
+class Said(NamedTuple):
+    """What came of a log: commands, and by command id why and when one was recalled, or regretted."""
+
+    commands: list[Command]
+    recalled: dict[str, tuple[str, int]]
+    regretted: dict[str, tuple[str, int]]
 
 
 _read = lru_cache(maxsize=1_000)(load_flow)
@@ -121,6 +130,7 @@ class Pinned(Run):
             self.commands.pop()
             self.profile.messages.pop()
         elif len(self.commands) > before:
+            self.life.ordered_by[self.profile.messages[-1]] = self
             self.life.ordered_from.setdefault(enrollment, enrollment.anchor)
         return stays
 
@@ -183,6 +193,7 @@ class Life:
         self.begun_in_shadow: set[Enrollment] = set()
         self.ended_in_shadow: set[Enrollment] = set()
         self.ordered_from: dict[Enrollment, int] = {}  # the anchor that it had at its first message
+        self.ordered_by: dict[Message, Pinned] = {}
         self.commands: list[Command] = []
         self._unseen = Profile()
         self._definitions, self._runs = definitions, dict[tuple[str, str], Pinned]()
@@ -210,6 +221,7 @@ class Life:
 
     def take(self, event: Event) -> None:
         """An event, if it is new. What no flow asks of the past when it comes is not remembered for those to come."""
+        before = {id(one): run.shut_then(one) for run, one in self._ordered(event.appended_at)}
         if any(Profile._same(event, earlier) for earlier in self._unseen.history) or not self.profile.take(event):
             return
         for one in [one for one in self.over if one.ended_at is None]:
@@ -222,9 +234,14 @@ class Life:
         for run in runs:
             run.on_event(event, now=event.appended_at)
             run.rezone(now=event.appended_at)
+        reconsider(self._ordered(event.appended_at), event, before, now=event.appended_at)
         if event.name not in self._asked():
             self._unseen.history.append(event)
             self.profile.history[-1] = event._replace(name="")  # an address it may have told all the same
+
+    def _ordered(self, now: int, *, but: Sequence[Message] = ()) -> list[tuple[Pinned, Message]]:
+        """What may be recalled or regretted, and the version that has ordered it."""
+        return [(self.ordered_by[one], one) for one in recent(self.profile, now) if one not in but]
 
     def _oldest_first(self, flow: str) -> tuple[str, ...]:
         newest, *older = self.active(flow).versions
@@ -263,11 +280,13 @@ class Life:
         for one in [one for one in self.enrollments.get(name, []) if one.ended_at is None]:
             if one not in self.over and self.pins[one].version != version:
                 self.run(name, version).move(one, said.get("labels", {}), now=now)
+        reconsider(self._ordered(now), None, {}, now=now)
 
     def free(self, *, now: int) -> None:
         """All unreadable records are dealt with."""
         for run in self._runs.values():
             run.free(now=now)
+        reconsider(self._ordered(now), None, {}, now=now)
 
     def _awake(self) -> Iterator[tuple[Pinned, Enrollment]]:
         """Who may be woken, in the order in which they entered."""
@@ -276,22 +295,23 @@ class Life:
                 yield run, one
 
     def _wake(self, enrollment: Enrollment, *, moment: int, now: int) -> None:
-        run = self.pins[enrollment]
+        run, earlier = self.pins[enrollment], len(self.profile.messages)
         if enrollment.ended_at is not None:
             return
         if enrollment in self.over:
             run._end(enrollment, "stopped", now=now)
         else:
             run.wake(enrollment, moment=moment, now=now)
+        reconsider(self._ordered(now, but=self.profile.messages[earlier:]), None, {}, now=now)
 
 
-def run_active(definitions: Definitions, log: Sequence[LogRecord], *, begins: int) -> list[Command]:
-    """The commands of one partition's recorded log, as `run_live` has it, with two kinds more: ``activation``, whose
+def run_active(definitions: Definitions, log: Sequence[LogRecord], *, begins: int) -> Said:
+    """What comes of one partition's recorded log, as `run_live` has it, with two kinds more: ``activation``, whose
     payload has a ``number``, and ``migration``, which has ``profile``, ``flow``, ``version`` and ``labels``.
     """
     own_of, ticks = read_live([one for one in log if one[2] not in OF_OPERATORS])
     said = [(offset, now, kind, as_mapping(payload)) for offset, now, kind, payload in log if kind in OF_OPERATORS]
-    commands: list[Command] = []
+    found = Said([], {}, {})
     for key, own in own_of.items():
         life = Life(definitions, begins=begins)
         concerned: list[tuple[float, Any]] = [(one.position, one) for one in (*own, *ticks)]
@@ -299,8 +319,12 @@ def run_active(definitions: Definitions, log: Sequence[LogRecord], *, begins: in
         for position, record in sorted(concerned, key=lambda one: one[0]):
             life.profile.position = position
             _apply(life, record)
-        commands += life.commands
-    return commands
+        found.commands.extend(life.commands)
+        for message in life.ordered_by:
+            if message.judged is not None:
+                judged = found.regretted if message.regretted else found.recalled
+                judged[message.command.command_id] = message.judged
+    return found
 
 
 def _apply(life: Life, record: Any) -> None:

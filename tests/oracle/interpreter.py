@@ -179,9 +179,9 @@ class Run(Sending):
     def _rezone(self, enrollment: Enrollment, *, now: int) -> None:
         """A wait by the calendar or the wall clock that is not over, and the person is elsewhere."""
         body = self.flow.steps[enrollment.step].body
-        zone = self._zone(enrollment, body if enrollment.waiting else None)
-        if enrollment.waiting in ("window", "quiet_hours") and zone != enrollment.zone:
+        if enrollment.waiting in ("window", "quiet_hours") and self._zone_of_hours(enrollment, body) != enrollment.zone:
             enrollment.wake_at = min(enrollment.wake_at, now)
+        zone = self._zone(enrollment)
         if (
             not self._waits(enrollment)
             or not waits.by_calendar(body)

@@ -10,7 +10,7 @@ from tests.oracle.agreement import SUPPRESSING
 from tests.oracle.conditions import Past, Stated, known
 from tests.oracle.flowfile import Flow, Gate
 from tests.oracle.records import Event, Watermark
-from tests.oracle.waits import zone
+from tests.oracle.waits import PLACES, zone
 
 DEDUPE_HORIZON_MS = 14 * 86_400_000
 NEVER = 1 << 62
@@ -64,6 +64,7 @@ class Message:
         self.outcome: str | None = None
         self.taken_back = False
         self.regretted = False
+        self.judged: tuple[str, int] | None = None  # why, and when
 
     @property
     def decided_at(self) -> int:
@@ -140,10 +141,11 @@ class Profile:
         newest = sorted(said, key=lambda one: one[:2])[-1] if said else None
         return newest[0] if newest is not None and newest[2] is not None else None
 
-    def zone(self, flow: Flow, storefront: str | None, zones: Mapping[str, str]) -> str:
-        """Where this person is, as far as the flow asks."""
+    def zone(self, flow: Flow, storefront: str | None, zones: Mapping[str, str], *, of_hours: bool = False) -> str:
+        """Where this person is, as far as the flow asks; for the hours of messages as far as anybody says."""
         stated, country = self.fact("timezone"), self.fact("country")
-        return zone(flow.timezone, self.phone, stated=stated, country=country, storefront=storefront, zones=zones)
+        asked = flow.timezone._replace(sources=PLACES) if of_hours else flow.timezone
+        return zone(asked, self.phone, stated=stated, country=country, storefront=storefront, zones=zones)
 
     def bounced(self, channel: str) -> list[int]:
         """When receipts have said that this channel leads nowhere."""

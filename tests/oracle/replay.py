@@ -16,8 +16,7 @@ from tests.oracle.interpreter import Run
 from tests.oracle.people import NEVER, NOT_GONE, Command, Decision, Enrollment, Marks, Message, Profile, Report
 from tests.oracle.policy import NO_POLICY, Policy
 from tests.oracle.records import Event, Watermark, as_mapping, event, instant, watermark
-
-REGRET_MS = 48 * 3_600_000
+from tests.oracle.sending import recent, reconsider
 
 Line = str | bytes | dict[str, Any]
 LogRecord = tuple[int, int, str, Line]
@@ -90,7 +89,7 @@ class Replay:
     def take(self, event: Event) -> None:
         """An event of this profile."""
         now = event.appended_at
-        shut_before = {id(one): self._run_of(one).shut_then(one) for one in self._recent(now)}
+        shut_before = {id(one): self._run_of(one).shut_then(one) for one in recent(self.profile, now)}
         if not self.profile.take(event):
             self._keep_appointments(now=now)
             return
@@ -129,25 +128,11 @@ class Replay:
     def _run_of(self, message: Message) -> Run:
         return next(run for run in self.runs if run.flow.name == message.command.flow)
 
-    def _recent(self, now: int) -> list[Message]:
-        return [one for one in self.profile.messages if not one.taken_back and now - one.decided_at <= REGRET_MS]
-
     def _reconsider(
         self, event: Event | None, before: dict[int, str | None], *, now: int, but: Sequence[Message] = ()
     ) -> None:
-        """Semantics 7.3 and 7.4."""
-        for message in [one for one in self._recent(now) if one not in but]:
-            is_open = message.outcome is None and now <= message.not_after
-            run = self._run_of(message)
-            if is_open and (reason := run.shut(message, now=now)) is not None:
-                run.take_back(message, reason, regret=False, now=now)
-            if is_open or message.outcome in NOT_GONE or event is None or event.occurred_at > message.decided_at:
-                continue
-            why = run.was_wrong(message, event)
-            if why is None and before.get(id(message)) is None:
-                why = run.shut_then(message)
-            if why is not None:
-                run.take_back(message, why, regret=True, now=now)
+        those = [one for one in recent(self.profile, now) if one not in but]
+        reconsider([(self._run_of(one), one) for one in those], event, before, now=now)
 
     # -- poison
 

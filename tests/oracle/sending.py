@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 from tests.oracle import gates
 from tests.oracle.agreement import WHENEVER
 from tests.oracle.conditions import Stated
 from tests.oracle.flowfile import Step, milliseconds
 from tests.oracle.identity import hashed
-from tests.oracle.people import NEVER, Command, Enrollment, Message, Report
+from tests.oracle.people import NEVER, NOT_GONE, Command, Enrollment, Message, Profile, Report
 from tests.oracle.records import Event
 from tests.oracle.standing import Standing
 
 DEPTH_MAX = 5
+REGRET_MS = 48 * 3_600_000
 DEEDS = ("set", "emit", "enter_flow")
 
 
@@ -40,7 +42,7 @@ class Sending(Standing):
             return self._skip("filter_false", step, now=now)
         if is_late and when_late == "skip":
             return self._skip("too_late", step, now=now)
-        zone, storefront = self._zone(enrollment, step.body), self._storefront(enrollment, step.body)
+        zone, storefront = self._zone_of_hours(enrollment, step.body), self._storefront(enrollment, step.body)
         wish = gates.Wish(step.body, storefront, zone, passes)
         answer = gates.ask(wish, self.profile, self.policy, now=now, patience=enrollment.patience)
         if isinstance(answer, gates.Skip):
@@ -124,14 +126,15 @@ class Sending(Standing):
             ]  # fmt: skip
             if not held and self.flow.filter and self._holds(self.flow.filter, one, now=now) is not True:
                 held = ["filter_false"]
-            wish = gates.Wish(step.body, self._storefront(one, step.body), self._zone(one, step.body), is_late=False)
+            zone, storefront = self._zone_of_hours(one, step.body), self._storefront(one, step.body)
+            wish = gates.Wish(step.body, storefront, zone, is_late=False)
             reason = held[0] if held else gates.no_say(wish, self.profile, self.policy)
             if reason is not None:
                 self._end(one, reason, now=now)
 
     def take_back(self, message: Message, reason: str, *, regret: bool, now: int) -> None:
         """It is recalled, or it is regretted."""
-        message.taken_back, message.regretted = True, regret
+        message.taken_back, message.regretted, message.judged = True, regret, (reason, now)
         self._say("regretted" if regret else "recalled", reason, message.command.step, now=now)
 
     # -- what a flow does beside messages
@@ -171,3 +174,25 @@ class Sending(Standing):
                 dedupe=f"cartwheel/{self.flow.name}/{enrollment.depth + 1}\x1f{own}", backfill=False,
             )  # fmt: skip
             self.offers.append((step.label or "", begins, enrollment.depth + 1))
+
+
+def recent(profile: Profile, now: int) -> list[Message]:
+    """The messages that may be recalled or regretted."""
+    return [one for one in profile.messages if not one.taken_back and now - one.decided_at <= REGRET_MS]
+
+
+def reconsider(
+    those: Iterable[tuple[Sending, Message]], event: Event | None, before: dict[int, str | None], *, now: int
+) -> None:
+    """Semantics 7.3 and 7.4, of these messages, each with the flow that has ordered it."""
+    for run, message in those:
+        is_open = message.outcome is None and now <= message.not_after
+        if is_open and (reason := run.shut(message, now=now)) is not None:
+            run.take_back(message, reason, regret=False, now=now)
+        if is_open or message.outcome in NOT_GONE or event is None or event.occurred_at > message.decided_at:
+            continue
+        why = run.was_wrong(message, event)
+        if why is None and before.get(id(message)) is None:
+            why = run.shut_then(message)
+        if why is not None:
+            run.take_back(message, why, regret=True, now=now)

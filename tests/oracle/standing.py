@@ -58,8 +58,13 @@ class Standing:
             return self.profile.fact(said.removeprefix("fact."))
         return said
 
-    def _zone(self, enrollment: Enrollment, body: Any = None) -> str:
-        return self.profile.zone(self.flow, self._storefront(enrollment, body), self.policy.zones)
+    def _zone(self, enrollment: Enrollment) -> str:
+        """Semantics 5.5: by whose clock the flow goes."""
+        return self.profile.zone(self.flow, self._storefront(enrollment), self.policy.zones)
+
+    def _zone_of_hours(self, enrollment: Enrollment, body: Any) -> str:
+        """Semantics 8.7: a message keeps the hours of where its recipient is, whomever the flow asks."""
+        return self.profile.zone(self.flow, self._storefront(enrollment, body), self.policy.zones, of_hours=True)
 
     def _holds(self, condition: Words, enrollment: Enrollment, *, now: int) -> bool | None:
         began = Began(

@@ -13,6 +13,7 @@ from tests.oracle import clock
 from tests.oracle.records import instant
 
 WAITS = ("wait", "wait_event")
+PLACES = ("profile", "phone", "storefront")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: Countries with one time for all; the other numbers of these scenarios have none.
 ZONE_OF_CODE = {"+49": "Europe/Berlin", "+81": "Asia/Tokyo"}
@@ -31,8 +32,8 @@ class Timezone(NamedTuple):
 def timezone(raw: Any) -> Timezone:
     """As a flow file says it."""
     if isinstance(raw, dict):
-        return Timezone(raw.get("from", ("profile", "phone", "storefront")), raw["default"])
-    return Timezone((), raw) if raw else Timezone(("profile", "phone", "storefront"), "UTC")
+        return Timezone(raw.get("from", PLACES), raw["default"])
+    return Timezone((), raw) if raw else Timezone(PLACES, "UTC")
 
 
 def zone(

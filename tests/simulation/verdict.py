@@ -192,22 +192,38 @@ def told(log: Sequence[Stored]) -> list[LogRecord]:
 
 
 def _judge_commands(verdict: Verdict, definitions: Definitions, log: Sequence[Stored], number: int) -> None:
-    """The naive oracle agrees on which commands there are."""
+    """The naive oracle agrees on which commands there are, and on which of them are recalled or regretted, and why."""
     records = told(log)
-    expected = {
+    expected = run_active(definitions, records, begins=definitions.begins.get(number, NOTHING))
+    commands = {
         one.command_id: (one.enrollment_id, one.profile_id, one.flow, one.step, one.visit, one.decided_at)
-        for one in run_active(definitions, records, begins=definitions.begins.get(number, NOTHING))
+        for one in expected.commands
     }
-    found = {}
-    for value in verdict.commands[number]:
-        body = orjson.loads(value)
+    found: dict[str, tuple[object, ...]] = {}
+    recalled: dict[str, tuple[str, int]] = {}
+    for body in map(orjson.loads, verdict.commands[number]):
         if "recall_id" in body:
-            continue  # the oracle does not know of recalls; the core's own replay has judged them
-        named = tuple(body[name] for name in ("enrollment_id", "profile_id", "flow", "step", "visit"))
-        found[body["command_id"]] = (*named, from_wire(body["decided_at"]))
-    verdict.fault(f"missing by the oracle in {number}", expected.keys() - found.keys())
-    verdict.fault(f"wrong by the oracle in {number}", [one for one in found if found[one] != expected.get(one)])
+            recalled[body["command_id"]] = (body["reason"], from_wire(body["at"]))
+        else:
+            named = tuple(body[name] for name in ("enrollment_id", "profile_id", "flow", "step", "visit"))
+            found[body["command_id"]] = (*named, from_wire(body["decided_at"]))
+    regretted = {
+        body["command_id"]: (body["reason"], from_wire(body["decided_at"]))
+        for body in map(orjson.loads, verdict.decisions[number]) if body["outcome"] == "regretted"
+    }  # fmt: skip
+    _agree(verdict, f"by the oracle in {number}", commands, found)
+    _agree(verdict, f"recall in {number}, as the oracle says", expected.recalled, recalled)
+    _agree(verdict, f"regret in {number}, as the oracle says", expected.regretted, regretted)
     verdict.counts.update(kind for _, _, kind, _ in records)
+    verdict.counts["recalled"] += len(recalled)
+    verdict.counts["regretted"] += len(regretted)
+
+
+def _agree(
+    verdict: Verdict, what: str, expected: Mapping[str, tuple[object, ...]], found: Mapping[str, tuple[object, ...]]
+) -> None:
+    verdict.fault(f"missing {what}", expected.keys() - found.keys())
+    verdict.fault(f"wrong {what}", [one for one in found if found[one] != expected.get(one)])
 
 
 def is_event(record: Stored) -> bool:

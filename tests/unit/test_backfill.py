@@ -68,6 +68,7 @@ def lines(tmp_path: Path, *bought: tuple[str, float], backfill: bool = False) ->
 
 
 FOUR = (("a", 30), ("b", 180), ("c", 181), ("d", 400))
+THREE = (("a", 30), ("b", 181), ("d", 400))
 
 
 def told_of(
@@ -122,6 +123,13 @@ class TestThePlan:
     def test_s0_12_counts_scheduled_due_now_and_left_out(self, tmp_path: Path) -> None:
         assert planned(lines(tmp_path, *FOUR)) == [1, 3, 0]
         assert planned(lines(tmp_path, *FOUR), days=30) == [1, 2, 1]
+
+    def test_s0_12_of_three_people_one_is_of_each_kind(self, tmp_path: Path) -> None:
+        """Counts 1/1/1: one waits, one gets it now, one is overdue by more than 30 days."""
+        assert planned(lines(tmp_path, *THREE), days=30) == [1, 1, 1]
+        found = told_of(lines(tmp_path, *THREE), days=30)
+        ordered_ago = {one.outcome: (NOW - one.candidate.occurred_at) // DAY for one in found}
+        assert ordered_ago == {"scheduled": 30, "due_now": 181, "left_out": 400}
 
     def test_events_that_are_marked_as_historical_are_meant_too(self, tmp_path: Path) -> None:
         assert planned(lines(tmp_path, *FOUR, backfill=True)) == [1, 3, 0]
@@ -258,22 +266,25 @@ class TestThePlan:
         assert planned(some) == [0, 1_101, 0]
 
 
-@pytest.mark.parametrize(("days", "sent", "later"), [(None, ["b", "c", "d"], ["a"]), (30, ["b", "c"], ["a"])])
+@pytest.mark.parametrize(
+    ("people", "days", "sent"),
+    [(FOUR, None, ["b", "c", "d"]), (FOUR, 30, ["b", "c"]), (THREE, 30, ["b"])],
+)
 def test_s0_12_who_is_due_gets_it_now_and_who_is_scheduled_when_it_is_time(
-    tmp_path: Path, days: int | None, sent: list[str], later: list[str]
+    tmp_path: Path, people: tuple[tuple[str, float], ...], days: int | None, sent: list[str]
 ) -> None:
-    """What the plan has counted, carried out: three now, the fourth in 150 days; or two, and one left out."""
+    """What the plan has counted, carried out: three now, or two, or one; who is left out never, and one in 150 days."""
     made = stage()
-    names = {event_record(order("00:00", who=who), at=0).key.decode(): who for who, _ in FOUR}
-    for one in told_of(lines(tmp_path, *FOUR), days=days):
+    names = {event_record(order("00:00", who=who), at=0).key.decode(): who for who, _ in people}
+    for one in told_of(lines(tmp_path, *people), days=days):
         if one.outcome in ENTERING:
             said = ordered(one.candidate, "reminder", anchor="occurred_at", by="ops", at=to_wire(NOW))
             made.append(Record(0, NOW, BACKFILL_KEY, said))
     made.tick("12:00:01").tick("+150 11:59:59")
     assert sorted(names[f"{one.tenant}/{one.profile_id}"] for one in made.commands) == sent
     made.tick("+150 12:00")
-    assert [names[f"{one.tenant}/{one.profile_id}"] for one in made.commands[len(sent) :]] == later
-    assert len({one.command_id for one in made.commands}) == len(sent + later)
+    assert [names[f"{one.tenant}/{one.profile_id}"] for one in made.commands[len(sent) :]] == ["a"]
+    assert len({one.command_id for one in made.commands}) == len(sent) + 1
 
 
 def stage(*flows: Flow) -> Stage:

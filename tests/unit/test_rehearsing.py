@@ -197,6 +197,21 @@ steps: [{ wait: { until: "09:00" } }, { label: greet, send: { template: t, chann
     ]
 
 
+def test_a_flow_with_a_clock_of_its_own_has_two() -> None:
+    """Semantics 5.5: by one it waits, by the other its messages keep their hours."""
+    text = """flow: morning
+timezone: Europe/Berlin
+entry: { trigger: { event: checkout_started }, reentry: always }
+steps: [{ label: greet, send: { template: t, channel: log, window: { local: "08:00-21:00" } } }]
+"""
+    flow = load(text, name="morning.yaml")
+    session = Session(flow, lambda: Rehearsal([flow]))
+    session.turn("profile_identified timezone=Asia/Tokyo")
+    answers = session.turn("state").answers
+    at = answers.index("  zone Europe/Berlin, as flow says")
+    assert answers[at + 1] == "  zone Asia/Tokyo for the hours of messages, as profile says"
+
+
 def test_flows_beside_it_say_where_their_events_come_from() -> None:
     text = """flow: looked
 entry: { trigger: { event: product_viewed, source: site }, reentry: always }

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from schemas.dossier import Stated
+from schemas.event import Event
 from schemas.flow import Flow, Timezone
 from schemas.identity import Identity
-from schemas.policy import Policy, Storefront
+from schemas.instants import to_wire
+from schemas.policy import Policy, QuietHours, Storefront
 from schemas.steps import Value
+from schemas.window import Window
 from streams.passage import Go, Hold
 from streams.steps import send as send_step
-from tests.unit.stage import Stage, at, checkout, consent, flow, receipt, send, wait
+from tests.unit.stage import HOUR, Stage, at, checkout, consent, event, flow, receipt, send, wait
 from tests.unit.test_send_gates import WINDOW, message, ready
+from tests.unit.written import written
 
 PERSON = Identity(external_id="ann", email="ann@example.test")
 ZONES = {"1": "Europe/Berlin", "2": "America/New_York"}
@@ -87,3 +93,67 @@ def test_a_message_whose_command_has_expired_waits_by_the_clock_of_the_new_zone_
     assert stage.story[-1] == "21:10 held window"
     knows(stage, "timezone", "America/New_York", "21:22").finish()
     assert stage.sent == ["20:55 remind", "21:22 remind"]
+
+
+BERLIN = "Europe/Berlin"
+NIGHT = QuietHours(channels=("email",), window=Window(21 * HOUR, 8 * HOUR))
+QUIET = replace(POLICY, quiet_hours=(NIGHT,))
+MAIL = {"label": "remind", "send": {"template": "t", "channel": "email"}}
+BY_DAY = {"label": "remind", "send": {"template": "t", "channel": "email", "window": {"local": "08:00-21:00"}}}
+
+
+def lives(time: str, **facts: Any) -> Event:
+    """Somebody says where they live."""
+    return event("profile_updated", time, identity=PERSON, **facts)
+
+
+class TestAFlowWithAClockOfItsOwn:
+    """Semantics 5.5, 8.7: its waits go by that, the hours of its messages by where the recipient is."""
+
+    @pytest.mark.parametrize("timezone", [BERLIN, {"from": ["phone"], "default": BERLIN}])
+    @pytest.mark.parametrize(("step", "reason"), [(MAIL, "quiet_hours"), (BY_DAY, "window")])
+    @pytest.mark.parametrize(
+        ("facts", "phone", "storefront", "zone", "source", "until"),
+        [
+            ({"timezone": "Asia/Tokyo"}, "+4930123456", "2", "Asia/Tokyo", "profile", "23:00"),  # there it is 21:00
+            ({"timezone": "Nowhere", "country": "JP"}, None, "2", "Asia/Tokyo", "phone", "23:00"),
+            ({}, "+819012345678", "2", "Asia/Tokyo", "phone", "23:00"),
+            ({}, None, "2", "America/New_York", "storefront", "13:00"),  # there it is 7:00
+            ({}, None, "9", BERLIN, "flow", None),
+        ],
+    )
+    def test_keeps_the_hours_of_the_recipient(
+        self, timezone: Any, step: Any, reason: str, facts: dict[str, str], phone: str | None, storefront: str,
+        zone: str, source: str, until: str | None,
+    ) -> None:  # fmt: skip
+        """In the law's order, the flow last; each decision says which zone it was, and who has named it."""
+        own = written(step, timezone=timezone, storefront=storefront)
+        stage = Stage(own, policy=QUIET if step is MAIL else POLICY).event(lives("11:00", **facts))
+        stage.event(checkout("12:00", identity=replace(PERSON, phone=phone))).finish()
+        assert stage.sent == [f"{until or '12:00'} remind"]
+        told = [one for one in stage.decisions if one.outcome in ("held", "sent")]
+        assert [one.reason for one in told] == ["due"] if until is None else [reason, "due"]
+        assert {(one.values["zone"], one.values["zone_from"]) for one in told} == {(zone, source)}
+
+    def test_waits_by_that(self) -> None:
+        """Until nine in Berlin, which is 17:00 in Tokyo; a wait of that flow does not move with the person."""
+        own = written({"wait": {"until": "09:00"}}, MAIL, timezone=BERLIN)
+        stage = Stage(own, policy=QUIET).event(lives("10:00", timezone="America/New_York"))
+        stage.event(checkout("12:00", identity=PERSON)).event(lives("13:00", timezone="Asia/Tokyo")).finish()
+        assert stage.sent == ["+1 08:00 remind"]
+
+    def test_judges_again_who_is_elsewhere_by_now(self) -> None:
+        """Semantics 8.7: at once, be it for the message of a run or for one whose command has expired."""
+        own = written(MAIL, timezone=BERLIN)
+        stage = Stage(own, policy=QUIET).event(lives("10:00", timezone="Asia/Tokyo"))
+        stage.event(checkout("11:50", identity=PERSON)).pass_time("11:51")
+        assert stage.commands[0].not_after == to_wire(at("12:00"))
+        stage.event(receipt("12:01", stage.commands[0], "expired", identity=PERSON))
+        stage.event(checkout("12:05", identity=PERSON)).pass_time("12:10")
+        held = [line for line in stage.story if "held" in line]
+        assert held == ["12:01 held quiet_hours", "12:05 held quiet_hours"]
+        stage.event(lives("12:20", country="FR")).pass_time("12:21")
+        assert stage.sent == ["11:50 remind"]  # the profile says Tokyo as before
+        stage.event(lives("12:22", timezone=BERLIN)).finish()
+        assert stage.sent == ["11:50 remind", "12:22 remind", "12:22 remind"]
+        assert {one.values["zone_from"] for one in stage.decisions if one.outcome == "sent"} == {"profile"}
