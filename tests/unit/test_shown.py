@@ -94,6 +94,23 @@ class TestWhatItHasSet:
         stage.activate("10:05", 1, replace(flow, status="live")).event(order("10:06"))
         assert stage.profile().enrollments[0].due_at == at("12:00")
 
+    def test_a_zone_that_another_run_of_it_has_set_moves_a_wait(self) -> None:
+        sets = {"route": {"by": "trigger.checkout_id", "cases": {"C2": "sets"}, "otherwise": "noon"}}
+        noon = {"label": "noon", "wait": {"until": "12:00"}}
+        flow = shadow(sets, {"label": "sets", "set": {"timezone": "Europe/Berlin"}}, noon, REMIND,
+                      entry={"key": "trigger.checkout_id", "retrigger": "parallel"})  # fmt: skip
+        stage = Stage(flow, clock="live").event(checkout("10:00", checkout_id="C1")).tick("10:01")
+        assert stage.profile().enrollments[0].due_at == at("12:00")
+        stage.event(checkout("10:02", checkout_id="C2")).tick("10:03")
+        assert [one.due_at for one in stage.profile().enrollments] == [at("11:00")] * 2
+
+    def test_exits_of_a_version_that_people_are_moved_to_see_it(self) -> None:
+        """Semantics 12.5."""
+        flow = shadow(SET, WAIT, REMIND)
+        other = shadow(SET, WAIT, REMIND, exits=[{"when": {"person": NUDGED}, "reason": "nudged"}])
+        stage = Stage(flow, clock="live").event(checkout("10:00")).tick("10:01").activate("10:02", 1, other, flow)
+        assert reasons(stage.move("10:03", other), "f") == ["set", "migration", "nudged"]
+
     def test_an_appointment_by_it_is_kept_and_not_when_it_goes_live(self) -> None:
         dated = shadow({"set": {"birthday": "2026-11-22"}}, REMIND, trigger={"date": {"fact": "birthday"}})
         stage = Stage(dated, clock="live").event(event("profile_updated", "10:00", birthday="2026-11-21"))
