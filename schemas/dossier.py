@@ -128,3 +128,4 @@ class Dossier(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     suppressed: dict[str, int] = {}  # channel, or "*" -> since when
     clicks: list[Click] = []
     purchases: list[Purchase] = []
+    shown: dict[str, Stated] = {}  # by flow, "\x1f" and fact: what flows in shadow have set, see streams.shown

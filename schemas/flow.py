@@ -87,6 +87,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     skew_ms: int
     storefront: Value | None = None
     steps: tuple[Step, ...]
+    unseen: frozenset[str] = frozenset()  # flows in shadow, if this one is not: put in when the flow is loaded
 
     @property
     def storefronts(self) -> tuple[Value, ...]:

@@ -23,7 +23,7 @@ from schemas.flow import DateTrigger, Flow, ScheduleTrigger
 from schemas.identity import Identity
 from schemas.instants import from_wire, to_datetime, to_wire
 from schemas.profile import NEVER, Profile
-from streams import zone
+from streams import shown, zone
 from streams.arming import moment_of
 from streams.clock.wall import instant_of, local
 from streams.clock.wall import next_at as next_time
@@ -40,12 +40,13 @@ def keep(program: Program, profile: Profile, *, now: int) -> bool:
     renewed_offset, renewed_at = program.renewed
     moved = False
     for flow in program.calendar:
-        of = _of(program, flow, profile)
+        seen = shown.seen_by(flow, profile)
+        of = _of(program, flow, seen)
         have = known.get(flow.name)
         if have is None or have.of != of:
             met_at = 0 if have is None else have.met_at
             since = now if have is None or profile.applied_offset >= renewed_offset else min(now, renewed_at)
-            at = _next(flow, profile, after=max(since - 1, met_at))  # a moment that is now counts, but once
+            at = _next(flow, seen, after=max(since - 1, met_at))  # a moment that is now counts, but once
             profile.known().appointments[flow.name] = Appointment(at, of, met_at)
             moved = True
     gone = {name for name in known if name not in program.flows or program.flows[name].appointment is None}
@@ -69,9 +70,10 @@ def due(program: Program, profile: Profile, *, through_at: int, now: int, offset
         have = None if profile.dossier is None else profile.dossier.appointments.get(flow.name)
         if have is None or have.at > through_at or flow.status == "held":
             continue
-        trigger = _trigger(flow, profile, have.at, offset)
+        seen = shown.seen_by(flow, profile)
+        trigger = _trigger(flow, seen, have.at, offset)
         after = max(have.at, now - flow.max_trigger_age_ms - 1)
-        profile.known().appointments[flow.name] = Appointment(_next(flow, profile, after=after), have.of, have.at)
+        profile.known().appointments[flow.name] = Appointment(_next(flow, seen, after=after), have.of, have.at)
         return flow, trigger
     return None
 

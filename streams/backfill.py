@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from schemas.flow import Flow
 from schemas.profile import NEVER, Enrollment, Profile
 from schemas.steps import Wait, Waiting, WaitUntil, WaitUntilDate
+from streams import shown
 from streams.arming import Armed, arm
 from streams.entry import judge_entry, judge_history, key_of
 from streams.reentry import past_of
@@ -34,6 +35,7 @@ def admit(
     past = None if key is None else past_of(flow, profile, key)
     if past is not None and past.started_at >= trigger.occurred_at:
         return None
+    profile = shown.seen_by(flow, profile)
     verdict = judge_entry(replace(flow, max_trigger_age_ms=NEVER), profile, trigger, now)
     enrollment = verdict.enrollment
     if enrollment is None:

@@ -15,7 +15,7 @@ from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
 from schemas.steps import WaitEvent, Waiting, WaitUntil
-from streams import awaiting, exits, steps
+from streams import awaiting, exits, shown, steps
 from streams.arming import arm
 from streams.entry import judge_entry, place_of, step_of
 from streams.passage import End, Hold, Passage
@@ -36,6 +36,8 @@ def decide(
     `enrollment` must be live unless for a Trigger: then it is looked up in the profile by the flow's key, and the
     argument is not read. `now` is the time carried by the record being processed, never a machine clock.
     """
+    if flow.status == "shadow":
+        profile = shown.seen_by(flow, profile)
     if isinstance(happening, Trigger):
         return judge_entry(flow, profile, happening, now)
     assert enrollment is not None, "this concerns a live enrollment"

@@ -78,7 +78,7 @@ def state(
             continue
         facts = profile.known().facts
         known = facts.get(name)
-        after = _merged(known, Stated(value, occurred_at, event_id), declared, out)
+        after = merged(known, Stated(value, occurred_at, event_id), declared, out)
         if after is not known:
             facts[name] = after
             if known is None or known.value != after.value:
@@ -90,12 +90,12 @@ def state(
     return changed
 
 
-def _merged(known: Stated | None, said: Stated, declared: FactKind, out: Recorder) -> Stated:
-    """Which statement stays; the very one that is known, if nothing is new."""
+def merged(known: Stated | None, said: Stated, declared: FactKind, out: Recorder | None = None) -> Stated:
+    """Which statement stays; the very one that is known, if nothing is new. `out`, to count what is forgotten."""
     newer = known is None or (said.occurred_at, said.event_id) >= (known.occurred_at, known.event_id)
     if declared.merge == "set":
         united = _members(said.value) | (_members(known.value) if known else set())
-        if len(united) > FACT_MEMBERS_MAX:
+        if len(united) > FACT_MEMBERS_MAX and out is not None:
             out.tallies[("evicted", "fact_members")] += 1
         last = said if known is None or newer else known
         return Stated(sorted(united)[:FACT_MEMBERS_MAX], last.occurred_at, last.event_id)

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
 from schemas.steps import Send, Settle, Waiting
+from streams import shown
 from streams.arming import arm
 from streams.entry import judge_history, place_of
 from streams.verdict import Note, Verdict
@@ -26,7 +27,7 @@ def move(flow: Flow, profile: Profile, before: Enrollment, labels: Mapping[str, 
 
     A wait counts from where it counted before. The messages on its way from here are new ones.
     """
-    enrollment = copy.copy(before)
+    profile, enrollment = shown.seen_by(flow, profile), copy.copy(before)
     enrollment.step = labels.get(before.step, before.step)
     enrollment.version = flow.version
     place = place_of(flow, enrollment)

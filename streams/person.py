@@ -16,7 +16,7 @@ from schemas.flow import Flow
 from schemas.identity import KINDS, Identity, named
 from schemas.profile import NOTHING_STATED, Enrollment, Fact, Presence, Profile, Seen
 from schemas.steps import Send
-from streams import acts, appointments, dedupe, effects, history, messages, recall, reentry, weight, zone
+from streams import acts, appointments, dedupe, effects, history, messages, recall, reentry, shown, weight, zone
 from streams.counting import count
 from streams.decide import decide
 from streams.entry import key_of, step_of
@@ -144,7 +144,7 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
     moved = False
     for enrollment in [one for one in profile.enrollments if one.zone]:
         flow = program.flow_of(enrollment)
-        if flow is None or not _is_elsewhere(flow, profile, enrollment):
+        if flow is None or not _is_elsewhere(flow, shown.seen_by(flow, profile), enrollment):
             continue
         if enrollment.held:
             if enrollment.waiting in HOURS and enrollment.wakeup_at > now:  # judged again at once (semantics 8.7)
@@ -163,7 +163,7 @@ def _rezone_again(program: Program, profile: Profile, again: Sequence[Message], 
     for message in [one for one in again if one.waiting in HOURS and one.again_at > now]:
         run = messages.run_of(message)
         flow = program.flow_of(run)
-        if flow is not None and _is_elsewhere(flow, profile, run):
+        if flow is not None and _is_elsewhere(flow, shown.seen_by(flow, profile), run):
             message.again_at = message.due_at = now
             moved = True
     return moved
@@ -273,25 +273,34 @@ def carry_out(flow: Flow, profile: Profile, verdict: Verdict, *, now: int, out: 
 def take_effect(
     program: Program, flow: Flow, profile: Profile, about: Enrollment, wanted: Effects, *, now: int, out: Recorder
 ) -> None:
-    """Of a flow that only shows what it would decide, nothing."""
-    if flow.status == "shadow":
-        return
+    """Of a flow that only shows what it would decide, nothing but that it sees itself what it has set."""
+    is_shadow, watching = flow.status == "shadow", program.watch_facts
+    if is_shadow:
+        changed, watching = shown.take(flow, profile, wanted.facts, out), watching & {flow.name}
+    else:
+        changed = _state(program, profile, wanted, out)
+    if changed and watching:
+        _judge_exits(program, profile, watching, None, now=now, out=out)
+    for report in () if is_shadow else wanted.reports:
+        effects.report(flow, profile, report, now=now, out=out)
+    for one in wanted.offers:
+        answer = effects.offer(program, flow, profile, about, one, offset=out.offset - 1)
+        if not isinstance(answer, tuple):
+            out.note(flow, profile, about, answer, now=now)
+        elif not is_shadow:
+            judge_entry(program, answer[0], profile, answer[1], now=now, out=out)
+
+
+def _state(program: Program, profile: Profile, wanted: Effects, out: Recorder) -> bool:
+    """Make facts of what a flow has set. True: some fact has changed."""
     changed = [
         state(
             profile, {name: one.value}, occurred_at=one.occurred_at, event_id=one.event_id, kinds=program.facts, out=out
         )
         for name, one in wanted.facts.items()
     ]
-    if any(changed) and program.watch_facts:
-        _judge_exits(program, profile, program.watch_facts, None, now=now, out=out)
-    for report in wanted.reports:
-        effects.report(flow, profile, report, now=now, out=out)
-    for one in wanted.offers:
-        answer = effects.offer(program, flow, profile, about, one, offset=out.offset - 1)
-        if isinstance(answer, tuple):
-            judge_entry(program, answer[0], profile, answer[1], now=now, out=out)
-        else:
-            out.note(flow, profile, about, answer, now=now)
+    shown.give_way(profile, wanted.facts)
+    return any(changed)
 
 
 def _put(profile: Profile, enrollment_id: str, after: Enrollment | None) -> None:

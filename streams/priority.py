@@ -17,6 +17,7 @@ from schemas.dossier import Message
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
 from schemas.steps import Send, Waiting
+from streams import shown
 from streams.decide import way_out
 from streams.entry import place_of, step_of
 from streams.gates.caps import WAITING
@@ -46,7 +47,8 @@ def first(turns: Sequence[Turn], profile: Profile, wakeup: Wakeup, *, now: int) 
             urgency = step.priority if isinstance(step, Send) else -1
         elif flow is not None:
             urgency = _coming(Passage(
-                flow=flow, enrollment=copy.copy(run), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
+                flow=flow, enrollment=copy.copy(run), profile=shown.seen_by(flow, profile), gates=wakeup.gates, now=now,
+                policy=wakeup.policy,
             ))  # fmt: skip
         return -urgency, run.waiting == WAITING, again is not None
 

@@ -187,8 +187,11 @@ def none_activated(activation: Activation) -> Program:
     raise LookupError(f"activation {activation.number} cannot be followed: no definitions were given")
 
 
-def _placed(flow: Flow, zones: dict[str, str]) -> Flow:
-    """With the zones of the storefronts, as the policy has them now."""
+def _placed(flow: Flow, zones: dict[str, str], shown: frozenset[str]) -> Flow:
+    """With the zones of the storefronts, as the policy has them now, and the flows that are only shown."""
+    unseen = frozenset[str]() if flow.name in shown else shown
+    if unseen != flow.unseen:
+        flow = replace(flow, unseen=unseen)
     return replace(flow, timezone=replace(flow.timezone, storefronts=zones)) if zones else flow
 
 
@@ -203,20 +206,22 @@ def _program(
 ) -> Program:
     """Of versions by name; of each name the newest comes first."""
     zones = {name: one.timezone for name, one in policy.storefronts.items() if one.timezone}
-    versions = [_placed(bind(flow, plugins), zones) for flow in flows]
+    found = list(flows)
+    shown = frozenset(flow.name for flow in found if flow.status == "shadow")
+    versions = [_placed(bind(flow, plugins), zones, shown) for flow in found]
     newest = {flow.name: flow for flow in reversed(versions)}
     newest = dict(sorted(newest.items()))
     beginning = [flow for flow in newest.values() if flow.status in ADMITTING]
     read_off = asks.read_off_by(policy).union(*map(asks.read_off, versions))
     watch_sight = frozenset(flow.name for flow in versions if asks.depends_on_sight(flow))
-    found = interests(beginning, running=versions, read_off=bool(read_off or watch_sight))
+    interested = interests(beginning, running=versions, read_off=bool(read_off or watch_sight))
     return Program(
         flows=newest,
-        otherwise=found.pop("", None),
-        interests=found,
+        otherwise=interested.pop("", None),
+        interests=interested,
         facts=kinds({**policy.facts, **declared}),
         read_off=read_off,
-        counters=frozenset(counter.name for interest in found.values() for counter in interest.counters),
+        counters=frozenset(counter.name for interest in interested.values() for counter in interest.counters),
         watch_facts=frozenset(flow.name for flow in versions if asks.depends_on_facts(flow)),
         watch_sight=watch_sight,
         watch_flows=frozenset(flow.name for flow in versions if asks.depends_on_flows(flow)),

@@ -99,7 +99,7 @@ class Recorder:
 
     def _count(self, flow: Flow, note: Note) -> None:
         self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
-        if flow.status == "shadow":
+        if _is_shown(flow, note):
             self.tallies[("shadow", flow.name)] += 1
 
     def _is_new_refusal(self, flow: Flow, profile: Profile, note: Note, now: int) -> bool:
@@ -118,7 +118,7 @@ class Recorder:
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}{note.apart}", outcome=note.outcome,
             reason=note.reason, cause=f"{self._partition}/{self.offset}",
         )  # fmt: skip
-        shadow = flow.status == "shadow"
+        shadow = _is_shown(flow, note)
         message = note.message if note.order is None else None if shadow else note.order.message
         if note.order is not None and enrollment is not None and not shadow:
             command = self._command(flow, profile, enrollment, note.order, decision_id, now)
@@ -196,6 +196,11 @@ class Recorder:
             at=to_wire(now),
             clock=self._clock,
         )
+
+
+def _is_shown(flow: Flow, note: Note) -> bool:
+    """Whether nothing comes of it; a message that is taken back was ordered in earnest, whatever the flow is by now."""
+    return flow.status == "shadow" and note.outcome not in ("recalled", "regretted")
 
 
 def _with_zone(values: dict[str, Any], enrollment: Enrollment | None) -> dict[str, Any]:

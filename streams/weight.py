@@ -7,7 +7,10 @@ first, the oldest first: a bot makes most of those.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from schemas import codec
+from schemas.dossier import Stated
 from schemas.limits import PROFILE_BYTES_MAX
 from schemas.profile import SHOWN, Enrollment, Profile, Seen
 from streams import dedupe
@@ -39,10 +42,17 @@ def add(profile: Profile, size: int, out: Recorder) -> None:
 
 
 def _weigh(profile: Profile, out: Recorder) -> None:
-    """Forget keys of events on site, past events, other keys, messages, past runs, counters, until all fits."""
+    """Forget facts that were only shown, keys of events on site, past events, other keys, messages, past runs,
+    counters, until all fits.
+    """
     excess = _excess(profile)
     if excess <= 0:
         return
+    shown = profile.dossier.shown if profile.dossier else {}
+    while shown and excess > 0:
+        out.tallies[("evicted", "facts")] += 1
+        del shown[shown_longest_ago(shown)]
+        excess = _excess(profile)
     profile.dedupe = _shrunk(profile, excess, out, lasting=False)
     while profile.history and _excess(profile) > 0:
         out.tallies[("evicted", "history")] += 1
@@ -68,6 +78,11 @@ def oldest(history: list[Seen]) -> Seen:
 def longest_ago(profile: Profile) -> str:
     """The name under which re-entry remembers what began longest ago; first of all what was only shown."""
     return min(profile.past, key=lambda name: (not name.startswith(SHOWN), profile.past[name].started_at, name))
+
+
+def shown_longest_ago(shown: Mapping[str, Stated]) -> str:
+    """What a flow in shadow has set longest ago."""
+    return min(shown, key=lambda name: (shown[name].occurred_at, name))
 
 
 def _excess(profile: Profile) -> int:

@@ -123,13 +123,10 @@ class Pinned(Run):
         Run._start(self.newest, enrollment, now=now)
 
     def _send(self, enrollment: Enrollment, step: Step, *, now: int) -> bool:
-        """By the policy of today; and of a shadow nothing is sent."""
+        """By the policy of today."""
         self.policy, before = self.life.activation.policy, len(self.commands)
         stays = super()._send(enrollment, step, now=now)
-        if len(self.commands) > before and self.shadow:
-            self.commands.pop()
-            self.profile.messages.pop()
-        elif len(self.commands) > before:
+        if len(self.commands) > before:
             self.life.ordered_by[self.profile.messages[-1]] = self
             self.life.ordered_from.setdefault(enrollment, enrollment.anchor)
         return stays

@@ -57,7 +57,7 @@ class Calendar:
         self._made_for: Any = None
 
     def _now(self) -> tuple[Any, str]:
-        flow, profile = self.run.flow, self.run.profile
+        flow, profile = self.run.flow, self.run.seen
         body = (flow.calendar or {}).get("date", {})
         storefront = flow.storefront
         if storefront is not None and storefront.startswith("fact."):

@@ -101,11 +101,12 @@ class Past(NamedTuple):
 
 
 class Stated(NamedTuple):
-    """A fact that a flow has set."""
+    """A fact that a flow has set. `shown_by`: the flow, if it was in shadow; nobody else sees it."""
 
     at: int
     name: str
     value: Any
+    shown_by: str | None = None
 
 
 class Began(NamedTuple):

@@ -88,6 +88,7 @@ class Flow(NamedTuple):
     timezone: Timezone
     storefront: str | None
     steps: list[Step]
+    status: str = "live"
 
     def step_at(self, label: str) -> int:
         """The index of the step that carries this label."""
@@ -116,6 +117,7 @@ def load_flow(text: str) -> Flow:
         timezone=timezone(raw.get("timezone")),
         storefront=raw.get("storefront"),
         steps=[_step(step, None) for step in first] + _labeled(raw["steps"]),
+        status=raw.get("status", "live"),
     )
 
 

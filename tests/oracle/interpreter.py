@@ -149,7 +149,7 @@ class Run(Sending):
                 self._say("refused", "no_such_flow", step, now=now)
             elif judge(other.flow.where, event.words) is not True:
                 self._say("refused", "where_false", step, now=now)
-            else:
+            elif not self.shadow:
                 other.on_trigger(event._replace(name=other.flow.event), now=now, depth=depth)
         return bool(offers)
 

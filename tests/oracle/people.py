@@ -113,6 +113,12 @@ class Profile:
         self.entered = 0
         self.stated: list[Stated] = []
 
+    def seen_by(self, shadow: str | None) -> Profile:
+        """As a flow in shadow sees them, or any other one, in the order in which all was said: semantics 12.4."""
+        seen = copy.copy(self)
+        seen.stated = [one for one in self.stated if one.shown_by in (None, shadow)]
+        return seen
+
     @property
     def phone(self) -> str | None:
         """Of all numbers the one that was said last."""

@@ -78,6 +78,10 @@ def scenario(seed: int) -> Scenario:
     ]
     for flow in flows if rich else ():
         scenario_sends.enrich(dice, flow, names)
+    shadows = Random(f"shadows {seed}")
+    for flow in flows if rich else ():
+        if shadows.random() < 0.35:
+            scenario_sends.show(shadows, flow, flows)
     scenario_sends.bound(flows)
     policy = json.dumps(scenario_sends.random_policy(dice), indent=1) if rich else None
     lines = [json.dumps(record) for record in _timeline(dice, dice.choice(BEGINNINGS), rich=rich)]

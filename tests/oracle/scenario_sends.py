@@ -21,6 +21,11 @@ WEEKDAYS = (["mon-fri"], ["sat", "sun"], ["mon", "tue"])
 DAYS = ("2025-06-03", "2025-06-02", "2025-03-30", "2025-10-26")
 LIMITED = ({"never": True}, "never", {"max": 2, "per": "3650d"}, {"max": 1, "per": "3650d", "count_only_if_sent": True})
 CHANNELS = ("email", "email", "sms", "log")
+SAID: tuple[Raw, ...] = (
+    {"tier": "gold"}, {"tier": "gold"}, {"tier": "silver"}, {"timezone": "Asia/Kolkata"}, {"renewal": "2025-06-04"},
+    {"tier": "gold", "points": 3},
+)  # fmt: skip
+_LEADING = {"stop", "if", "route", "split"}
 
 
 def random_policy(dice: Random) -> Raw:
@@ -91,6 +96,35 @@ def enrich(dice: Random, flow: Raw, names: list[str]) -> None:
     _insert(dice, flow, names)
 
 
+def show(dice: Random, flow: Raw, flows: list[Raw]) -> None:
+    """Put it in shadow: it sets a fact before a wait, and asks for one behind it; and others ask for it. In place."""
+    flow["status"] = "shadow"
+    if dice.random() < 0.6:
+        flow["entry"] = {"reentry": "always"} | {"trigger": flow["entry"]["trigger"]}
+    golden: Raw = {"fact": {"tier": {"eq": "gold"}}}
+    if (at := _wait_of(dice, flow)) is not None:
+        asked = dice.choice((golden, {"not": golden}, lasting(dice, [one["flow"] for one in flows])))
+        flow["steps"].insert(at + 1, {"if": {"condition": asked, "then": {"stop": "seen"}}})
+        flow["steps"].insert(at, {"set": dice.choice(SAID)})
+    if dice.random() < 0.2:
+        flow["entry"]["filter"] = {"not": golden}
+    if dice.random() < 0.2:
+        flow.setdefault("exit", []).append({"when": {"person": golden}, "reason": "golden"})
+    for other in flows:
+        met = {"in_flow": {"flow": flow["flow"], "ever": dice.random() < 0.2}}
+        if dice.random() < 0.2:
+            other["entry"]["filter"] = {"not": met}
+        elif (at := _wait_of(dice, other)) is not None and dice.random() < 0.6:
+            other["steps"].insert(at + 1, {"if": {"condition": met, "then": {"stop": "met"}}})
+
+
+def _wait_of(dice: Random, flow: Raw) -> int | None:
+    """One before which a step may stand."""
+    waits = [at for at, step in enumerate(flow["steps"]) if {"wait", "wait_event"} & step.keys()]
+    reached = [at for at in waits if at == 0 or not _LEADING & flow["steps"][at - 1].keys()]
+    return dice.choice((reached[0], *reached)) if reached else None
+
+
 def bound(flows: list[Raw]) -> None:
     """Whoever may be entered from a flow that it leads to, or by an event of our own, takes nobody in for ever."""
     for number, flow in enumerate(flows):
@@ -133,9 +167,7 @@ def _insert(dice: Random, flow: Raw, names: list[str]) -> None:
     for _ in range(dice.choice((0, 1, 1, 2))):
         places = [0, len(flow["steps"]) - 1]
         places += [at for at, step in enumerate(flow["steps"]) if "wait" in step or "wait_event" in step]
-        reached = [
-            at for at in places if at == 0 or not {"stop", "if", "route", "split"} & flow["steps"][at - 1].keys()
-        ]
+        reached = [at for at in places if at == 0 or not _LEADING & flow["steps"][at - 1].keys()]
         flow["steps"].insert(dice.choice(reached), _beside(dice, names))
 
 

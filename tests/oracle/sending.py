@@ -44,7 +44,7 @@ class Sending(Standing):
             return self._skip("too_late", step, now=now)
         zone, storefront = self._zone_of_hours(enrollment, step.body), self._storefront(enrollment, step.body)
         wish = gates.Wish(step.body, storefront, zone, passes)
-        answer = gates.ask(wish, self.profile, self.policy, now=now, patience=enrollment.patience)
+        answer = gates.ask(wish, self.seen, self.policy, now=now, patience=enrollment.patience)
         if isinstance(answer, gates.Skip):
             return self._skip(answer.reason, step, now=now)
         if isinstance(answer, gates.Hold):
@@ -67,9 +67,11 @@ class Sending(Standing):
         who = enrollment.trigger.profile_id
         if enrollment.counts_from is None:
             enrollment.counts_from = enrollment.anchor
+        self._say("sent", "", label, now=now)
+        if self.shadow:
+            return  # it is only shown
         command = Command(command_id, enrollment.enrollment_id, who, self.flow.name, label, enrollment.visit, now)
         self.commands.append(command)
-        self._say("sent", "", label, now=now)
         last = gates.not_after(wish, self.policy, now=now)
         self.profile.messages.append(Message(command, enrollment, not_after=last, wish=wish))
 
@@ -156,7 +158,7 @@ class Sending(Standing):
             found = {name: self._value(enrollment, said) for name, said in step.body.items()}
             for name, value in found.items():
                 if value is not None:
-                    self.profile.stated.append(Stated(now, name, value))
+                    self.profile.stated.append(Stated(now, name, value, self.flow.name if self.shadow else None))
             self._say("stated", "", now=now)
             return
         if enrollment.depth + 1 > DEPTH_MAX:
@@ -165,7 +167,8 @@ class Sending(Standing):
             said = {name: self._value(enrollment, one) for name, one in step.body.get("properties", {}).items()}
             words = tuple(sorted((name, value) for name, value in said.items() if value is not None))
             own = hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit))
-            self.reports.append(Report(self.profile.id, step.body["event"], words, now, own, enrollment.depth + 1))
+            if not self.shadow:
+                self.reports.append(Report(self.profile.id, step.body["event"], words, now, own, enrollment.depth + 1))
             self._say("emitted", step.body["event"], now=now)
         else:
             own = hashed(enrollment.enrollment_id, step.label or "", str(enrollment.visit))

@@ -45,6 +45,16 @@ class Standing:
 
     # -- the person
 
+    @property
+    def shadow(self) -> bool:
+        """Does the flow only show what it would do?"""
+        return self.flow.status == "shadow"
+
+    @property
+    def seen(self) -> Profile:
+        """The person as this flow sees them."""
+        return self.profile.seen_by(self.flow.name if self.shadow else None)
+
     def _storefront(self, enrollment: Enrollment, body: Any = None) -> str | None:
         said = (body or {}).get("storefront", self.flow.storefront)
         value = None if said is None else self._value(enrollment, said)
@@ -55,16 +65,16 @@ class Standing:
         if isinstance(said, str) and said.startswith("trigger."):
             return enrollment.trigger.words.get(said.removeprefix("trigger."))
         if isinstance(said, str) and said.startswith("fact."):
-            return self.profile.fact(said.removeprefix("fact."))
+            return self.seen.fact(said.removeprefix("fact."))
         return said
 
     def _zone(self, enrollment: Enrollment) -> str:
         """Semantics 5.5: by whose clock the flow goes."""
-        return self.profile.zone(self.flow, self._storefront(enrollment), self.policy.zones)
+        return self.seen.zone(self.flow, self._storefront(enrollment), self.policy.zones)
 
     def _zone_of_hours(self, enrollment: Enrollment, body: Any) -> str:
         """Semantics 8.7: a message keeps the hours of where its recipient is, whomever the flow asks."""
-        return self.profile.zone(self.flow, self._storefront(enrollment, body), self.policy.zones, of_hours=True)
+        return self.seen.zone(self.flow, self._storefront(enrollment, body), self.policy.zones, of_hours=True)
 
     def _holds(self, condition: Words, enrollment: Enrollment, *, now: int) -> bool | None:
         began = Began(
@@ -74,13 +84,13 @@ class Standing:
         return self._about(condition, began, zone=self._zone(enrollment), now=now)
 
     def _about(self, condition: Words, began: Began, *, zone: str, now: int) -> bool | None:
-        runs = self.beside.values()
+        runs = [run for run in self.beside.values() if self.shadow or not run.shadow]
         live = frozenset(run.flow.name for run in runs if run.live())
         ever = frozenset(run.flow.name for run in runs for one in run.enrollments if one.counts_from is not None)
         person = Person(
             self.profile.past(), now, began,
             flows=live, flows_ever=live | ever,
-            stated=tuple(self.profile.stated), zone=zone, kinds=self.policy.facts,
+            stated=tuple(self.seen.stated), zone=zone, kinds=self.policy.facts,
         )  # fmt: skip
         return judge_person(condition, person)
 

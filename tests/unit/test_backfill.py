@@ -310,6 +310,16 @@ class TestEntering:
         assert made.tick("12:01").sent == (["12:01 remind"] if due == NOW else [])
         assert made.story[0] == "12:00 entered backfilled"
 
+    def test_a_filter_of_a_flow_in_shadow_asks_for_what_it_has_set_itself(self) -> None:
+        """Semantics 12.4, 12.6."""
+        fresh = {"fact": {"first_name": {"is_not_set": True}}}
+        shown = written(
+            {"set": {"first_name": "A"}}, {"stop": "done"}, trigger="order_placed", status="shadow",
+            entry={"filter": fresh, "reentry": {"never": True, "count_only_if_sent": True}},
+        )  # fmt: skip
+        made = Stage(shown, clock="live").event(order("11:00")).tick("11:01")
+        assert told(made, "12:00", 30, name="f").story[-2:] == ["11:01 ended done", "12:00 refused filter_false"]
+
     def test_being_due_at_once_is_not_being_late(self) -> None:
         strict = msgspec.structs.replace(send(), when_late="skip", max_lateness_ms=1)
         made = told(stage(flow(WINBACK.steps[0], strict, trigger="order_placed")), "12:00", 400)
