@@ -16,6 +16,7 @@ from agents.faust_engine import consumer as consumer_module
 from agents.faust_engine.app import _rebuilder
 from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.expectations import HEALS_MAX, Expectations
+from agents.faust_engine.lease import Lease
 
 TP: Any = consumer_module.TP  # type: ignore[attr-defined]
 LOG, STATE = TP("log", 0), TP("state", 0)
@@ -53,14 +54,16 @@ class App:
     """As much of an engine's app as a poll or a rebuild looks at; partition 0 is expected to go on at 5."""
 
     def __init__(self) -> None:
-        self.options = SimpleNamespace(log_topic=LOG.topic, state_topic=STATE.topic)
+        self.options = SimpleNamespace(log_topic=LOG.topic, state_topic=STATE.topic, session_seconds=30.0)
+        self.lease = Lease(session_seconds=30.0, now=lambda: 1000.0)
         self.expectations = Expectations()
         self.expectations.begin_tenure()
         self.rebalancing = self.in_recovery = False
         self.has_room = True
         self.consumer_generation_id = 1
         self.rebuilt: list[frozenset[int]] = []
-        self.duties = SimpleNamespace(has_room=lambda _: self.has_room, rebuild=self._rebuild)
+        self.duties = SimpleNamespace(has_room=lambda _: self.has_room, rebuild=self._rebuild, release=self._release)
+        self.release_fails: Exception | None = None
         self.needs_recovery = False
         self.recovery = SimpleNamespace(
             need_recovery=lambda: self.needs_recovery,
@@ -72,6 +75,13 @@ class App:
 
     def touch(self) -> None:
         """Progress."""
+
+    def mark_stopped(self) -> None:
+        """Partitions are being revoked."""
+
+    async def _release(self) -> None:
+        if self.release_fails is not None:
+            raise self.release_fails
 
     async def _rebuild(self, partitions: frozenset[int], wanted: object) -> None:
         self.rebuilt.append(partitions)
@@ -101,6 +111,19 @@ async def app() -> App:
     made = App()
     made.expectations.seek({LOG: 5})
     return made
+
+
+@pytest.fixture
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """What the consumer has ended the process with."""
+    reasons: list[BaseException] = []
+
+    def end(error: BaseException) -> NoReturn:
+        reasons.append(error)
+        raise Ended
+
+    monkeypatch.setattr(consumer_module, "end_process", end)
+    return reasons
 
 
 async def hand_over(app: App, *offsets: int, epoch: int | None = None) -> Consumer:
@@ -142,21 +165,37 @@ async def test_what_nobody_has_sought_is_passed_over(app: App) -> None:
 
 
 async def test_a_gap_is_sought_back_and_ends_the_process_if_it_comes_again_and_again(
-    app: App, monkeypatch: pytest.MonkeyPatch
+    app: App, ends: list[BaseException]
 ) -> None:
-    said: list[str] = []
-
-    def end(error: BaseException) -> NoReturn:
-        said.append(str(error))
-        raise Ended
-
-    monkeypatch.setattr(consumer_module, "end_process", end)
     for _ in range(HEALS_MAX):
         consumer = await hand_over(app, 9, 10)
         assert (consumer.taken, consumer.sought) == ([], [{LOG: 5}])
     with pytest.raises(Ended):
         await hand_over(app, 9, 10)
-    assert "was sought to 5 and gives 9 again and again" in said[0]
+    assert "was sought to 5 and gives 9 again and again" in str(ends[0])
+
+
+async def test_a_worker_that_was_away_for_longer_than_its_session_ends_at_the_revocation(
+    app: App, ends: list[BaseException]
+) -> None:
+    """What its producer has queued cannot be taken back, and the partitions may be another's."""
+    app.lease.renew(1000.0 - 31.0)
+    app.release_fails = AssertionError("it has written its states")
+    with pytest.raises(Ended):
+        await Consumer(app).on_partitions_revoked({LOG, STATE})
+    assert "was away for longer than its session of 30 s" in str(ends[0])
+    assert app.expectations.next_of(LOG) is None
+
+
+async def test_a_state_that_cannot_be_written_at_a_revocation_ends_the_process(
+    app: App, ends: list[BaseException]
+) -> None:
+    """Faust would log it and go on."""
+    app.lease.renew(1000.0)
+    app.release_fails = RuntimeError("stuck")
+    with pytest.raises(Ended):
+        await Consumer(app).on_partitions_revoked({LOG, STATE})
+    assert ends == [app.release_fails]
 
 
 async def test_an_end_of_recovery_that_was_signaled_before_its_seek_is_forgotten(app: App) -> None:
