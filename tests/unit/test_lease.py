@@ -70,6 +70,21 @@ def test_a_heartbeat_answered_late_does_not_shorten_it() -> None:
     assert one.is_good()
 
 
+def test_it_runs_from_when_the_heartbeat_was_sent() -> None:
+    """The group counts the session from when it got it."""
+    at = [NOW]
+
+    class SlowCoordinator:
+        async def _do_heartbeat(self) -> bool:
+            at[0] += SESSION_SECONDS * SHARE
+            return True
+
+    one, coordinator = Lease(session_seconds=SESSION_SECONDS, now=lambda: at[0]), SlowCoordinator()
+    watch_heartbeats(coordinator, one)
+    assert asyncio.run(coordinator._do_heartbeat())
+    assert not one.is_good()
+
+
 def test_only_a_good_heartbeat_renews_it() -> None:
     one, coordinator = lease(renewed_seconds_ago=None), Coordinator(False, True)
     watch_heartbeats(coordinator, one)
