@@ -10,6 +10,7 @@ import faust
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
+from faust.types.settings import Settings
 
 from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.damage import opening
@@ -61,9 +62,20 @@ class BatchSchema(faust.Schema):  # type: ignore[type-arg]
         return decode
 
 
+class EngineSettings(Settings):
+    """Faust's settings, deaf to the environment: `BROKER_URL`, `PROCESSING_GUARANTEE` and a hundred other names of
+    variables would come before what we say.
+    """
+
+    def getenv(self, env_name: str) -> Any:
+        """Nothing."""
+        return None
+
+
 class EngineApp(faust.App):
     """A Faust app that knows the engine it runs, and whose crash is the end of the process."""
 
+    Settings = EngineSettings
     options: EngineOptions
     duties: Duties
     expectations: Expectations

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.errors import Halted
@@ -133,10 +134,9 @@ class Engine:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            app = self._app
-            idle_seconds = time.monotonic() - app.touched_at
-            if app.expectations.restoring and idle_seconds > WATCH_SECONDS:
-                await app.engine_consumer.check_changelog(*app.recovery.active_tps)
+            idle_seconds = time.monotonic() - self._app.touched_at
+            if self._app.expectations.restoring and idle_seconds > WATCH_SECONDS:
+                await self._check_changelog()
             if not self._app.started_now and idle_seconds > STALL_SECONDS:
                 end_process(
                     Halted(
@@ -144,3 +144,13 @@ class Engine:
                         next_step="see whether the broker is healthy, then start the worker again",
                     )
                 )
+
+    async def _check_changelog(self) -> None:
+        app = self._app
+        try:
+            await app.engine_consumer.check_changelog(*app.recovery.active_tps)
+        except KafkaError as error:
+            # The watch outlives an outage: nothing else ends a recovery that has died in one.
+            log.info("the broker does not say what the changelog holds: %r", error)
+        except Exception as error:  # noqa: BLE001 - a watch that is gone would be missed by nobody
+            end_process(error)

@@ -7,6 +7,7 @@ take over the digest that the failure names.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import pkgutil
@@ -18,7 +19,7 @@ import pytest
 from aiokafka.codec import zstd_decode, zstd_encode
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from agents.faust_engine.app import EngineApp, EngineTransport, StateTable
+from agents.faust_engine.app import EngineApp, EngineSettings, EngineTables, EngineTransport, StateTable
 from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.producer import ZSTD_LEVEL, EngineProducer, compress_lightly
 
@@ -63,7 +64,9 @@ SOURCES = {
     "faust.transport._cython:conductor.pyx": "dde1f9742678",
     "faust._cython:streams.pyx": "0041622f4a25",
     "faust.tables.recovery:Recovery": "a652ef029484",
+    "faust.types.settings.base:SettingsRegistry._init_settings": "73b1705b4f9d",
     "faust.tables.manager:TableManager.on_start": "365dd25fbc0e",
+    "faust.tables.manager:TableManager._update_channels": "88e3941facc9",
     "faust.tables.manager:TableManager.on_rebalance": "2d2c23a07bf5",
     "faust.tables.base:Collection._changelog_topic_name": "f341fe97037b",
     "faust.tables.base:Collection.on_recovery_completed": "b1526fb39ea0",
@@ -101,7 +104,10 @@ SOURCES = {
 }
 
 BATCH_HEADER_BYTES = 61
-DOCUMENT = Path(__file__).parents[2] / "docs" / "faust-engine.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "faust-engine.md"
+#: Of the standard library.
+NOT_FAUSTS = {"_exit"}
 
 
 def digest(name: str) -> str:
@@ -131,6 +137,21 @@ def test_the_document_says_why_we_touch_it(name: str) -> None:
     assert f"`{attribute}`" in DOCUMENT.read_text(), f"docs/faust-engine.md does not mention {attribute}"
 
 
+def test_the_document_names_every_private_attribute_that_we_touch() -> None:
+    made, touched = set[str](), set[str]()
+    for path in (ROOT / "agents" / "faust_engine").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    made.add(name)
+                case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                    made.add(name)
+                case ast.Attribute(attr=name) if name.startswith("_") and not name.startswith("__"):
+                    touched.add(name)
+    document = DOCUMENT.read_text()
+    assert [name for name in sorted(touched - made - NOT_FAUSTS) if f"{name}`" not in document] == []
+
+
 @pytest.mark.parametrize(
     ("ours", "own"),
     [
@@ -148,6 +169,8 @@ def test_the_document_says_why_we_touch_it(name: str) -> None:
             },
         ),
         (EngineProducer, set()),
+        (EngineTables, set()),
+        (EngineSettings, set()),
         (EngineApp, {"touch", "mark_started", "mark_stopped"}),
         (StateTable, set()),
         (EngineTransport, set()),

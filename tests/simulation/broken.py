@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -174,6 +174,19 @@ class _WakesTheHeld(Partition):
         self._schedule.switch(self.program)
 
 
+class KeepsWhatIsGone(Partitions):
+    """Looks after the timers of all partitions that it ever had, as whoever goes over all of a Faust table."""
+
+    def started(self) -> Collection[OwnedPartition]:
+        """Also those that were revoked."""
+        self.__dict__.setdefault("all", {}).update((one.number, one) for one in super().started())
+        return tuple(self.__dict__["all"].values())
+
+    def lag(self, partition: OwnedPartition) -> int | None:
+        """The client would say nothing of what is gone."""
+        return super().lag(partition) or 0
+
+
 class BeginsWithTheNewest(Partitions):
     """Whoever takes a partition over goes on with the newest activation that is known, be it in the log or not."""
 
@@ -336,6 +349,7 @@ CURES: dict[str, tuple[Parts, str]] = {
         Parts(partitions=_with_owned(_SkipsWhatFails)),
         "missing",
     ),
+    "timers of partitions that are gone go on (E)": (Parts(partitions=KeepsWhatIsGone), "not assigned"),
     "records are applied again to who has seen them (G)": (Parts(partitions=_with_core(_AppliesAgain)), " in "),
     "nobody is held by a record that could not be taken": (Parts(partitions=_with_core(_HoldsNobody)), " in "),
     "a stop is over and its strikes are not": (Parts(partitions=KeepsTheStop), "partition record"),

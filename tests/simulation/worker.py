@@ -101,6 +101,8 @@ class Worker:
         self.is_cut_off = False
         """Dies when it has written to its disk next."""
         self.ticked: list[tuple[int, float]] = []
+        self.strays: list[int] = []
+        """Partitions that were ticked and not assigned."""
         self.partitions: Partitions
         self._consumer: SimulatedConsumer
         self._engine: Engine
@@ -200,6 +202,8 @@ class Worker:
         async def append(partition: int, key: bytes, value: bytes) -> Any:
             if key == TICK_KEY:
                 self.ticked.append((partition, self._around.loop.time()))
+                if all(tp.partition != partition for tp in self._consumer.assignment()):
+                    self.strays.append(partition)
             return await producer.send(topic, partition, [(key, value)])
 
         ticker = Ticker(

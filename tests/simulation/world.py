@@ -133,6 +133,7 @@ class World:
         )  # fmt: skip
         verdict.fault("a process failed", self.defects)
         verdict.fault("ticks too close", self._hasty())
+        verdict.fault("ticked and not assigned", (stray for worker in self.lives for stray in worker.strays))
         verdict.fault("the simulation itself failed", self.loop.failures)
         verdict.counts.update(self.ends)
         verdict.counts["stops"] += len(self.on_call.resumed)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from aiokafka.protocol.produce import ProduceRequest
 
+from agents.faust_engine.app import build
 from agents.faust_engine.lease import SHARE, Lease, guard_writes, watch_heartbeats
+from agents.faust_engine.options import EngineOptions
 
 SESSION_SECONDS = 1000.0
 
@@ -23,12 +26,18 @@ def lease(*, renewed_seconds_ago: float | None) -> Lease:
 
 
 class Client:
-    """Keeps what is sent."""
+    """Keeps what is sent; also stands for the producer that it is the client of."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
+        self.asked = asyncio.Event()
+        self.client = self
+
+    async def start(self) -> None:
+        """Nobody to connect to."""
 
     async def ready(self, node_id: int) -> bool:
+        self.asked.set()
         return True
 
     async def send(self, node_id: int, request: Any) -> str:
@@ -61,6 +70,21 @@ def test_a_heartbeat_answered_late_does_not_shorten_it() -> None:
     assert one.is_good()
 
 
+def test_it_runs_from_when_the_heartbeat_was_sent() -> None:
+    """The group counts the session from when it got it."""
+    at = [NOW]
+
+    class SlowCoordinator:
+        async def _do_heartbeat(self) -> bool:
+            at[0] += SESSION_SECONDS * SHARE
+            return True
+
+    one, coordinator = Lease(session_seconds=SESSION_SECONDS, now=lambda: at[0]), SlowCoordinator()
+    watch_heartbeats(coordinator, one)
+    assert asyncio.run(coordinator._do_heartbeat())
+    assert not one.is_good()
+
+
 def test_only_a_good_heartbeat_renews_it() -> None:
     one, coordinator = lease(renewed_seconds_ago=None), Coordinator(False, True)
     watch_heartbeats(coordinator, one)
@@ -81,6 +105,7 @@ def test_what_a_stopped_process_had_queued_waits_until_the_group_knows_it_again(
 
     async def play() -> list[int]:
         writing = asyncio.create_task(client.send(0, PRODUCE))
+        await client.asked.wait()  # from here on it stands before the lease
         await client.send(0, "metadata request")
         counts = [len(client.sent)]
         one.renew(NOW)
@@ -88,3 +113,20 @@ def test_what_a_stopped_process_had_queued_waits_until_the_group_knows_it_again(
         return [*counts, len(client.sent)]
 
     assert asyncio.run(play()) == [1, 2]
+
+
+async def test_the_producer_of_the_engine_writes_nothing_before_the_group_knows_it() -> None:
+    app = build(
+        EngineOptions(
+            kafka="127.0.0.1:9", group="shop.worker", instance=None, folder=Path("one"), log_topic="log",
+            state_topic="state", partitions=1,
+        )
+    )  # fmt: skip
+    client, producer = Client(), cast(Any, app.producer)
+    producer._new_producer = lambda: client
+    await producer.on_start()
+    writing, asked = asyncio.create_task(client.send(0, PRODUCE)), asyncio.create_task(client.asked.wait())
+    await asyncio.wait([writing, asked], return_when=asyncio.FIRST_COMPLETED)
+    assert client.sent == []
+    app.lease.renew(app.lease.now())
+    assert await writing == "written"

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import pytest
 
 from agents.worker.marks import Marks
 from agents.worker.owned_partition import OwnedPartition
 from agents.worker.ticker import Ticker
-from agents.worker.ticking import PAUSE_SECONDS
+from agents.worker.ticking import BACKLOG_MAX, PAUSE_SECONDS, TickState
 from tests.simulation.clockwork import BEGINS_SECONDS, VirtualLoop, pause
+
+
+def never(*_: object) -> NoReturn:
+    """There is nothing to append, and nothing to fail."""
+    raise AssertionError
 
 
 def looks(*, marks_at: Iterable[float], until: float) -> list[float]:
@@ -21,9 +29,6 @@ def looks(*, marks_at: Iterable[float], until: float) -> list[float]:
     def owned() -> tuple[OwnedPartition, ...]:
         found.append(round(loop.time() - BEGINS_SECONDS, 6))
         return ()
-
-    def never(*_: object) -> NoReturn:
-        raise AssertionError("there is nothing to append, and nothing to fail")
 
     ticker = Ticker(
         owned=owned, marks=Marks(raw_partitions=1), moved=moved, append=never, lag=never, clock_ms=lambda: 0,
@@ -40,6 +45,25 @@ def looks(*, marks_at: Iterable[float], until: float) -> list[float]:
     loop.run_until_complete(play())
     loop.close()
     return found
+
+
+@pytest.mark.parametrize(("lag", "planned"), [(None, 0), (BACKLOG_MAX + 1, 0), (BACKLOG_MAX, 1), (0, 1)])
+def test_none_is_planned_far_behind_the_end_of_the_log(lag: int | None, planned: int) -> None:
+    """Behind it timers are armed that nobody has counted yet."""
+    plans: list[int] = []
+    core = SimpleNamespace(stopped=None, next_wakeup_at=0, through_at=0, position=0)
+    core.plan_tick = lambda *, ceiling_at, **_: plans.append(ceiling_at)
+    partition: Any = SimpleNamespace(number=0, tick=TickState(), core=core)
+    ticker = Ticker(
+        owned=lambda: [partition], marks=Marks(raw_partitions=1), moved=asyncio.Event(), append=never,
+        lag=lambda _: lag, clock_ms=lambda: 0, reached=lambda _: None, fail=never,
+    )  # fmt: skip
+
+    async def look() -> None:
+        ticker._look_at(partition)
+
+    asyncio.run(look())
+    assert len(plans) == planned
 
 
 def test_it_looks_once_per_pause_when_intake_is_silent() -> None:
