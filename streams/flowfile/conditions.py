@@ -34,6 +34,7 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
     for key, (place, value) in node.entries.items():
         if key == "not":
             parts.append(Not(part=condition(reader, value, "`not`", scope)))
+            reader.joined.append((place, parts[-1]))
         elif key in _JOINTS:
             inner = reader.items(value, f"`{key}`")
             judged = tuple(condition(reader, part, f"a part of `{key}`", scope) for part in inner)
@@ -58,7 +59,7 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
 
 def _predicate(reader: Reader, place: Node, key: str, value: Node, scope: Scope) -> list[Condition]:
     if not scope.person:
-        message = f"`{key}` asks about the person, and here only the event is judged; ask in `filter` or in a step"
+        message = f"`{key}` asks about the person, and here only the event is judged"
         reader.note("out_of_place", place, message)
         return []
     return [PREDICATES[key](reader, value, scope, condition)]

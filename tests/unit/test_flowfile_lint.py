@@ -7,7 +7,7 @@ import pytest
 from schemas.connectors import Lag
 from streams.flowfile import check
 from streams.flowfile.findings import Finding
-from streams.flowfile.surroundings import NOWHERE, Surroundings, Template
+from streams.flowfile.surroundings import NOWHERE, Place, Surroundings, Template
 
 MINUTE = 60_000
 HEAD = "flow: f\nentry: { trigger: { event: checkout_started }, reentry: always }\n"
@@ -30,7 +30,7 @@ def found(text: str, around: Surroundings = NOWHERE) -> list[Finding]:
 
 def places(text: str, around: Surroundings = NOWHERE) -> list[str]:
     return [
-        f"{one.line}:{one.column} {one.severity} {one.code} {one.suggestion or ''}".rstrip()
+        f"{one.line}:{one.column} {one.severity} {one.code} {one.suggestion if one.instead else ''}".rstrip()
         for one in found(text, around)
     ]
 
@@ -141,6 +141,20 @@ class TestJoints:
             '{ store: { not_in: ["us"] } }, { campaign: { is_set: true } }, { not: { store: { eq: "ca" } } }',
             '{ not: { store: { in: ["us"] } } }, { not: { store: { in: ["ca"] } } }',
             '{ coupon: { not_contains: "A" } }, { coupon: { not_contains: "B" } }',
+            # nested
+            '{ not: { any: [{ store: { eq: "us" } }] } }, { not: { all: [{ store: { eq: "ca" } }] } }',
+            '{ store: { ne: "us" } }, { any: [{ campaign: { eq: "x" } }, { store: { ne: "ca" } }] }',
+            '{ not: { not: { store: { ne: "us" } } } }, { not: { not: { not: { store: { eq: "ca" } } } } }',
+            '{ store: { ne: "us" } }, { not: { all: [{ store: { eq: "ca" } }, { campaign: { eq: "x" } }] } }',
+            # together they are all that there is
+            '{ store: { eq: "us" } }, { store: { ne: "us" } }',
+            '{ store: { eq: "us" } }, { not: { store: { eq: "us" } } }',
+            '{ store: { in: ["us", "ca"] } }, { store: { not_in: ["us", "ca"] } }',
+            "{ store: { is_set: true } }, { store: { is_not_set: true } }",
+            "{ store: { is_set: true } }, { not: { store: { is_set: true } } }",
+            '{ store: { is_set: true } }, { store: { ne: "us" } }',
+            '{ store: { ne: "us" } }, { not: { store: { is_not_set: true } } }',
+            '{ total: { gte: { money: "5", currency: USD } } }, { total: { lt: { money: "9", currency: USD } } }',
         ],
     )
     def test_any_of_negations(self, parts: str) -> None:
@@ -153,11 +167,75 @@ class TestJoints:
             '{ store: { ne: "us" } }, { campaign: { ne: "x" } }',
             '{ store: { ne: "us" } }, { store: { eq: "ca" } }',
             '{ not: { store: { ne: "us" } } }, { not: { store: { ne: "ca" } } }',
+            '{ not: { not: { store: { eq: "us" } } } }, { not: { not: { store: { eq: "ca" } } } }',
+            '{ not: { any: [{ store: { eq: "us" } }, { store: { eq: "ca" } }] } }, { campaign: { ne: "x" } }',
+            '{ not: { all: [{ coupon: { contains: "A" } }, { coupon: { contains: "B" } }] } }, { store: { eq: "us" } }',
+            '{ store: { is_set: true } }, { store: { eq: "us" } }',
+            '{ store: { is_not_set: true } }, { store: { ne: "us" } }',
+            '{ total: { gte: { money: "5", currency: USD } } }, { total: { lt: { money: "9", currency: EUR } } }',
+            '{ total: { gt: { money: "9", currency: USD } } }, { total: { lt: { money: "5", currency: USD } } }',
         ],
     )
     def test_other_alternatives(self, parts: str) -> None:
         entry = f"trigger: {{ event: order_placed }}, where: {{ any: [{parts}] }}"
         assert found(flow("{ stop: done }", entry=entry)) == []
+
+    @pytest.mark.parametrize(
+        "denied",
+        [
+            '{ all: [{ store: { eq: "us" } }, { store: { eq: "ca" } }] }',
+            '{ store: { eq: "us", in: ["ca"] } }',
+            '{ all: [{ store: { is_not_set: true } }, { store: { eq: "us" } }] }',
+            '{ all: [{ store: { eq: "us" } }, { not: { any: [{ store: { ne: "ca" } }] } }] }',
+            "{ all: [{ quantity: { gt: 5 } }, { quantity: { lt: 5 } }] }",
+            '{ all: [{ not: { store: { eq: "us" } } }, { store: { eq: "us" } }] }',
+        ],
+    )
+    def test_not_of_what_never_holds_always_does(self, denied: str) -> None:
+        entry = f"trigger: {{ event: product_viewed }}, where: {{ not: {denied} }}"
+        assert [one.code for one in found(flow("{ stop: done }", entry=entry))] == ["always_true_negation"]
+        twice = entry.replace("not: ", "not: { not: ", 1) + " }"
+        assert [one.code for one in found(flow("{ stop: done }", entry=twice))] == ["never_true"]
+
+    @pytest.mark.parametrize(
+        ("condition", "codes"),
+        [
+            ("any: [{ not: { consent: email } }, { not: { consent: sms } }]", []),
+            ('any: [{ not: { consent: email } }, { not: { consent: { channel: email, storefront: "2" } } }]', []),
+            ("not: { all: [{ consent: email }, { consent: sms }] }", []),
+            ("any: [{ not: { in_flow: a } }, { not: { in_flow: b } }]", []),
+            ("any: [{ consent: email }, { not: { consent: email } }]", ["always_true_negation"]),
+            ("any: [{ in_flow: a }, { not: { in_flow: a } }]", ["always_true_negation"]),
+            ("all: [{ in_flow: a }, { not: { in_flow: a } }]", ["never_true"]),
+            ("not: { any: [{ consent: email }, { not: { consent: email } }] }", ["never_true"]),
+            (
+                "any: [{ event_count: { event: order_placed, gte: 1 } }, "
+                "{ event_count: { event: order_placed, eq: 0 } }]",
+                ["always_true_negation"],
+            ),
+            (
+                "all: [{ event_count: { event: order_placed, gte: 1 } }, "
+                "{ not: { event_count: { event: order_placed, gt: 0 } } }]",
+                ["never_true"],
+            ),
+            (
+                "all: [{ event_count: { event: order_placed, gte: 1 } }, "
+                "{ event_count: { event: order_placed, in_last: 7d, eq: 0 } }]",
+                [],
+            ),
+            (
+                "any: [{ fact: { country: { ne: US } } }, { not: { fact: { country: { eq: CA } } } }]",
+                ["always_true_negation"],
+            ),
+            (
+                "not: { all: [{ fact: { country: { eq: US } } }, { fact: { country: { eq: CA } } }] }",
+                ["always_true_negation"],
+            ),
+        ],
+    )
+    def test_s3_03_what_is_asked_of_the_person(self, condition: str, codes: list[str]) -> None:
+        entry = f"trigger: {{ event: product_viewed }}, filter: {{ {condition} }}"
+        assert [one.code for one in found(flow("{ stop: done }", entry=entry))] == codes
 
     @pytest.mark.parametrize(
         "condition",
@@ -171,6 +249,12 @@ class TestJoints:
             '{ price: { eq: { money: "5", currency: USD }, gt: { money: "5.00", currency: USD } } }',
             '{ price: { gte: { money: "1", currency: USD }, lt: { money: "5", currency: EUR } } }',
             "{ brand: { is_not_set: true, starts_with: A } }",
+            '{ not: { any: [{ store: { ne: "us" } }, { store: { ne: "ca" } }] } }',
+            '{ store: { eq: "us" }, not: { store: { eq: "us" } } }',
+            '{ all: [{ store: { eq: "us" } }, { store: { ne: "us" } }] }',
+            "{ categories: { contains: a }, not: { categories: { contains: a } } }",
+            "{ all: [{ not: { brand: { is_set: true } } }, { brand: { starts_with: A } }] }",
+            "{ all: [{ not: { quantity: { lt: 5 } } }, { quantity: { lt: 5 } }] }",
         ],
     )
     def test_all_of_what_excludes_each_other(self, condition: str) -> None:
@@ -209,6 +293,11 @@ class TestUnknownTemplate:
         assert found(self.TEXT, Surroundings(templates={"abandond": Template()})) == []
         assert found(self.TEXT) == []
 
+    def test_without_a_folder_one_finding_says_it(self) -> None:
+        around = Surroundings(templates="no folder")
+        assert places(self.TEXT, around) == ["3:29 warning no_templates"]
+        assert found(self.TEXT.replace("channel: email", "channel: log"), around) == []
+
 
 class TestTemplates:
     """What a template asks for is compared with what its message brings."""
@@ -223,7 +312,10 @@ steps:
 
     @staticmethod
     def around(*asks: tuple[str, str], broken: str = "") -> Surroundings:
-        return Surroundings(templates={"cart": Template(frozenset(asks), broken)})
+        place = Place("templates/cart.text.liquid", 3, 7)
+        return Surroundings(
+            templates={"cart": Template(dict.fromkeys(asks, place), (broken, place) if broken else None)}
+        )
 
     @pytest.mark.parametrize(
         ("asks", "suggestion"),
@@ -235,7 +327,8 @@ steps:
     )
     def test_what_it_asks_for_in_vain(self, asks: tuple[str, str], suggestion: str) -> None:
         [finding] = found(self.TEXT, self.around(asks))
-        assert (finding.code, finding.line, finding.column) == ("not_in_message", 6, 23)
+        assert (finding.code, finding.file) == ("not_in_message", "templates/cart.text.liquid")
+        assert (finding.line, finding.column) == (3, 7)
         assert finding.suggestion == suggestion
 
     def test_what_the_message_brings(self) -> None:
@@ -243,9 +336,10 @@ steps:
         assert found(self.TEXT, self.around(*brought)) == []
 
     def test_one_that_cannot_be_read(self) -> None:
-        [finding] = found(self.TEXT, self.around(broken="cart.text.liquid, line 3: expected endif"))
+        [finding] = found(self.TEXT, self.around(broken="expected endif"))
         assert (finding.code, finding.severity) == ("bad_template", "error")
-        assert "cart.text.liquid, line 3" in finding.message
+        assert (finding.file, finding.line, finding.column) == ("templates/cart.text.liquid", 3, 7)
+        assert "expected endif" in finding.message
 
     @pytest.mark.parametrize(
         ("trigger", "word"),

@@ -21,7 +21,16 @@ _MONTH_MS = 28 * _DAY_MS  # the shortest
 class Note(Protocol):
     """Takes a finding about a place."""
 
-    def __call__(self, code: Code, at: Node, message: str, *, suggestion: str | None = None) -> None: ...
+    def __call__(
+        self,
+        code: Code,
+        at: Node,
+        message: str,
+        *,
+        suggestion: str | None = None,
+        advice: str | None = None,
+        file: str | None = None,
+    ) -> None: ...
 
 
 class Subject(NamedTuple):
@@ -30,7 +39,7 @@ class Subject(NamedTuple):
     flow: Flow
     root: Node
     nodes: Sequence[Node]
-    joined: Sequence[tuple[Node, Condition]]  # every `all` and `any`, with its place
+    joined: Sequence[tuple[Node, Condition]]  # every `all`, `any` and `not`, inner ones first, with its place
     around: Surroundings
     plugins: Sequence[PluginAsked] = ()
     events: Sequence[EventAsked] = ()
