@@ -56,6 +56,7 @@ class Scope:
     prefix: str = ""  # `trigger.` where the words are not those of the event at hand
     person: bool = False  # predicates on the person are allowed
     facts: MappingOf[str, FactKind] = field(default_factory=lambda: BUILT_IN)
+    denied: bool = False  # it stands under a `not`, or an odd number of them
     event: EventMatch | None = None  # whose words they are; None for those of an item
 
     def names(self) -> list[str]:

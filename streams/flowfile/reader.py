@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeVar
 
 from schemas.catalog import Kind, Word
-from schemas.conditions import Condition, EventMatch
+from schemas.conditions import All, AnyOf, EventMatch
 from streams.flowfile import durations
 from streams.flowfile.findings import Code, Findings
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
@@ -57,6 +57,14 @@ class EventAsked(NamedTuple):
     word: str | None = None
 
 
+class Joined(NamedTuple):
+    """An `all` or `any`, and where; `denied`: under a `not`, or an odd number of them."""
+
+    node: Node
+    joint: All | AnyOf
+    denied: bool
+
+
 class Reader:
     """Reads the nodes of one file. A `None` node is a key that is absent, noted elsewhere if it was required."""
 
@@ -64,7 +72,7 @@ class Reader:
         self.findings = Findings(file)
         self.note = self.findings.note
         self.places: dict[str, Node] = {}  # where each step stands, by its label
-        self.joined: list[tuple[Node, Condition]] = []  # every `all`, `any`, `not`: its place, for the linter
+        self.joined: list[Joined] = []  # for the linter
         self.plugins: list[PluginAsked] = []  # for the linter, too
         self.events: list[EventAsked] = []  # each event and each word of one, wherever it is asked for; for the linter
         self.declared: dict[tuple[str, str], tuple[Kind, int]] = {}  # a word of an event of one's own: its kind, where

@@ -21,6 +21,7 @@ from streams.flowfile.findings import Code
 from streams.flowfile.lint import Subject, contradictions
 from streams.flowfile.meanings import MEANINGS
 from streams.flowfile.nodes import START, Node
+from streams.flowfile.reader import Joined
 from streams.flowfile.surroundings import NOWHERE
 from tests.fuzz.properties import at_most, in_proportion
 
@@ -171,7 +172,7 @@ def joined(parts: Sequence[Condition]) -> list[str]:
         said.append(message)
 
     whole = All(parts=tuple(parts))
-    contradictions.never_true(Subject(flow, START, (), [(START, whole)], NOWHERE), note)
+    contradictions.never_true(Subject(flow, START, (), [Joined(START, whole, denied=False)], NOWHERE), note)
     return said
 
 

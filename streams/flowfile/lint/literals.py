@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from schemas.codec import encode
 from schemas.conditions import All, AnyOf, Compare, Condition, Consented, EventCount, FactIs, InFlow, Not, Operator
 from streams.flowfile.nodes import Node
+from streams.flowfile.reader import Joined
 
 _OPPOSITE: dict[Operator, Operator] = {
     "eq": "ne", "in": "not_in", "gt": "lte", "lt": "gte", "contains": "not_contains", "is_set": "is_not_set",
@@ -108,25 +109,16 @@ def _of_count(test: Compare) -> Compare:
     return test
 
 
-def joints(joined: Sequence[tuple[Node, Condition]]) -> Iterator[Joint]:
-    """Of everything that is joined, inner ones first. What is joined in another way deeper down is judged there."""
-    denied: dict[int, bool] = {}
-    for _, condition in reversed(joined):
-        here = denied.setdefault(id(condition), False)
-        inner = condition.parts if isinstance(condition, All | AnyOf) else ()
-        denied |= {id(part): here for part in inner}
-        if isinstance(condition, Not):
-            denied[id(condition.part)] = not here
-    for place, condition in joined:
-        if isinstance(condition, All | AnyOf):
-            here = denied[id(condition)]
-            every = isinstance(condition, All) != here
-            found = (
-                Literal(number, *each)
-                for number, part in enumerate(condition.parts)
-                for each in _literals(part, denied=here, every=every)
-            )
-            yield Joint(place, condition, every, tuple(found))
+def joints(joined: Sequence[Joined]) -> Iterator[Joint]:
+    """Of everything that is joined. What is joined in another way deeper down is judged there."""
+    for place, condition, denied in joined:
+        every = isinstance(condition, All) != denied
+        found = (
+            Literal(number, *each)
+            for number, part in enumerate(condition.parts)
+            for each in _literals(part, denied=denied, every=every)
+        )
+        yield Joint(place, condition, every, tuple(found))
 
 
 def _literals(condition: Condition, *, denied: bool, every: bool) -> Iterator[tuple[Condition, bool]]:

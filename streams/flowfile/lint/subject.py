@@ -11,7 +11,7 @@ from schemas.span import Span
 from schemas.steps import If, Route, Split, Step, Stop, Wait, WaitEvent
 from streams.flowfile.findings import Code
 from streams.flowfile.nodes import Node
-from streams.flowfile.reader import EventAsked, PluginAsked
+from streams.flowfile.reader import EventAsked, Joined, PluginAsked
 from streams.flowfile.surroundings import Surroundings
 
 _DAY_MS = 86_400_000
@@ -39,7 +39,7 @@ class Subject(NamedTuple):
     flow: Flow
     root: Node
     nodes: Sequence[Node]
-    joined: Sequence[tuple[Node, Condition]]  # every `all`, `any` and `not`, inner ones first, with its place
+    joined: Sequence[Joined]
     around: Surroundings
     plugins: Sequence[PluginAsked] = ()
     events: Sequence[EventAsked] = ()
