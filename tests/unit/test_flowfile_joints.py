@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.test_flowfile_lint import flow, found, places
+
+Truth = Callable[[float], bool]
+HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "eq": lambda value, operand: value == operand, "ne": lambda value, operand: value != operand,
+    "gt": lambda value, operand: value > operand, "gte": lambda value, operand: value >= operand,
+    "lt": lambda value, operand: value < operand, "lte": lambda value, operand: value <= operand,
+}  # fmt: skip
 
 
 class TestJoints:
@@ -42,6 +52,7 @@ class TestJoints:
         [
             '{ store: { ne: "us" } }, { campaign: { ne: "x" } }',
             '{ store: { ne: "us" } }, { store: { eq: "ca" } }',
+            '{ store: { ne: "us" } }, { not: { store: { eq: "us" } } }',
             '{ not: { store: { ne: "us" } } }, { not: { store: { ne: "ca" } } }',
             '{ not: { not: { store: { eq: "us" } } } }, { not: { not: { store: { eq: "ca" } } } }',
             '{ not: { any: [{ store: { eq: "us" } }, { store: { eq: "ca" } }] } }, { campaign: { ne: "x" } }',
@@ -151,3 +162,39 @@ class TestJoints:
     def test_all_of_what_can_be(self, condition: str) -> None:
         entry = f"trigger: {{ event: product_viewed }}, where: {condition}"
         assert found(flow("{ stop: done }", entry=entry)) == []
+
+
+def drawn(dice: random.Random, depth: int) -> tuple[str, Truth]:
+    """A condition on one number, and what it means."""
+    kind = dice.choice(("compare", "compare", "not", "all", "any")) if depth else "compare"
+    if kind == "compare":
+        operator, operand = dice.choice(tuple(HOLDS)), dice.randrange(4)
+        return f"{{ quantity: {{ {operator}: {operand} }} }}", lambda value: HOLDS[operator](value, operand)
+    if kind == "not":
+        text, truth = drawn(dice, depth - 1)
+        return f"{{ not: {text} }}", lambda value: not truth(value)
+    parts = [drawn(dice, depth - 1) for _ in range(2)]
+    judge = all if kind == "all" else any
+    return f"{{ {kind}: [{', '.join(text for text, _ in parts)}] }}", lambda value: judge(
+        each(value) for _, each in parts
+    )
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_what_is_said_of_a_whole_condition_is_so_of_every_number(seed: int) -> None:
+    """And of two comparisons alone, whatever is so of every number is said."""
+    dice = random.Random(seed)
+    parts, denied = [drawn(dice, dice.choice((0, 0, 2))) for _ in range(2)], dice.random() < 0.3
+    key, judge = dice.choice((("all", all), ("any", any)))
+    joint = f"{key}: [{', '.join(text for text, _ in parts)}]"
+    condition = f"not: {{ {joint} }}" if denied else joint
+    entry = f"trigger: {{ event: product_viewed }}, where: {{ {condition} }}"
+    answers = {judge(each(half / 2) for _, each in parts) != denied for half in range(-2, 10)}
+    column = len("entry: { " + entry[: entry.index(joint)]) + 1
+    said = {one.code for one in found(flow("{ stop: done }", entry=entry)) if one.column == column}
+    if "never_true" in said:
+        assert answers == {False}
+    if "always_true_negation" in said:
+        assert answers == {True}
+    if "all:" not in str(parts) and "any:" not in str(parts) and len(answers) == 1:
+        assert said == {"always_true_negation" if answers == {True} else "never_true"}

@@ -38,16 +38,17 @@ def _message(joint: Joint) -> str | None:
 
 
 def _denied_twice(joint: Joint) -> Literal | None:
-    """The first thing that two parts say something is not; or one part, and another that it is there at all."""
-    denied: dict[Hashable, int] = {}
+    """The first thing of which two parts deny what is not the same; or one denies, and another says it is there."""
+    denied: dict[Hashable, Literal] = {}
     present: dict[Hashable, int] = {}
     for literal in joint.literals:
         thing, part = _thing(literal), literal.part
         if _is_denial(literal):
-            if denied.setdefault(thing, part) != part or present.get(thing, part) != part:
+            first = denied.setdefault(thing, literal)
+            if (first.part != part and first.asked != literal.asked) or present.get(thing, part) != part:
                 return literal
         elif literal.compare is not None and literal.compare.operator == "is_set":
-            if denied.get(thing, part) != part:
+            if thing in denied and denied[thing].part != part:
                 return literal
             present.setdefault(thing, part)
     return None
