@@ -11,14 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.dispatch.templates import CannotSend, Templates
+from agents.dispatch.templates import Templates
 from agents.errors import InputRefused
 from schemas.flow import Flow
 from schemas.limits import FLOW_FILE_BYTES_MAX
 from schemas.policy import NO_POLICY, Policy
 from streams import policy_trial
 from streams.flowfile import Finding, FlowFileError, check, check_policy, load_timelines
-from streams.flowfile.surroundings import NOWHERE, Surroundings, Template
+from streams.flowfile.findings import finding
+from streams.flowfile.nodes import START
+from streams.flowfile.surroundings import NOWHERE, Surroundings
 from streams.plugins import NO_PLUGINS, Name, Plugin
 from streams.timeline import Timeline
 
@@ -125,9 +127,8 @@ def check_flows(path: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> list
         source = _read(found)
         flow, findings = check(source, name=str(found), around=beside)
         if flow is not None and first.setdefault(flow.name, found) != found:
-            message = f"the flow `{flow.name}` is in {first[flow.name]} too; rename one of them"
-            twice = Finding(code="flow_twice", file=str(found), line=1, column=1, message=message)
-            flow, findings = None, (*findings, twice)
+            message = f"the flow `{flow.name}` is in {first[flow.name]} too"
+            flow, findings = None, (*findings, finding("flow_twice", START, message, file=str(found)))
         files.append(FlowFile(found, source, flow, findings))
     return files
 
@@ -165,15 +166,15 @@ def _timelines_beside(beside: Path, flow: Flow, plugins: Mapping[Name, Plugin] =
 
 
 def around(folder: Path, plugins: Mapping[Name, Plugin] = NO_PLUGINS) -> Surroundings:
-    """What stands beside the flow files of a folder. Without a folder of templates nothing is said about templates."""
+    """What stands beside the flow files of a folder."""
     policy = _policy_of(folder)
     templates = folder / _TEMPLATES
     read = Templates(templates)
     found = {part: {file.name.removesuffix(part) for file in templates.glob(f"*{part}")} for part in _TEMPLATE_PARTS}
     return Surroundings(
-        templates={name: _template(read, name) for name in sorted(set[str].intersection(*found.values()))}
+        templates={name: read.look(name) for name in sorted(set[str].intersection(*found.values()))}
         if templates.is_dir()
-        else None,
+        else "no folder",
         declared_lags=policy.sources,
         declared_facts=policy.facts,
         plugins=plugins,
@@ -184,13 +185,6 @@ def _policy_of(path: Path) -> Policy:
     """As far as it can be read: what is wrong with it is told of it, not of the flows."""
     beside = check_policy_of(path)
     return NO_POLICY if beside is None or beside.policy is None else beside.policy
-
-
-def _template(templates: Templates, name: str) -> Template:
-    try:
-        return Template(templates.asks(name))
-    except CannotSend as error:
-        return Template(broken=error.detail)
 
 
 def _flow_paths(path: Path) -> list[Path]:

@@ -54,7 +54,7 @@ SPLIT_ARMS_MAX = 20
 SET_MAX = 20  # facts of one `set`, properties of one `emit`
 KEY_LENGTH_MAX = 256  # characters of the word that is a flow's key; a longer one is refused `key_too_long`
 FLOW_FILE_BYTES_MAX = 262_144
-FLOW_FILE_VALUES_MAX = 50_000  # keys, values, lists and mappings; a file of full length has rarely as many
+FLOW_FILE_VALUES_MAX = 10_000  # keys, values, lists and mappings: what is read and checked in half a second
 
 # --- one partition -------------------------------------------------------------------------------
 WAKEUPS_PER_RECORD_MAX = 10_000  # of one profile, on a carried clock; what is over waits for the next record

@@ -162,7 +162,7 @@ class Session:
                 self.now = max(self.now, happening.at)
         except FlowFileError as error:
             first = error.findings[0]
-            hint = f"; did you mean {first.suggestion}?" if first.suggestion else ""
+            hint = f"; did you mean {first.suggestion}?" if first.instead else f". {first.suggestion}"
             raise Misunderstood(f"{first.message}{hint} (`help` shows what can be said)") from None
         except Nobody as error:
             raise Misunderstood(str(error)) from None

@@ -150,11 +150,20 @@ def _as_data(file: TimelineFile, result: Result) -> dict[str, object]:
 def _shown_findings(files: Sequence[FlowFile | TimelineFile | PolicyFile], *, errors_only: bool = False) -> Text:
     shown = Text()
     for file in files:
-        lines = file.source.decode(errors="replace").splitlines()
+        sources = {str(file.path): file.source.decode(errors="replace").splitlines()}
         for finding in file.findings:
+            if finding.file not in sources:  # a template
+                sources[finding.file] = _lines_of(Path(finding.file))
             if finding.severity == "error" or not errors_only:
-                _show_finding(shown, finding, lines)
+                _show_finding(shown, finding, sources[finding.file])
     return shown
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # it was there a moment ago; the finding says enough
+        return []
 
 
 def _show_finding(shown: Text, finding: Finding, lines: Sequence[str]) -> None:
@@ -167,10 +176,9 @@ def _show_finding(shown: Text, finding: Finding, lines: Sequence[str]) -> None:
     if line.strip() and len(line) <= _SHOWN_LENGTH_MAX:
         shown.append(f"  {finding.line:4} | {line}\n", "dim")
         shown.append(f"       | {' ' * (finding.column - 1)}^\n", color)
-    if finding.suggestion:
-        shown.append("  did you mean ")
-        shown.append(finding.suggestion, "green")
-        shown.append("?\n")
+    shown.append("  did you mean " if finding.instead else "  next: ")
+    shown.append(finding.suggestion, "green")
+    shown.append("?\n" if finding.instead else "\n")
     shown.append(f"  see {page_of(finding.code)}\n", "dim")
 
 

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from liquid import CachingFileSystemLoader, Environment, FalsyStrictUndefined
 from liquid.exceptions import LiquidError
 
+from streams.flowfile.surroundings import Place, Template
+
 OUTPUT_BYTES_MAX = 512 * 1024
 LOOP_ITERATIONS_MAX = 5_000
 ASSIGNED_BYTES_MAX = 256 * 1024
@@ -66,18 +68,26 @@ class Templates:
         html = self._part(self._html, f"{name}.html", variables) if has_html else None
         return Rendered(" ".join(subject.split()), text, html)
 
-    def asks(self, name: str) -> frozenset[tuple[str, str]]:
-        """The variables that its parts ask for, each with the word below it, "" for the whole. Raises `CannotSend`."""
-        files = [f"{name}.{part}{SUFFIX}" for part in PARTS if (self._folder / f"{name}.{part}{SUFFIX}").is_file()]
-        found: set[tuple[str, str]] = set()
+    def look(self, name: str) -> Template:
+        """What its parts ask for, or why one of them cannot be read. What they render is not looked into: a file that
+        several share may test what only some messages have.
+        """
+        files = [file for part in PARTS if (file := self._folder / f"{name}.{part}{SUFFIX}").is_file()]
+        found: dict[tuple[str, str], Place] = {}
         for file in files:
             try:
-                asked = self._plain.get_template(file).analyze(include_partials=False).globals
+                template = self._plain.get_template(file.name)
+                asked = template.analyze(include_partials=False).globals
+                text = file.read_text(encoding="utf-8")
             except (LiquidError, OSError, ValueError, RecursionError) as error:
-                raise CannotSend("template_error", detail=_line(file, error)) from error
-            for variable, places in asked.items():
-                found |= {(variable, str(place.segments[1]) if len(place.segments) > 1 else "") for place in places}
-        return frozenset(found)
+                return Template(broken=_broken(file, error))
+            for variable in (each for same in asked.values() for each in same):
+                word = str(variable.segments[1]) if len(variable.segments) > 1 else ""
+                before = text[: variable.span.index]
+                place = Place(str(file), before.count("\n") + 1, len(before) - before.rfind("\n"))
+                asks = (str(variable.segments[0]), word)
+                found[asks] = min(found.get(asks, place), place)
+        return Template(found)
 
     def _part(self, environment: Environment, part: str, variables: Mapping[str, Any]) -> str:
         file = part + SUFFIX
@@ -109,6 +119,13 @@ def _environment(folder: Path, *, autoescape: bool) -> Environment:
     environment.add_filter("money", money)
     environment.add_filter("web_link", web_link)
     return environment
+
+
+def _broken(file: Path, error: Exception) -> tuple[str, Place]:
+    place = error.context() if isinstance(error, LiquidError) else None
+    line, column = (place[0], place[1] + 1) if place else (1, 1)
+    text = error.message if isinstance(error, LiquidError) else error
+    return str(text) or type(error).__name__, Place(str(file), line, column)
 
 
 def _line(file: str, error: Exception) -> str:

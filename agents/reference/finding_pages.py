@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from agents.flow_files import check_flows, timelines_of
 from agents.plugins import load_plugins
 from streams.flowfile import Finding
@@ -61,10 +63,7 @@ def findings_of(*sections: str) -> list[Finding]:
 
 def _without(finding: Finding, folder: str) -> Finding:
     bare = {"file": finding.file.removeprefix(f"{folder}/"), "message": finding.message.replace(f"{folder}/", "")}
-    return Finding(
-        code=finding.code, severity=finding.severity, line=finding.line, column=finding.column,
-        suggestion=finding.suggestion, **bare,
-    )  # fmt: skip
+    return msgspec.structs.replace(finding, **bare)
 
 
 def _save(section: str, folder: Path) -> None:
@@ -116,6 +115,9 @@ _INDEX_HEAD = (
     "What `cartwheel flows check` finds in flow files and timelines, each with a page of its own: a wrong example,",
     "what the compiler says about it, and the right way. `cartwheel flows explain CODE` prints the page. An error",
     "keeps a flow from compiling; a warning is something to reconsider.",
+    "",
+    "A finding has its code, file, line and column, a message that says what is wrong, and a `suggestion`: what to",
+    "write instead, where that is known (then `instead` is true), else what to do next.",
     "",
     "| Code | Severity | What is wrong | What to do |",
     "|---|---|---|---|",

@@ -28,14 +28,19 @@ def span(reader: Reader, node: Node | None, what: str, *, least_ms: int = 1) -> 
     found = parse_span(scalar.text)
     if found is None and scalar.text and SPAN.fullmatch(scalar.text):
         message = f"{what} may be {MONTHS_MAX}mo, and {DAYS_MAX}d beside them, and not {shown(scalar)}"
-        reader.note("out_of_range", scalar, message)
+        reader.note("out_of_range", scalar, message, advice=f"Write `{MONTHS_MAX}mo` or less.")
         return _NOTHING
     if found is None:
         expected = f"{what} must be a span such as 15m, 4h, 1d12h, 2w or 6mo, at most {MONTHS_MAX}mo or {DAYS_MAX}d"
         reader.note("bad_duration", scalar, f"{expected}, not {shown(scalar)}", suggestion=_nearest(scalar.text))
         return _NOTHING
     if least_ms and found == _NOTHING:
-        reader.note("out_of_range", scalar, f"{what} must be longer than 0, not {shown(scalar)}")
+        reader.note(
+            "out_of_range",
+            scalar,
+            f"{what} must be longer than 0, not {shown(scalar)}",
+            advice="Write `1m` or more, or leave it out.",
+        )
     return found
 
 
@@ -121,7 +126,12 @@ DISTANCE_KEYS = ("before", "after", "at")
 def distance(reader: Reader, found: MappingOf[str, Node]) -> Distance:
     """The keys `before` or `after`, and `at`, of a mapping that has been read."""
     if "before" in found and "after" in found:
-        reader.note("bad_choice", found["after"], "a date has either `before` or `after`, not both")
+        reader.note(
+            "bad_choice",
+            found["after"],
+            "a date has either `before` or `after`, not both",
+            advice="Keep one of the two.",
+        )
     side: Side = "before" if "before" in found else "after"
     at_ms = time_of_day(reader, found["at"], "`at`") if "at" in found else None
     return Distance(span(reader, found.get(side), f"`{side}`", least_ms=0), side, at_ms)

@@ -56,6 +56,7 @@ class Scope:
     prefix: str = ""  # `trigger.` where the words are not those of the event at hand
     person: bool = False  # predicates on the person are allowed
     facts: MappingOf[str, FactKind] = field(default_factory=lambda: BUILT_IN)
+    denied: bool = False  # it stands under a `not`, or an odd number of them
     event: EventMatch | None = None  # whose words they are; None for those of an item
 
     def names(self) -> list[str]:
@@ -71,8 +72,18 @@ def trigger_word(reader: Reader, node: Node | None, what: str, scope: Scope, *, 
         return ""
     word = _word(reader, node, text, scope)
     if word is not None and kind is not None and word.kind != kind:
-        reader.note("wrong_kind", node, f"{what} must name a word that is {kind}, and `{text}` is {word.kind}")
+        reader.note(
+            "wrong_kind",
+            node,
+            f"{what} must name a word that is {kind}, and `{text}` is {word.kind}",
+            advice=f"Take one that is {kind}{_such_as(scope, kind)}.",
+        )
     return text.removeprefix(TRIGGER)
+
+
+def _such_as(scope: Scope, kind: Kind) -> str:
+    found = next((name for name, word in (scope.words or {}).items() if word.kind == kind), None)
+    return f", such as `{scope.prefix}{found}`" if found else ""
 
 
 def _word(reader: Reader, place: Node, written: str, scope: Scope, beside: Iterable[str] = ()) -> Word | None:
@@ -108,7 +119,9 @@ def comparisons(reader: Reader, written: str, kind: Kind, node: Node) -> list[Co
         reader.note("wrong_shape", node, f"`{written}` needs a comparison such as {example}, not {shown(node)}")
         return []
     if not node.entries:
-        reader.note("empty", node, f"`{written}` needs a comparison")
+        reader.note(
+            "empty", node, f"`{written}` needs a comparison", advice=f"Write `{OPERATORS[kind][0]}: ...` in it."
+        )
     return [_comparison(reader, name, written, kind, operand) for name, operand in node.entries.values()]
 
 
@@ -125,7 +138,8 @@ def _comparison(reader: Reader, name: Scalar, written: str, kind: Kind, node: No
     else:
         operand = _operand(reader, node, kind, what)
         if operand == "" and operator in _PARTS:
-            reader.note("empty", node, f"the operand of `{operator}` must not be empty, which is a part of every text")
+            message = f"the operand of `{operator}` must not be empty, which is a part of every text"
+            reader.note("empty", node, message, advice="Write the part to look for, or ask `is_set: true`.")
     return Compare(word=written.removeprefix(TRIGGER), kind=kind, operator=operator, operand=operand)
 
 
@@ -135,7 +149,8 @@ def _operator(reader: Reader, name: Scalar, written: str, kind: Kind) -> Operato
         if operator == name.text:
             return operator
     if name.text in get_args(Operator):
-        reader.note("wrong_kind", name, f"`{written}` is {kind}, which has no `{name.text}`; it has {listed(known)}")
+        message = f"`{written}` is {kind}, which has no `{name.text}`; it has {listed(known)}"
+        reader.note("wrong_kind", name, message, advice=f"Compare it by one of those, `{known[0]}` for one.")
     else:
         message = f"there is no operator `{cut(name.text)}`; {kind} has {listed(known)}"
         reader.unknown("unknown_operator", name, message, name.text, known)
@@ -154,7 +169,7 @@ def _operand(reader: Reader, node: Node, kind: Kind, what: str) -> Any:
     text = reader.text(node, what)  # the parts of a list are compared as text
     if text is not None and text.startswith((TRIGGER, FACT)):
         message = f"{what} must be what stands there itself; a word is not compared with another one, as `{cut(text)}`"
-        reader.note("out_of_place", node, message)
+        reader.note("out_of_place", node, message, advice="Write the value itself, in quotes if it is text.")
     return text
 
 
@@ -162,7 +177,7 @@ def money(reader: Reader, node: Node, what: str) -> list[str]:
     """`{ money: "20.00", currency: USD }` as [amount, currency]."""
     if not isinstance(node, Mapping):
         expected = f'{what} must be {{ money: "20.00", currency: USD }}, not {shown(node)}'
-        reader.note("wrong_kind", node, expected)
+        reader.note("wrong_kind", node, expected, advice=_money_of(node))
         return ["0", ""]
     found = reader.fields(node, "an amount of money", required=("money", "currency"))
     amount = reader.text(found.get("money"), "`money`")
@@ -175,6 +190,12 @@ def money(reader: Reader, node: Node, what: str) -> list[str]:
         near = currency.upper() if currency.upper() in CURRENCIES else None
         reader.note("bad_money", found["currency"], message, suggestion=near)
     return [amount or "0", currency or ""]
+
+
+def _money_of(node: Node) -> str:
+    """`{ money: "20", currency: USD }` for `20`."""
+    written = node.text if isinstance(node, Scalar) and re.fullmatch(AMOUNT_PATTERN, node.text, re.ASCII) else "20.00"
+    return f'Write `{{ money: "{written}", currency: USD }}`, with the currency that is meant.'
 
 
 def instant(reader: Reader, node: Node, what: str) -> int:

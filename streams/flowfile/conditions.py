@@ -8,13 +8,15 @@ Several of them in one mapping must all hold. What may stand where says the `Sco
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from schemas.conditions import All, AnyOf, Condition, Not
 from streams.flowfile.comparisons import NOTHING, of_word
 from streams.flowfile.comparisons import Scope as Scope
 from streams.flowfile.comparisons import trigger_word as trigger_word
 from streams.flowfile.nodes import Mapping, Node, shown
 from streams.flowfile.predicates import PREDICATES, is_items, items
-from streams.flowfile.reader import EventAsked, Reader
+from streams.flowfile.reader import EventAsked, Joined, Reader
 
 _JOINTS = ("all", "any", "not")
 _LATER = frozenset({"profile", "in_segment", "coupon"})
@@ -33,12 +35,13 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
     parts: list[Condition] = []
     for key, (place, value) in node.entries.items():
         if key == "not":
-            parts.append(Not(part=condition(reader, value, "`not`", scope)))
+            parts.append(Not(part=condition(reader, value, "`not`", replace(scope, denied=not scope.denied))))
         elif key in _JOINTS:
             inner = reader.items(value, f"`{key}`")
             judged = tuple(condition(reader, part, f"a part of `{key}`", scope) for part in inner)
-            parts.append(All(parts=judged) if key == "all" else AnyOf(parts=judged))
-            reader.joined.append((place, parts[-1]))
+            joint = All(parts=judged) if key == "all" else AnyOf(parts=judged)
+            parts.append(joint)
+            reader.joined.append(Joined(place, joint, scope.denied))
         elif is_items(key, value, scope):
             if scope.event is not None:
                 reader.events.append(EventAsked(place, scope.event, "items"))
@@ -52,13 +55,13 @@ def condition(reader: Reader, node: Node | None, what: str, scope: Scope) -> Con
     if len(parts) == 1:
         return parts[0]
     whole = All(parts=tuple(parts))
-    reader.joined.append((node, whole))
+    reader.joined.append(Joined(node, whole, scope.denied))
     return whole
 
 
 def _predicate(reader: Reader, place: Node, key: str, value: Node, scope: Scope) -> list[Condition]:
     if not scope.person:
-        message = f"`{key}` asks about the person, and here only the event is judged; ask in `filter` or in a step"
+        message = f"`{key}` asks about the person, and here only the event is judged"
         reader.note("out_of_place", place, message)
         return []
     return [PREDICATES[key](reader, value, scope, condition)]

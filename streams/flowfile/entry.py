@@ -63,7 +63,7 @@ def entry(reader: Reader, node: Node | None, *, facts: MappingOf[str, FactKind] 
         reader.note("parallel_without_key", found["retrigger"], message)
     scope = Scope(words, TRIGGER, person=True, facts=facts, event=start.match)
     if node is not None and "reentry" not in found:
-        message = "no `reentry` is chosen, so anybody may enter again right after the end; say `reentry: always` if so"
+        message = "no `reentry` is chosen, so anybody may enter again right after the end"
         reader.note("no_reentry_chosen", node, message)
     return Entry(
         start=start,
@@ -111,7 +111,12 @@ def _exit_of_person(reader: Reader, node: Node, rule: dict[str, Node], scope: Sc
     """Nothing names such a rule, so it must say its reason."""
     found = reader.fields(rule["when"], "`when` with `person`", required=("person",))
     if "reason" not in rule:
-        reader.note("missing_key", node, "an exit rule on the person needs the key `reason`")
+        reader.note(
+            "missing_key",
+            node,
+            "an exit rule on the person needs the key `reason`",
+            advice="Add `reason: NAME` beside `when`.",
+        )
     reason = reader.name(rule.get("reason"), "`reason`")
     return ExitRule(person=condition(reader, found.get("person"), "`person`", scope), reason=reason)
 
@@ -127,7 +132,9 @@ def _reentry(reader: Reader, node: Node | None, *, has_key: bool) -> Reentry:
         message = "`scope: key` needs a `key` in `entry`; without one there is one enrollment per profile"
         reader.note("scope_without_key", found["scope"], message)
     if kind == "never" and not reader.boolean(found["never"], "`never`", default=True):
-        reader.note("bad_choice", found["never"], "`never` can only be true; the opposite is `reentry: always`")
+        reader.note(
+            "bad_choice", found["never"], "`never` can only be true", advice="Write `reentry: always` for the opposite."
+        )
     return Reentry(
         policy=kind,
         scope=scope,

@@ -65,7 +65,7 @@ def matched(reader: Reader, node: Node | None, named: Named, trigger: Scope) -> 
 def _same_kind(reader: Reader, place: Node, event: tuple[str, Word], trigger: tuple[str, Word]) -> None:
     if event[1].kind != trigger[1].kind:
         message = f"`{event[0]}` is {event[1].kind} and `{TRIGGER}{trigger[0]}` is {trigger[1].kind}; they never match"
-        reader.note("wrong_kind", place, message)
+        reader.note("wrong_kind", place, message, advice=f"Match it with a word that is {event[1].kind}.")
 
 
 def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | None]:
@@ -79,7 +79,7 @@ def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | No
         return name, words_of(name)
     if is_own:
         message = f"the name of an event has at most {TYPE_LENGTH_MAX} characters, not {len(name)}"
-        reader.note("unknown_event", node, message)
+        reader.note("unknown_event", node, message, advice="Give it a shorter name.")
     elif name in TYPES:
         message = f"events go by their short names here, not `{name}`"
         reader.note("unknown_event", node, message, suggestion=TYPES[name].short)
@@ -92,8 +92,8 @@ def _event(reader: Reader, node: Node | None) -> tuple[str, dict[str, Word] | No
 
 def _declared(reader: Reader, node: Node | None, event: str) -> tuple[tuple[str, Kind], ...]:
     if node is not None and event and not event.startswith("custom_"):
-        message = f"the words of `{cut(event)}` are declared already; only a `custom_` event takes `words`"
-        reader.note("out_of_place", node, message)
+        message = f"the words of `{cut(event)}` are declared already"
+        reader.note("out_of_place", node, message, advice="Leave `words` out; only a `custom_` event takes them.")
         return ()
     return declared_words(reader, node, event)
 
@@ -111,7 +111,7 @@ def declared_words(reader: Reader, node: Node | None, event: str) -> tuple[tuple
     for name, (place, kind) in node.entries.items():
         if name in known or not name.isidentifier():
             why = "is a word of every event" if name in known else "is no name: letters, digits and `_`"
-            reader.note("bad_name", place, f"`{cut(name)}` {why}; choose another one")
+            reader.note("bad_name", place, f"`{cut(name)}` {why}", advice="Choose another name.")
         mistakes = len(reader.findings)
         declared.append((name, reader.choice(kind, f"the kind of `{cut(name)}`", _KINDS)))
         if event and len(reader.findings) == mistakes:

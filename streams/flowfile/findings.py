@@ -1,4 +1,4 @@
-"""Findings: what is wrong with a file, where, and what was expected.
+"""Findings: what is wrong with a file, where, what was expected, and what to do about it.
 
 FlowFileError   a file cannot be used; `findings` holds everything that is wrong with it, in the order of the file
 """
@@ -36,7 +36,7 @@ Code = Literal[
     "no_reentry_chosen",
     # the linter
     "delay_below_source_lag", "missing_exit", "always_true_negation", "never_true", "field_not_sent", "event_not_sent",
-    "unknown_template", "bad_template", "not_in_message", "unknown_plugin", "asks_itself", "no_effect",
+    "unknown_template", "no_templates", "bad_template", "not_in_message", "unknown_plugin", "asks_itself", "no_effect",
 ]  # fmt: skip
 
 
@@ -49,11 +49,31 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     column: int
     message: str
-    suggestion: str | None = None
+    suggestion: str
+    instead: bool = False  # the suggestion is what to write in place of what stands there, and no sentence
 
     def __str__(self) -> str:
-        hint = f" Did you mean {self.suggestion}?" if self.suggestion else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.message}.{hint}"
+        hint = f"Did you mean {self.suggestion}?" if self.instead else self.suggestion
+        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.message}. {hint}"
+
+
+def finding(
+    code: Code,
+    at: Node,
+    message: str,
+    *,
+    file: str,
+    suggestion: str | None = None,
+    advice: str | None = None,
+) -> Finding:
+    """A finding about a place in a file; how bad it is, its code says. `suggestion` is what to write there instead;
+    where that is not known, `advice` says what to do, and without it the meaning of the code does.
+    """
+    meaning = MEANINGS[code]
+    return Finding(
+        code=code, severity=meaning.severity, file=file, line=at.line, column=at.column, message=message,
+        suggestion=suggestion or advice or meaning.next_step, instead=bool(suggestion),
+    )  # fmt: skip
 
 
 class FlowFileError(ValueError):
@@ -85,31 +105,23 @@ class Findings(list[Finding]):
         message: str,
         *,
         suggestion: str | None = None,
+        advice: str | None = None,
+        file: str | None = None,
     ) -> None:
-        """Add a finding about a place in the file; how bad it is, its code says."""
+        """Add a `finding` about a place in the file, or in `file` beside it."""
         severity = MEANINGS[code].severity
         if not self._room[severity]:
             return
         self._room[severity] -= 1
-        self.append(
-            Finding(
-                code=code,
-                severity=severity,
-                file=self.file,
-                line=at.line,
-                column=at.column,
-                message=message,
-                suggestion=suggestion,
-            )
-        )
+        self.append(finding(code, at, message, file=file or self.file, suggestion=suggestion, advice=advice))
         if not self._room["error"]:
             raise Unreadable
 
     def in_order(self) -> list[Finding]:
-        """The findings as they stand in the file."""
-        return sorted(self, key=lambda finding: (finding.line, finding.column))
+        """The findings as they stand in the file, and behind them those in files beside it."""
+        return sorted(self, key=lambda one: (one.file != self.file, one.file, one.line, one.column))
 
-    def fatal(self, code: Code, at: Node, message: str) -> Unreadable:
+    def fatal(self, code: Code, at: Node, message: str, *, advice: str | None = None) -> Unreadable:
         """Add a finding after which there is nothing more to read; raise what this returns."""
-        self.note(code, at, message)
+        self.note(code, at, message, advice=advice)
         return Unreadable()

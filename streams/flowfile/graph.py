@@ -27,7 +27,7 @@ def check_ways(reader: Reader, steps: Sequence[Step], ways: Sequence[tuple[int, 
         _note_cycle(reader, steps, endless, nodes, "and no way leads from there to a `stop` or to the end")
     for index, node in enumerate(nodes):
         if index not in seen:
-            message = f"nothing leads to the step `{steps[index].label}`; name its label in a way, or remove it"
+            message = f"nothing leads to the step `{steps[index].label}`"
             reader.note("unreachable_step", node, message)
             _reach(index, ways, seen)  # What only follows from it is not worth a finding of its own.
 

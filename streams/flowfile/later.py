@@ -25,9 +25,19 @@ def allocate(reader: Reader, body: Node) -> None:
     reader.text(found.get("fallback"), "`fallback`")
     for key, needed in (("max_hold", "hold"), ("fallback", "fallback")):
         if key in found and when_empty != needed:
-            reader.note("bad_choice", found[key], f"`{key}` belongs to `when_empty: {needed}`")
+            reader.note(
+                "bad_choice",
+                found[key],
+                f"`{key}` belongs to `when_empty: {needed}`",
+                advice=f"Leave `{key}` out, or say `when_empty: {needed}`.",
+            )
     if when_empty == "fallback" and "fallback" not in found:
-        reader.note("missing_key", body, "`when_empty: fallback` needs `fallback`: the code to take then")
+        reader.note(
+            "missing_key",
+            body,
+            "`when_empty: fallback` needs `fallback`: the code to take then",
+            advice="Add `fallback: CODE`.",
+        )
 
 
 def expose(reader: Reader, body: Node) -> None:

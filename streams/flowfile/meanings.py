@@ -1,5 +1,7 @@
 """What each finding means: how bad it is, in one line what is wrong, and what to do about it.
 
+What to do is the suggestion of every finding whose place does not know a better one.
+
 The reference has a page of every code, made from this table and the examples in the page itself.
 """
 
@@ -35,7 +37,7 @@ def _warning(says: str, next_step: str) -> Meaning:
 MEANINGS: dict[Code, Meaning] = {
     # --- the text is no strict YAML ---
     "too_large": _error(
-        "The file is larger than a flow file may be.", "Split it: one flow a file, 256 KiB and 50,000 values each."
+        "The file is larger than a flow file may be.", "Split it: one flow a file, 256 KiB and 10,000 values each."
     ),
     "not_utf8": _error("The file holds bytes that are not UTF-8.", "Save it as UTF-8 in your editor."),
     "syntax": _error(
@@ -53,22 +55,28 @@ MEANINGS: dict[Code, Meaning] = {
     # --- the shape is wrong ---
     "wrong_shape": _error(
         "A mapping, a list or a single value was expected, and something else is there.",
-        "Write it in the shape that the message names.",
+        "Write it in the shape that the message names; the page of the code has an example.",
     ),
-    "unknown_key": _error("A key is not known in this place.", "Take the suggested key, or one that is listed."),
-    "missing_key": _error("A key that is needed is not there.", "Add it."),
+    "unknown_key": _error(
+        "A key is not known in this place.", "Write one of the keys that the message lists, or remove this one."
+    ),
+    "missing_key": _error("A key that is needed is not there.", "Add the key that the message names."),
     "quotes_needed": _error(
         "Text was expected, and what stands there means a number, a boolean or nothing to YAML.",
         "Put it in quotes. Text is never guessed from another kind.",
     ),
-    "not_a_number": _error("A whole number was expected.", "Write digits, without quotes."),
+    "not_a_number": _error("A whole number was expected.", "Write it in digits, without quotes: `3`."),
     "bad_name": _error(
         "A name holds a character that names may not have, or is too long.",
         "Use 1 to 64 letters, digits, `_` or `-`; a source may have `.` and `/` too.",
     ),
     "bad_duration": _error("This is no duration.", "Write a number and a unit: `90s`, `15m`, `4h`, `1d`, `2w`."),
-    "bad_choice": _error("The word is none of those that are possible here.", "Take one of those in the message."),
-    "out_of_range": _error("A number or duration is outside its bounds.", "Stay within the bounds in the message."),
+    "bad_choice": _error(
+        "The word is none of those that are possible here.", "Write one of the words that the message lists."
+    ),
+    "out_of_range": _error(
+        "A number or duration is outside its bounds.", "Write a value within the bounds that the message names."
+    ),
     "empty": _error("A list or mapping that must say something is empty.", "Fill it, or leave its key out."),
     # --- the words are wrong ---
     "not_available_yet": _error(
@@ -76,21 +84,21 @@ MEANINGS: dict[Code, Meaning] = {
     ),
     "unknown_event": _error(
         "There is no event of this name.",
-        "Take a short name from the reference; an event type of your own begins with `custom_`.",
+        "Take a short name from `docs/reference/flow-files.md`; an event type of your own begins with `custom_`.",
     ),
     "unknown_word": _error(
         "The event does not have this word.",
-        "Take a declared word, bare in `where`, and with `trigger.` before it everywhere else.",
+        "Take a word that `docs/reference/flow-files.md` lists for it, bare in `where`, and with `trigger.` before it "
+        "everywhere else.",
     ),
     "unknown_fact": _error(
         "There is no fact of this name.", "Take one from the reference, or declare one of your own in the policy file."
     ),
     "out_of_place": _error(
         "Something is asked, or declared, in a place where that means nothing.",
-        "Ask about the person in `filter`, in an exit rule with `person`, or in a step; `where` judges the event. "
-        "Only a `custom_` event takes `words`.",
+        "Ask about the person in `filter`, in an exit rule with `person`, or in a step; `where` judges the event.",
     ),
-    "unknown_operator": _error("There is no such comparison.", "Take an operator that the kind of the word has."),
+    "unknown_operator": _error("There is no such comparison.", "Write one of the operators that the message lists."),
     "wrong_kind": _error(
         "Values of two kinds are compared, an operator is used that the kind does not have, or a word of an event of "
         "your own is declared of two kinds.",
@@ -126,8 +134,13 @@ MEANINGS: dict[Code, Meaning] = {
         "There is no template of this name beside the flows.",
         "Correct the name, or write `templates/NAME.subject.liquid` and `templates/NAME.text.liquid`.",
     ),
+    "no_templates": _warning(
+        "A message is to be rendered, and there is no folder of templates beside the flow.",
+        "Make the folder `templates` beside the flow file, with `NAME.subject.liquid` and `NAME.text.liquid`.",
+    ),
     "bad_template": _error(
-        "A template cannot be read, so no message could be made of it.", "Correct it at the line that is named."
+        "A template cannot be read, so no message could be made of it.",
+        "Correct it at this place; the language is in `docs/reference/templates.md`."
     ),
     "unknown_plugin": _error(
         "There is no plug-in of this name and version.",
@@ -165,8 +178,8 @@ MEANINGS: dict[Code, Meaning] = {
         "Add `exit: [{ when: { event: order_placed } }]`.",
     ),
     "always_true_negation": _warning(
-        "Several negations of one thing are joined by `any`, which nearly everything satisfies.",
-        "Join them with `all`, or say `not_in`.",
+        "A condition that nearly everything satisfies, such as several negations of one thing joined by `any`.",
+        "Join them with `all`, say `not_in`, or leave them out.",
     ),
     "never_true": _warning(
         "Comparisons that cannot hold together must all hold.", "Join them with `any`, or remove one of them."

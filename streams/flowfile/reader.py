@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeVar
 
 from schemas.catalog import Kind, Word
-from schemas.conditions import Condition, EventMatch
+from schemas.conditions import All, AnyOf, EventMatch
 from streams.flowfile import durations
 from streams.flowfile.findings import Code, Findings
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, cut, shown
@@ -57,6 +57,14 @@ class EventAsked(NamedTuple):
     word: str | None = None
 
 
+class Joined(NamedTuple):
+    """An `all` or `any`, and where; `denied`: under a `not`, or an odd number of them."""
+
+    node: Node
+    joint: All | AnyOf
+    denied: bool
+
+
 class Reader:
     """Reads the nodes of one file. A `None` node is a key that is absent, noted elsewhere if it was required."""
 
@@ -64,7 +72,7 @@ class Reader:
         self.findings = Findings(file)
         self.note = self.findings.note
         self.places: dict[str, Node] = {}  # where each step stands, by its label
-        self.joined: list[tuple[Node, Condition]] = []  # every `all` and `any`, with its place, for the linter
+        self.joined: list[Joined] = []  # for the linter
         self.plugins: list[PluginAsked] = []  # for the linter, too
         self.events: list[EventAsked] = []  # each event and each word of one, wherever it is asked for; for the linter
         self.declared: dict[tuple[str, str], tuple[Kind, int]] = {}  # a word of an event of one's own: its kind, where
@@ -90,7 +98,8 @@ class Reader:
         if node is None:
             return {}
         if not isinstance(node, Mapping):
-            self.note("wrong_shape", node, f"{what} must be a mapping with {listed(known)}, not {shown(node)}")
+            message = f"{what} must be a mapping with {listed(known)}, not {shown(node)}"
+            self.note("wrong_shape", node, message, advice=_as_mapping(node, required, known))
             return {}
         for key, (place, _) in node.entries.items():
             if key not in known:
@@ -98,7 +107,7 @@ class Reader:
                 self.unknown("unknown_key", place, message, key, known, later)
         for key in required:
             if key not in node.entries:
-                self.note("missing_key", node, f"{what} needs the key `{key}`")
+                self.note("missing_key", node, f"{what} needs the key `{key}`", advice=f"Add `{key}: ...` here.")
         return {key: value for key, (_, value) in node.entries.items() if key in known}
 
     def items(self, node: Node | None, what: str) -> tuple[Node, ...]:
@@ -106,7 +115,8 @@ class Reader:
         if node is None:
             return ()
         if not isinstance(node, Listing):
-            self.note("wrong_shape", node, f"{what} must be a list, not {shown(node)}")
+            advice = "Put it in brackets, `[...]`, or write a line beginning with `- ` for each part."
+            self.note("wrong_shape", node, f"{what} must be a list, not {shown(node)}", advice=advice)
             return ()
         if not node.items:
             self.note("empty", node, f"{what} must not be empty")
@@ -116,7 +126,8 @@ class Reader:
         """A single value that is there."""
         if node is None or (isinstance(node, Scalar) and node.kind != "null"):
             return node
-        self.note("wrong_shape", node, f"{what} must be a single value, not {shown(node)}")
+        advice = "Write one word or number behind the key, without brackets."
+        self.note("wrong_shape", node, f"{what} must be a single value, not {shown(node)}", advice=advice)
         return None
 
     def text(self, node: Node | None, what: str) -> str | None:
@@ -172,12 +183,15 @@ class Reader:
             self._no_duration(scalar, what)
         elif not least_ms <= found <= durations.DURATION_MS_MAX:
             least = "0" if least_ms == 0 else "longer than 0"
-            self.note("out_of_range", scalar, f"{what} must be {least} and at most 3660d, not {shown(scalar)}")
+            message = f"{what} must be {least} and at most 3660d, not {shown(scalar)}"
+            advice = f"Write `{'3660d' if found > least_ms else '1s'}`, the nearest that is possible, or between."
+            self.note("out_of_range", scalar, message, advice=advice)
         return found or 0
 
     def _no_duration(self, scalar: Scalar, what: str) -> None:
         if durations.is_calendar(scalar.text):
-            self.note("not_available_yet", scalar, f"{what} in months or years is not available yet; use weeks or days")
+            message = f"{what} in months or years is not available yet"
+            self.note("not_available_yet", scalar, message, advice="Write it in weeks or days, such as `4w` or `30d`.")
             return
         expected = f"{what} must be a duration such as 90s, 15m, 4h, 1d, 2w or 1h30m, not {shown(scalar)}"
         self.note("bad_duration", scalar, expected, suggestion=durations.suggest(scalar.text))
@@ -192,7 +206,9 @@ class Reader:
             return default
         value = int(scalar.text)
         if not least <= value <= most:
-            self.note("out_of_range", scalar, f"{what} must be from {least} to {most}, not {value}")
+            nearest = least if value < least else most
+            advice = f"Write `{nearest}`, which is the nearest that is possible, or a number between the two."
+            self.note("out_of_range", scalar, f"{what} must be from {least} to {most}, not {value}", advice=advice)
         return value
 
     def number(self, node: Node | None, what: str) -> int | str:
@@ -201,7 +217,8 @@ class Reader:
         if scalar is None:
             return 0
         if not scalar.plain or not _DECIMAL.fullmatch(scalar.text):
-            self.note("wrong_kind", scalar, f"{what} must be a number such as 3 or 2.5, not {shown(scalar)}")
+            message = f"{what} must be a number such as 3 or 2.5, not {shown(scalar)}"
+            self.note("wrong_kind", scalar, message, advice="Write digits, without quotes, unit or currency.")
             return 0
         return int(scalar.text) if _INTEGER.fullmatch(scalar.text) else scalar.text.lstrip("+")
 
@@ -209,7 +226,8 @@ class Reader:
         """`true` or `false`, nothing else."""
         scalar = self.scalar(node, what)
         if scalar is not None and scalar.kind != "boolean":
-            self.note("wrong_kind", scalar, f"{what} must be true or false, not {shown(scalar)}")
+            message = f"{what} must be true or false, not {shown(scalar)}"
+            self.note("wrong_kind", scalar, message, advice="Write `true` or `false`, without quotes.")
             return default
         return default if scalar is None else scalar.text.lower() == "true"
 
@@ -235,6 +253,13 @@ class Reader:
         if self._compared > COMPARED_MAX:
             return None
         return next(iter(get_close_matches(word, known, n=1, cutoff=cutoff)), None)
+
+
+def _as_mapping(node: Node, required: tuple[str, ...], known: tuple[str, ...]) -> str:
+    """What was probably meant: `{ for: 1h }` of `wait: 1h`. With several keys nobody knows which one."""
+    is_word = isinstance(node, Scalar) and 0 < len(node.text) <= NAME_LENGTH_MAX and len(known) == 1
+    inside = cut(node.text) if is_word and isinstance(node, Scalar) else "..."
+    return f"Write `{{ {', '.join(f'{key}: {inside}' for key in required or known[:1])} }}`."
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:

@@ -125,8 +125,9 @@ class Steps:
         kinds = [name for name in self._kinds if name in found]
         label = self._label(node, found.get("label"), kinds[0] if kinds else "step", slot)
         if len(kinds) > 1 and isinstance(node, Mapping):
-            message = f"one step does one thing; make {listed(kinds)} steps of their own"
-            self.reader.note("two_steps_in_one", node.entries[kinds[1]][0], message)
+            message = f"one step does one thing, and this one says {listed(kinds)}"
+            advice = f"Begin a new step, `- {kinds[1]}: ...`, here."
+            self.reader.note("two_steps_in_one", node.entries[kinds[1]][0], message, advice=advice)
         place = Place(node, label, slot, after)
         if kinds:
             self._kinds[kinds[0]](self, found[kinds[0]], place)

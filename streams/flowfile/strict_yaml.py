@@ -40,7 +40,7 @@ def parse(source: str | bytes, findings: Findings) -> Node:
 def _decoded(source: str | bytes, findings: Findings) -> str:
     size = len(source) if isinstance(source, bytes) else len(source.encode(errors="surrogatepass"))
     if size > FLOW_FILE_BYTES_MAX:
-        raise findings.fatal("too_large", START, f"the file has more than {FLOW_FILE_BYTES_MAX} bytes; split it")
+        raise findings.fatal("too_large", START, f"the file has more than {FLOW_FILE_BYTES_MAX:,} bytes")
     if isinstance(source, str):
         return source
     try:
@@ -48,9 +48,7 @@ def _decoded(source: str | bytes, findings: Findings) -> str:
     except UnicodeDecodeError as error:
         before = source[: error.start].decode()
         place = Node(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        raise findings.fatal(
-            "not_utf8", place, f"byte 0x{source[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from None
+        raise findings.fatal("not_utf8", place, f"byte 0x{source[error.start]:02x} is not UTF-8") from None
 
 
 class _Parser:
@@ -69,12 +67,12 @@ class _Parser:
             if isinstance(event, StreamEndEvent):
                 raise self._findings.fatal("empty_file", START, "the file is empty")
             if isinstance(event, DocumentStartEvent) and (event.version or event.tags):
-                self._findings.note("directive", _place(event), "directives (%YAML, %TAG) are not allowed; remove them")
+                self._findings.note("directive", _place(event), "directives (%YAML, %TAG) are not allowed")
             event = self._next()
         root = self._node(event, 1)
         while not isinstance(event, StreamEndEvent):
             if isinstance(event, DocumentStartEvent):
-                message = "a file holds one document; move what follows `---` to a file of its own"
+                message = "a file holds one document, and here begins a second one"
                 raise self._findings.fatal("second_document", _place(event), message)
             event = self._next()
         return root
@@ -101,17 +99,17 @@ class _Parser:
     def _node(self, event: Any, depth: int) -> Node:
         place = self._last = _place(event)
         if isinstance(event, AliasEvent):
-            raise self._findings.fatal("anchor", place, "aliases (*name) are not allowed; write the value out")
+            raise self._findings.fatal("anchor", place, "aliases (*name) are not allowed")
         self._values += 1
         if self._values > FLOW_FILE_VALUES_MAX:
-            message = f"the file has more than {FLOW_FILE_VALUES_MAX} keys, values, lists and mappings; split it"
+            message = f"the file has more than {FLOW_FILE_VALUES_MAX:,} keys, values, lists and mappings"
             raise self._findings.fatal("too_large", place, message)
         if depth > DEPTH_MAX:
             raise self._findings.fatal("too_deep", place, f"nested deeper than {DEPTH_MAX} levels")
         if event.anchor is not None:
-            self._findings.note("anchor", place, "anchors (&name) are not allowed; write the value out")
+            self._findings.note("anchor", place, "anchors (&name) are not allowed")
         if event.tag is not None:
-            self._findings.note("tag", place, "tags (!name) are not allowed; put text in quotes instead")
+            self._findings.note("tag", place, "tags (!name) are not allowed")
         if isinstance(event, ScalarEvent):
             if any("\ud800" <= character <= "\udfff" for character in event.value):
                 raise self._findings.fatal("syntax", place, "this is no text: an escape in it is half a character")
@@ -136,7 +134,7 @@ class _Parser:
             if not isinstance(key, Scalar):
                 self._findings.note("key_not_text", key, "a key must be a word, and here is a list or a mapping")
             elif key.plain and key.text == "<<":
-                self._findings.note("anchor", key, "merge keys (<<) are not allowed; write the keys out")
+                self._findings.note("anchor", key, "merge keys (<<) are not allowed")
             elif key.text in entries:
                 first = entries[key.text][0].line
                 self._findings.note("duplicate_key", key, f"`{cut(key.text)}` stands here already, on line {first}")

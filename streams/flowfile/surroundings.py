@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -11,11 +12,21 @@ from schemas.connectors import LAGS, Lag
 from streams.plugins import Name, Plugin
 
 
-class Template(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a template asks of its message: variables, each with the word below it, or "" for the whole of it."""
+class Place(NamedTuple):
+    """In one of the files of a template."""
 
-    asks: frozenset[tuple[str, str]] = frozenset()
-    broken: str = ""  # where and why it cannot be read
+    file: str
+    line: int
+    column: int
+
+
+class Template(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a template asks of its message, and where first: variables, each with the word below it, or "" for the whole
+    of it.
+    """
+
+    asks: Mapping[tuple[str, str], Place] = {}
+    broken: tuple[str, Place] | None = None  # why it cannot be read
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -23,7 +34,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     plug-ins that may be asked.
     """
 
-    templates: Mapping[str, Template] | None = None
+    templates: Mapping[str, Template] | Literal["no folder"] | None = None
     declared_lags: Mapping[str, Lag] = {}  # its word counts before ours
     declared_facts: Mapping[str, Kind] = {}
     plugins: Mapping[Name, Plugin] | None = None

@@ -96,7 +96,12 @@ def _identity(reader: Reader, node: Node, found: dict[str, Node], people: dict[s
     identity = Identity(external_id=profile, email=email, phone=PHONE if profile else None, anonymous_id=anonymous)
     who = strongest(identity)
     if who is None:
-        reader.note("missing_key", node, "an event needs `profile` or `anonymous`, and a name that identifies somebody")
+        reader.note(
+            "missing_key",
+            node,
+            "an event needs `profile` or `anonymous`, and a name that identifies somebody",
+            advice="Add `profile: NAME`.",
+        )
         return identity
     people[profile_id(tenant=TENANT, kind=who[0], value=who[1])] = profile or anonymous or ""
     return identity

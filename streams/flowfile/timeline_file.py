@@ -171,10 +171,16 @@ class TimelineReader:
             if key not in known:
                 self.reader.unknown("unknown_key", node.entries[key][0], f"{what} cannot say `{cut(key)}`", key, kinds)
         if len(known) > 1:
-            message = f"{what} says one thing; make {listed(known)} lines of their own"
-            self.reader.note("two_steps_in_one", node.entries[known[1]][0], message)
+            message = f"{what} says one thing, and this one {listed(known)}"
+            advice = f"Begin a new line with `{cut(known[1])}`."
+            self.reader.note("two_steps_in_one", node.entries[known[1]][0], message, advice=advice)
         if not found:
-            self.reader.note("missing_key", node, f"{what} does not say what happens")
+            self.reader.note(
+                "missing_key",
+                node,
+                f"{what} does not say what happens",
+                advice="Add an event such as `checkout_started: {...}`.",
+            )
         return known[0] if known and len(found) == 1 else None
 
     def _watermark(self, node: Node) -> Watermark:

@@ -84,8 +84,8 @@ def _node(line: TimelineReader, text: str, now: int) -> Node:
             plain = (known is not None and known.kind in _AS_WRITTEN) or (kind in STATING and value == "null")
             words[name] = Scalar(1, 1, value.strip('"'), plain)
     if left := _WORD.sub("", rest).strip():
-        message = f'`{left}` is no word=value; write for example `{kind} total=80.00 name="Mug, blue"`'
-        raise findings.fatal("wrong_shape", START, message)
+        advice = f'Write for example `{kind} total=80.00 name="Mug, blue"`.'
+        raise findings.fatal("wrong_shape", START, f"`{left}` is no word=value", advice=advice)
     return _mapping({**around, kind: _mapping(words)})
 
 

@@ -35,7 +35,7 @@ def reference(reader: Reader, node: Node | None, what: str, scope: Scope, *, kin
     kinds, declared = tuple(kinds), (scope.words or {}).get(word)
     if declared is not None and kinds and declared.kind not in kinds:
         message = f"{what} must name a word that is {listed(kinds, 'or')}, and `{cut(text)}` is {declared.kind}"
-        reader.note("wrong_kind", node, message)
+        reader.note("wrong_kind", node, message, advice=_another(kinds))
     return Value("trigger", word)
 
 
@@ -70,7 +70,12 @@ def values(reader: Reader, node: Node | None, what: str, scope: Scope, *, most: 
         reader.note("wrong_shape", node, f"{what} must be a mapping of names to values, not {shown(node)}")
         return {}
     if len(node.entries) > most:
-        reader.note("out_of_range", node, f"{what} may have {most} names, and here are {len(node.entries)}")
+        reader.note(
+            "out_of_range",
+            node,
+            f"{what} may have {most} names, and here are {len(node.entries)}",
+            advice=f"Leave some out, so that {most} remain.",
+        )
     return {
         reader.name(name, f"a name in {what}"): value(reader, part, f"`{cut(name.text)}`", scope)
         for name, part in node.entries.values()
@@ -85,9 +90,8 @@ def check_fact(
     if name in facts:
         kind = facts[name].kind
         if kinds and kind not in kinds:
-            reader.note(
-                "wrong_kind", node, f"a fact that is {listed(kinds, 'or')} belongs here, and `{name}` is {kind}"
-            )
+            message = f"a fact that is {listed(kinds, 'or')} belongs here, and `{name}` is {kind}"
+            reader.note("wrong_kind", node, message, advice=_another(kinds))
     elif near := reader.fact_like(name, facts):
         message = f"no fact is called `{cut(name)}`; if it is one of your own, declare it in the policy file"
         reader.note("unknown_fact", node, message, suggestion=written.removesuffix(name) + near)
@@ -102,13 +106,18 @@ def _fact(reader: Reader, node: Node, text: str, what: str, scope: Scope, kinds:
     return name
 
 
+def _another(kinds: Iterable[Kind]) -> str:
+    return f"Take a word of the trigger or a fact that is {listed(kinds, 'or')}."
+
+
 def _no_reference(reader: Reader, node: Scalar, what: str) -> None:
     """`triger.total` and `{{ trigger.total }}` would be sent as they stand there."""
     meant = _REFERENCE.fullmatch(node.text)
     near = get_close_matches(meant[1].lower(), ("trigger", "fact"), n=1, cutoff=0.8) if meant else []
     if "{{" in node.text:
-        message = f"{what} is taken as it stands, and Liquid only in templates; write `{TRIGGER}word` or `{FACT}name`"
-        reader.note("unknown_word", node, message)
+        message = f"{what} is taken as it stands, and Liquid only in templates"
+        advice = f"Write `{TRIGGER}WORD` or `{FACT}NAME`, without braces."
+        reader.note("unknown_word", node, message, advice=advice)
     elif meant and near:
         suggestion = f"{near[0]}.{node.text.partition('.')[2]}"
         message = f"{what} is taken as it stands; a word is `{TRIGGER}word`, a fact `{FACT}name`, not {shown(node)}"

@@ -41,7 +41,12 @@ def weekdays(reader: Reader, node: Node | None, what: str) -> tuple[int, ...]:
     known = [(part, word) for part, word in words if word is not None]
     for part, word in known:
         if parse_weekdays([word]) is None:
-            reader.note("bad_choice", part, f"a weekday is `mon`, or a range as `mon-fri`, not {shown(part)}")
+            reader.note(
+                "bad_choice",
+                part,
+                f"a weekday is `mon`, or a range as `mon-fri`, not {shown(part)}",
+                advice="Write it with three letters, such as `mon`.",
+            )
             return ()
     return tuple(sorted(parse_weekdays([word for _, word in known]) or ()))
 

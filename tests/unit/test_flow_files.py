@@ -122,6 +122,15 @@ def test_check_shows_the_line_and_the_nearest_word(folder: Path, capsys: pytest.
     assert finding["suggestion"] == "order_placed"
 
 
+def test_check_shows_what_to_do_where_no_word_is_near(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "second.yaml").write_text(FLOW.format(name="second").replace("template: t, ", ""))
+    _, out = run(capsys, "check", str(folder))
+    assert "  next: Add `template: ...` here.\n" in out
+    _, shown = run_json(capsys, "check", str(folder))
+    [finding] = shown["findings"]
+    assert (finding["suggestion"], finding["instead"]) == ("Add `template: ...` here.", False)
+
+
 def test_check_reads_timelines_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "first.test.yaml").write_text(TIMELINE.replace("sent", "snt"))
     code, out = run(capsys, "check", str(folder))
@@ -166,9 +175,34 @@ def test_two_files_are_told_apart_without_a_broker(folder: Path, capsys: pytest.
 
 def test_templates_beside_the_flows_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "second.yaml").write_text(FLOW.format(name="second").replace("channel: log", "channel: email"))
+    code, shown = run_json(capsys, "check", str(folder))
+    [finding] = shown["findings"]
+    assert (code, finding["code"], finding["line"], finding["column"]) == (0, "no_templates", 4, 67)
+    assert finding["suggestion"] == "Write `templates/t.subject.liquid` and `templates/t.text.liquid`."
     (folder / "templates").mkdir()
     (folder / "templates" / "t.subject.liquid").write_text("Your cart")
     _, shown = run_json(capsys, "check", str(folder))
     assert [finding["code"] for finding in shown["findings"]] == ["unknown_template"]
     (folder / "templates" / "t.text.liquid").write_text("It is still here.")
-    assert run_json(capsys, "check", str(folder))[0] == 0
+    assert run_json(capsys, "check", str(folder))[1]["findings"] == []
+
+
+TEMPLATE = "Hello,\n\n  go on: {{ trigger.checkout_ulr }}\n{% if trigger.coupon %}{{ colour }}{% endif %}\n"
+
+
+def test_what_is_wrong_in_a_template_is_found_in_its_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "second.yaml").write_text(FLOW.format(name="second").replace("channel: log", "channel: email"))
+    (folder / "templates").mkdir()
+    (folder / "templates" / "t.subject.liquid").write_text("Your cart")
+    text = folder / "templates" / "t.text.liquid"
+    text.write_text(TEMPLATE)
+    code, out = run(capsys, "check", str(folder))
+    assert code == 0
+    assert f"{text}:3:13: warning not_in_message" in out
+    assert f"     3 |   go on: {{{{ trigger.checkout_ulr }}}}\n       | {' ' * 12}^\n" in out
+    assert "did you mean trigger.checkout_url?" in out
+    assert f"{text}:4:27: warning not_in_message" in out
+    text.write_text("Hello,\n {% if trigger.coupon %}{% endfor %}")
+    code, shown = run_json(capsys, "check", str(folder))
+    [finding] = shown["findings"]
+    assert (code, finding["code"], finding["file"], finding["line"]) == (1, "bad_template", str(text), 2)

@@ -7,7 +7,7 @@ import pytest
 from schemas.connectors import Lag
 from streams.flowfile import check
 from streams.flowfile.findings import Finding
-from streams.flowfile.surroundings import NOWHERE, Surroundings, Template
+from streams.flowfile.surroundings import NOWHERE, Place, Surroundings, Template
 
 MINUTE = 60_000
 HEAD = "flow: f\nentry: { trigger: { event: checkout_started }, reentry: always }\n"
@@ -30,7 +30,7 @@ def found(text: str, around: Surroundings = NOWHERE) -> list[Finding]:
 
 def places(text: str, around: Surroundings = NOWHERE) -> list[str]:
     return [
-        f"{one.line}:{one.column} {one.severity} {one.code} {one.suggestion or ''}".rstrip()
+        f"{one.line}:{one.column} {one.severity} {one.code} {one.suggestion if one.instead else ''}".rstrip()
         for one in found(text, around)
     ]
 
@@ -131,68 +131,6 @@ class TestMissingExit:
         assert found(flow("{ send: { template: t, channel: log, class: transactional } }")) == []
 
 
-class TestJoints:
-    """`any` of negations is true of everything, `all` of different equals of nothing (semantics 10)."""
-
-    @pytest.mark.parametrize(
-        "parts",
-        [
-            '{ store: { ne: "us" } }, { store: { ne: "ca" } }',
-            '{ store: { not_in: ["us"] } }, { campaign: { is_set: true } }, { not: { store: { eq: "ca" } } }',
-            '{ not: { store: { in: ["us"] } } }, { not: { store: { in: ["ca"] } } }',
-            '{ coupon: { not_contains: "A" } }, { coupon: { not_contains: "B" } }',
-        ],
-    )
-    def test_any_of_negations(self, parts: str) -> None:
-        entry = f"trigger: {{ event: order_placed }}, where: {{ any: [{parts}] }}"
-        assert places(flow("{ stop: done }", entry=entry)) == ["2:53 warning always_true_negation"]
-
-    @pytest.mark.parametrize(
-        "parts",
-        [
-            '{ store: { ne: "us" } }, { campaign: { ne: "x" } }',
-            '{ store: { ne: "us" } }, { store: { eq: "ca" } }',
-            '{ not: { store: { ne: "us" } } }, { not: { store: { ne: "ca" } } }',
-        ],
-    )
-    def test_other_alternatives(self, parts: str) -> None:
-        entry = f"trigger: {{ event: order_placed }}, where: {{ any: [{parts}] }}"
-        assert found(flow("{ stop: done }", entry=entry)) == []
-
-    @pytest.mark.parametrize(
-        "condition",
-        [
-            '{ all: [{ store: { eq: "us" } }, { store: { eq: "ca" } }] }',
-            '{ store: { eq: "us", in: ["ca", "mx"] } }',
-            '{ all: [{ store: { eq: "us" }, campaign: { eq: "x" } }, { not: { url: { is_set: true } } }, '
-            '{ store: { eq: "ca" } }] }',
-            "{ quantity: { gt: 5, lt: 5 } }",
-            "{ quantity: { gte: 2.50, lte: 2.4 } }",
-            '{ price: { eq: { money: "5", currency: USD }, gt: { money: "5.00", currency: USD } } }',
-            '{ price: { gte: { money: "1", currency: USD }, lt: { money: "5", currency: EUR } } }',
-            "{ brand: { is_not_set: true, starts_with: A } }",
-        ],
-    )
-    def test_all_of_what_excludes_each_other(self, condition: str) -> None:
-        entry = f"trigger: {{ event: product_viewed }}, where: {condition}"
-        assert [one.code for one in found(flow("{ stop: done }", entry=entry))] == ["never_true"]
-
-    @pytest.mark.parametrize(
-        "condition",
-        [
-            '{ store: { ne: "us", in: ["us", "ca"] } }',
-            '{ store: { eq: "us" }, campaign: { eq: "ca" } }',
-            "{ quantity: { gte: 5, lte: 5 } }",
-            "{ quantity: { in: [1, 2], eq: 2.0 } }",
-            '{ price: { gte: { money: "5", currency: USD }, lt: { money: "5.01", currency: USD } } }',
-            "{ categories: { contains: a, not_contains: b } }",
-        ],
-    )
-    def test_all_of_what_can_be(self, condition: str) -> None:
-        entry = f"trigger: {{ event: product_viewed }}, where: {condition}"
-        assert found(flow("{ stop: done }", entry=entry)) == []
-
-
 class TestUnknownTemplate:
     """A message needs a template, where the templates are known."""
 
@@ -209,6 +147,11 @@ class TestUnknownTemplate:
         assert found(self.TEXT, Surroundings(templates={"abandond": Template()})) == []
         assert found(self.TEXT) == []
 
+    def test_without_a_folder_one_finding_says_it(self) -> None:
+        around = Surroundings(templates="no folder")
+        assert places(self.TEXT, around) == ["3:29 warning no_templates"]
+        assert found(self.TEXT.replace("channel: email", "channel: log"), around) == []
+
 
 class TestTemplates:
     """What a template asks for is compared with what its message brings."""
@@ -223,7 +166,10 @@ steps:
 
     @staticmethod
     def around(*asks: tuple[str, str], broken: str = "") -> Surroundings:
-        return Surroundings(templates={"cart": Template(frozenset(asks), broken)})
+        place = Place("templates/cart.text.liquid", 3, 7)
+        return Surroundings(
+            templates={"cart": Template(dict.fromkeys(asks, place), (broken, place) if broken else None)}
+        )
 
     @pytest.mark.parametrize(
         ("asks", "suggestion"),
@@ -235,7 +181,8 @@ steps:
     )
     def test_what_it_asks_for_in_vain(self, asks: tuple[str, str], suggestion: str) -> None:
         [finding] = found(self.TEXT, self.around(asks))
-        assert (finding.code, finding.line, finding.column) == ("not_in_message", 6, 23)
+        assert (finding.code, finding.file) == ("not_in_message", "templates/cart.text.liquid")
+        assert (finding.line, finding.column) == (3, 7)
         assert finding.suggestion == suggestion
 
     def test_what_the_message_brings(self) -> None:
@@ -243,9 +190,10 @@ steps:
         assert found(self.TEXT, self.around(*brought)) == []
 
     def test_one_that_cannot_be_read(self) -> None:
-        [finding] = found(self.TEXT, self.around(broken="cart.text.liquid, line 3: expected endif"))
+        [finding] = found(self.TEXT, self.around(broken="expected endif"))
         assert (finding.code, finding.severity) == ("bad_template", "error")
-        assert "cart.text.liquid, line 3" in finding.message
+        assert (finding.file, finding.line, finding.column) == ("templates/cart.text.liquid", 3, 7)
+        assert "expected endif" in finding.message
 
     @pytest.mark.parametrize(
         ("trigger", "word"),

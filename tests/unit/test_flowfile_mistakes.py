@@ -39,7 +39,7 @@ def cases() -> Iterator[Case]:
 
 def found_in(text: str | bytes) -> list[str]:
     return [
-        f"{finding.line}:{finding.column} {finding.code} {finding.suggestion or ''}".rstrip()
+        f"{finding.line}:{finding.column} {finding.code} {finding.suggestion if finding.instead else ''}".rstrip()
         for finding in check(text, name="f.yaml").findings
         if finding.severity == "error"
     ]
@@ -66,6 +66,7 @@ def test_there_are_cases_for_every_code() -> None:
         *("delay_below_source_lag", "missing_exit", "always_true_negation", "never_true"),  # test_flowfile_lint.py
         *(
             "unknown_template",
+            "no_templates",
             "bad_template",
             "not_in_message",
             "no_effect",

@@ -119,7 +119,7 @@ COMPILED = load(FLOW, name="f.yaml")
 )
 def test_a_plug_in_that_is_not_there_or_does_not_fit_is_found(plugins: dict[Name, Plugin], found: list[str]) -> None:
     checked = check(FLOW, name="f.yaml", around=Surroundings(plugins=plugins))
-    hints = [f", {one.suggestion}" if one.suggestion else "" for one in checked.findings]
+    hints = [f", {one.suggestion}" if one.instead else "" for one in checked.findings]
     assert found == [
         f"{one.line}:{one.column} {one.code}: {one.message}{hint}"
         for one, hint in zip(checked.findings, hints, strict=True)

@@ -31,7 +31,10 @@ def failures(*lines: str, expect: str) -> list[str]:
 def mistakes(text: str) -> list[str]:
     with pytest.raises(FlowFileError) as raised:
         load_timelines(text, name="f.test.yaml", flow=FLOW)
-    return [f"{one.line}:{one.column} {one.code} {one.suggestion or ''}".rstrip() for one in raised.value.findings]
+    return [
+        f"{one.line}:{one.column} {one.code} {one.suggestion if one.instead else ''}".rstrip()
+        for one in raised.value.findings
+    ]
 
 
 def test_the_worked_example() -> None:

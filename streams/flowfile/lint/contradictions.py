@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from schemas.conditions import All, Compare, Condition, FactIs
-from streams.flowfile.lint.joints import thing
+from schemas.conditions import Compare
+from streams.flowfile.lint.literals import Literal, both_ways, joints
 from streams.flowfile.lint.subject import Note, Subject
 
 _OPPOSITE = {"is_true": "is_false", "is_false": "is_true"}
@@ -25,34 +25,32 @@ class _Said(NamedTuple):
 
     part: int
     number: int
-    thing: str
+    literal: Literal
     compare: Compare
 
 
 def never_true(subject: Subject, note: Note) -> None:
-    """The first two of each `all`, by the order of its parts."""
-    for place, joint in subject.joined:
-        if not isinstance(joint, All):
+    """The first two of each `all`, by the order of its parts; under a `not`, an `any` is one."""
+    for joint in joints(subject.joined):
+        if not joint.every:
             continue
-        said: dict[tuple[str, str], list[_Said]] = defaultdict(list)
-        found = ((part, *each) for part, inside in enumerate(joint.parts) for each in _compares(inside))
-        for number, (part, name, compare) in enumerate(found):  # what is joined deeper down is judged there
-            said[name, compare.kind].append(_Said(part, number, name, compare))
-        pairs = (pair for (_, kind), same in said.items() if kind != "list" for pair in _pairs(same))
-        both = min(pairs, key=lambda pair: (pair[0].part, pair[1].part, pair[0].number, pair[1].number), default=None)
-        if both is not None:
-            operators = " and ".join(f"`{each.compare.operator}`" for each in both)
-            message = f"{both[0].thing} cannot satisfy both this {operators}; join them with `any`, or remove one"
-            note("never_true", place, message)
+        if (pair := excluding(joint.literals)) is not None:
+            one, other = (literal.written for literal in pair)
+            note("never_true", joint.place, f"{pair[0].thing} cannot satisfy both this {one} and {other}")
+        elif (found := both_ways(joint.literals)) is not None:
+            note("never_true", joint.place, f"{found.thing} is asked both ways, and never both hold")
 
 
-def _compares(part: Condition) -> Iterator[tuple[str, Compare]]:
-    if isinstance(part, Compare | FactIs):
-        compare = part.compare if isinstance(part, FactIs) else part
-        yield from ((name, compare) for name in thing(part))
-    elif isinstance(part, All):
-        for inner in part.parts:
-            yield from _compares(inner)
+def excluding(literals: Sequence[Literal], *, by_currency: bool = False) -> tuple[Literal, Literal] | None:
+    """The first two of different parts that no value satisfies; `by_currency`: of amounts of one currency only."""
+    said: dict[tuple[str | bytes, str, str], list[_Said]] = defaultdict(list)
+    for number, literal in enumerate(literals):
+        if (compare := literal.compare) is not None:
+            currency = compare.operand[1] if by_currency and compare.kind == "money" and compare.operand else ""
+            said[literal.compared, compare.kind, currency].append(_Said(literal.part, number, literal, compare))
+    pairs = (pair for (_, kind, _), same in said.items() if kind != "list" for pair in _pairs(same))
+    both = min(pairs, key=lambda pair: (pair[0].part, pair[1].part, pair[0].number, pair[1].number), default=None)
+    return None if both is None else (both[0].literal, both[1].literal)
 
 
 def _pairs(same: Sequence[_Said]) -> Iterator[tuple[_Said, _Said]]:

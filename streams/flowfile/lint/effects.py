@@ -25,12 +25,12 @@ def no_effect(subject: Subject, note: Note) -> None:
     """Exit rules, branches of a `wait_event`, and messages."""
     exits = [(rule.when, rule.match) for rule in subject.flow.exits]
     for index in _taken(exits):
-        message = "a rule above takes every event that this one takes, so its reason is never given; put it first"
+        message = "a rule above takes every event that this one takes, so its reason is never given"
         note("no_effect", _part(child(subject.root, "exit"), index), message)
     for step, node in zip(subject.flow.steps, subject.nodes, strict=False):
         if isinstance(step, WaitEvent):
             for index in _taken([(branch.when, branch.match) for branch in step.branches]):
-                message = "a branch above takes every event that this one takes, so nobody goes its way; put it first"
+                message = "a branch above takes every event that this one takes, so nobody goes its way"
                 note("no_effect", _part(at(node, "wait_event", "branches"), index), message)
         elif isinstance(step, Send) and step.message_class == "transactional":
             for key in _PASSED:
@@ -38,7 +38,8 @@ def no_effect(subject: Subject, note: Note) -> None:
                     note(
                         "no_effect",
                         place,
-                        f"a message of class `transactional` passes `{key}`; say `marketing`, or leave it out",
+                        f"a message of class `transactional` passes `{key}`",
+                        advice=f"Leave `{key}` out, or say `class: marketing`.",
                     )
 
 

@@ -15,5 +15,5 @@ def missing_exit(subject: Subject, note: Note) -> None:
     sends = any(isinstance(step, Send) and step.message_class == "marketing" for step in flow.steps)
     if flow.trigger.event not in _UNFINISHED or not sends or flow.exits or flow.filter or exclusions(flow):
         return
-    message = f"nothing stops the message when somebody has bought after `{flow.trigger.event}`; add an `exit`"
+    message = f"nothing stops the message when somebody has bought after `{flow.trigger.event}`"
     note("missing_exit", at(subject.root, "entry", "trigger", "event"), message)

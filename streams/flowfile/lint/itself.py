@@ -15,10 +15,7 @@ from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, child
 def asks_itself(subject: Subject, note: Note) -> None:
     """Each place that asks."""
     for place in _asked(subject.root, subject.flow.name):
-        message = (
-            f"`in_flow: {subject.flow.name}` is true of whoever is in this flow; `reentry` says who may enter again"
-        )
-        note("asks_itself", place, message)
+        note("asks_itself", place, f"`in_flow: {subject.flow.name}` is true of whoever is in this flow")
 
 
 def _asked(node: Node, flow: str) -> Iterator[Node]:

@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable
 
-from schemas.conditions import AnyOf, Compare, Condition, Consented, EventCount, FactIs, InFlow, Not
+from schemas.conditions import AnyOf, Compare, EventCount, FactIs
+from streams.flowfile.lint.contradictions import excluding
+from streams.flowfile.lint.literals import Joint, Literal, both_ways, joints
 from streams.flowfile.lint.subject import Note, Subject
 
-_NEGATIVE = frozenset({"ne", "not_in", "not_contains"})
-_POSITIVE = frozenset({"eq", "in", "contains", "starts_with"})
+_DENIALS = frozenset({"ne", "not_in", "not_contains"})
+_PRESENCE = frozenset({"is_set", "is_not_set"})
 
 
 def always_true_negation(subject: Subject, note: Note) -> None:
-    """`any` of two negations of one thing (semantics 10)."""
-    for place, joint in subject.joined:
-        if not isinstance(joint, AnyOf):
-            continue
-        denied = Counter(name for part in joint.parts for name in _denied(part))
-        twice = next((name for name, times in denied.items() if times > 1), None)
-        if twice is not None:
-            message = f"`any` of several negations of {twice} is true of nearly everything; join them with `all`"
-            note("always_true_negation", place, message)
+    """What nearly everything satisfies: `any` of several negations of one thing, or of all that can be (semantics 10).
+    Under a `not`, an `all` is such an `any`.
+    """
+    for joint in joints(subject.joined):
+        message = None if joint.every else _message(joint)
+        if message is not None:
+            note("always_true_negation", joint.place, message)
 
 
-def _denied(part: Condition) -> Iterator[str]:
-    """What a part says something is not."""
-    if isinstance(part, Not):
-        inner = part.part
-        compare = inner.compare if isinstance(inner, FactIs) else inner
-        if not isinstance(compare, Compare) or compare.operator in _POSITIVE:
-            yield from thing(inner)
-    elif isinstance(part, Compare | FactIs):
-        compare = part.compare if isinstance(part, FactIs) else part
-        if compare.operator in _NEGATIVE:
-            yield from thing(part)
+def _message(joint: Joint) -> str | None:
+    written_so = isinstance(joint.condition, AnyOf)
+    if written_so and (denied := _denied_twice(joint)) is not None:
+        return f"`any` of several negations of {denied.thing} is true of nearly everything"
+    if (found := both_ways(joint.literals)) is not None:
+        return f"{found.thing} is asked both ways, and one of them always holds"
+    # One of them always holds if their opposites never hold together. Money of two currencies is unknown to both.
+    opposites = [literal.opposite for literal in joint.literals if not (written_so and _is_presence(literal))]
+    if (pair := excluding(opposites, by_currency=True)) is None:
+        return None
+    one, other = (literal.opposite.written for literal in pair)
+    return f"{pair[0].thing} always satisfies {one} or {other}, whatever it is"
 
 
-def thing(condition: Condition) -> Iterator[str]:
-    """What a condition speaks of, if others can be laid beside it."""
-    match condition:
-        case Compare():
-            yield f"`{condition.word}`"
-        case FactIs():
-            yield f"the fact `{condition.compare.word}`"
-        case InFlow():
-            yield "`in_flow`"
-        case Consented():
-            yield "`consent`"
-        case EventCount():
-            yield f"`event_count` of `{condition.of.event}`"
+def _denied_twice(joint: Joint) -> Literal | None:
+    """The first thing of which two parts deny what is not the same; or one denies, and another says it is there."""
+    denied: dict[Hashable, Literal] = {}
+    present: dict[Hashable, int] = {}
+    for literal in joint.literals:
+        thing, part = _thing(literal), literal.part
+        if _is_denial(literal):
+            first = denied.setdefault(thing, literal)
+            if (first.part != part and first.asked != literal.asked) or present.get(thing, part) != part:
+                return literal
+        elif literal.compare is not None and literal.compare.operator == "is_set":
+            if thing in denied and denied[thing].part != part:
+                return literal
+            present.setdefault(thing, part)
+    return None
+
+
+def _thing(literal: Literal) -> Hashable:
+    of = literal.condition
+    if isinstance(of, EventCount):
+        return of.of.event, of.of.sources, of.within_ms, of.since_start
+    return literal.thing
+
+
+def _is_denial(literal: Literal) -> bool:
+    if literal.compare is None or isinstance(literal.condition, EventCount):
+        return literal.denied and isinstance(literal.condition, Compare | FactIs | EventCount)
+    return literal.compare.operator in _DENIALS
+
+
+def _is_presence(literal: Literal) -> bool:
+    return literal.compare is not None and literal.compare.operator in _PRESENCE

@@ -39,7 +39,7 @@ def delay_below_source_lag(subject: Subject, note: Note) -> None:
             continue
         warned.add(early.step)
         least = durations.written(lag.safe_ms)
-        place, hint = subject.nodes[early.step], None
+        place, hint, gate = subject.nodes[early.step], None, f"add `settle: {{ sources: [{source}] }}`"
         wait = subject.flow.steps[early.wait] if early.wait is not None else None
         if early.wait is not None and isinstance(wait, Wait):
             place = at(subject.nodes[early.wait], "wait", "for")
@@ -47,9 +47,12 @@ def delay_below_source_lag(subject: Subject, note: Note) -> None:
         message = (
             f"`{subject.flow.steps[early.step].label}` may go out {durations.written(early.after_ms)} after the "
             f"trigger, and `{source}` reports up to {durations.written(lag.lag_ms)} late, with a margin of "
-            f"{durations.written(lag.margin_ms)}; wait {least} or more, or add `settle: {{ sources: [{source}] }}`"
+            f"{durations.written(lag.margin_ms)}"
         )
-        note("delay_below_source_lag", place, message, suggestion=hint)
+        if hint is not None:
+            message += f"; wait {least} or more, or {gate}"
+        advice = f"Wait {least} or more before it, or {gate}."
+        note("delay_below_source_lag", place, message, suggestion=hint, advice=advice)
 
 
 def _late_sources(subject: Subject) -> dict[str, Lag]:

@@ -11,7 +11,7 @@ from schemas.span import Span
 from schemas.steps import If, Route, Split, Step, Stop, Wait, WaitEvent
 from streams.flowfile.findings import Code
 from streams.flowfile.nodes import Node
-from streams.flowfile.reader import EventAsked, PluginAsked
+from streams.flowfile.reader import EventAsked, Joined, PluginAsked
 from streams.flowfile.surroundings import Surroundings
 
 _DAY_MS = 86_400_000
@@ -21,7 +21,16 @@ _MONTH_MS = 28 * _DAY_MS  # the shortest
 class Note(Protocol):
     """Takes a finding about a place."""
 
-    def __call__(self, code: Code, at: Node, message: str, *, suggestion: str | None = None) -> None: ...
+    def __call__(
+        self,
+        code: Code,
+        at: Node,
+        message: str,
+        *,
+        suggestion: str | None = None,
+        advice: str | None = None,
+        file: str | None = None,
+    ) -> None: ...
 
 
 class Subject(NamedTuple):
@@ -30,7 +39,7 @@ class Subject(NamedTuple):
     flow: Flow
     root: Node
     nodes: Sequence[Node]
-    joined: Sequence[tuple[Node, Condition]]  # every `all` and `any`, with its place
+    joined: Sequence[Joined]
     around: Surroundings
     plugins: Sequence[PluginAsked] = ()
     events: Sequence[EventAsked] = ()

@@ -25,10 +25,20 @@ def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Conditi
         if test in found
     )
     if found and not tests:
-        reader.note("missing_key", node, f"`event_count` needs a number to compare with: {listed(TESTS, 'or')}")
+        reader.note(
+            "missing_key",
+            node,
+            f"`event_count` needs a number to compare with: {listed(TESTS, 'or')}",
+            advice="Add `gte: 1`, if at least one is meant.",
+        )
     never_fits(reader, node, "`event_count`", [(one.operator, one.operand) for one in tests])
     if "since" in found and "in_last" in found:
-        reader.note("bad_choice", found["in_last"], "`event_count` counts `in_last` or `since: start`, not both")
+        reader.note(
+            "bad_choice",
+            found["in_last"],
+            "`event_count` counts `in_last` or `since: start`, not both",
+            advice="Keep one of the two.",
+        )
     reader.choice(found.get("since"), "`since`", ("start",))
     return EventCount(
         of=named.match,

@@ -16,7 +16,10 @@ def read(reader: Reader, node: Node, scope: Scope, compile_: Compile) -> Conditi
     found = reader.fields(node, "`last_event`", required=("event",), optional=optional)
     if found and "where" not in found and "ago" not in found:
         reader.note(
-            "missing_key", node, "`last_event` asks for `where` or `ago`; whether there is one says `event_count`"
+            "missing_key",
+            node,
+            "`last_event` asks for `where` or `ago`",
+            advice="Add one of the two; whether there is such an event says `event_count`.",
         )
     named = named_event(reader, found, compile_)
     ago = reader.fields(found.get("ago"), "`ago`", optional=TESTS)

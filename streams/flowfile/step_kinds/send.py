@@ -81,9 +81,19 @@ def cap_limits(reader: Reader, node: Node, found: dict[str, Node]) -> dict[str, 
     """`max`, `per`, `when_capped` and `expires`, which belongs to `defer`: nobody waits for room forever."""
     when_capped = reader.choice(found.get("when_capped"), "`when_capped`", _WHEN_CAPPED)
     if when_capped == "defer" and "expires" not in found:
-        reader.note("missing_key", node, "`when_capped: defer` needs `expires`: how long a message waits for room")
+        reader.note(
+            "missing_key",
+            node,
+            "`when_capped: defer` needs `expires`: how long a message waits for room",
+            advice="Add `expires: 1d` to `cap`, say.",
+        )
     if when_capped == "skip" and "expires" in found:
-        reader.note("bad_choice", found["expires"], "`expires` belongs to `when_capped: defer`; skipped is skipped")
+        reader.note(
+            "bad_choice",
+            found["expires"],
+            "`expires` belongs to `when_capped: defer`",
+            advice="Leave it out: what is skipped does not wait.",
+        )
     return {
         "max": reader.integer(found.get("max"), "`max`", least=1, most=CAP_MAX, default=1),
         "per_ms": reader.duration(found.get("per"), "`per`"),
@@ -109,11 +119,16 @@ def _variables(steps: Steps, node: Node | None) -> dict[str, Value]:
     for key, of in _entries(steps.reader, node, "`variables`", "{ code: trigger.code }"):
         name = steps.reader.name(key, "a variable")
         if name in _RESERVED:
-            steps.reader.note("bad_name", key, f"`{name}` is there anyway; give the variable another name")
+            steps.reader.note("bad_name", key, f"`{name}` is there anyway", advice="Give the variable another name.")
         is_asked = isinstance(of, Mapping) and "plugin" in of.entries
         found[name] = _asked(steps, of) if is_asked else value(steps.reader, of, f"`{cut(name)}`", steps.scope)
     if sum(one.origin == "plugin" for one in found.values()) > PLUGINS_MAX and node is not None:
-        steps.reader.note("out_of_range", node, f"a message may ask {PLUGINS_MAX} plug-ins, and this one asks more")
+        steps.reader.note(
+            "out_of_range",
+            node,
+            f"a message may ask {PLUGINS_MAX} plug-ins, and this one asks more",
+            advice=f"Leave some out, so that {PLUGINS_MAX} remain.",
+        )
     return found
 
 

@@ -30,7 +30,10 @@ def read(steps: Steps, body: Node, place: Place) -> None:
     by = reader.choice(found.get("by"), "`by`", _BY)
     if by == "key" and not steps.has_key:
         reader.note(
-            "scope_without_key", found["by"], "`by: key` needs a `key` in `entry`; without one say `by: profile`"
+            "scope_without_key",
+            found["by"],
+            "`by: key` needs a `key` in `entry`",
+            advice="Add `key: trigger.WORD` to `entry`, or say `by: profile`.",
         )
     salt = reader.name(found["salt"], "`salt`") if "salt" in found else f"{steps.flow}/{place.label}"
     holdout = _per_thousand(reader, found.get("holdout"))
@@ -57,14 +60,24 @@ def _arms(reader: Reader, node: Node | None) -> list[_Named]:
         )
         return []
     if len(node.entries) > SPLIT_ARMS_MAX:
-        reader.note("out_of_range", node, f"a split may have {SPLIT_ARMS_MAX} arms, and here are {len(node.entries)}")
+        reader.note(
+            "out_of_range",
+            node,
+            f"a split may have {SPLIT_ARMS_MAX} arms, and here are {len(node.entries)}",
+            advice="Leave some out, or split again behind an arm.",
+        )
     arms, mistakes = [], len(reader.findings)
     for name, body in node.entries.values():
         found = reader.fields(body, "an arm", required=("weight",), optional=("then",))
         weight = reader.integer(found.get("weight"), "`weight`", least=0, most=WEIGHT_MAX)
         arms.append(_Named(reader.name(name, "the name of an arm"), weight, found.get("then")))
     if len(reader.findings) == mistakes and not any(arm.weight for arm in arms):
-        reader.note("out_of_range", node, "some arm must have a weight above 0, or nobody could go anywhere")
+        reader.note(
+            "out_of_range",
+            node,
+            "some arm must have a weight above 0, or nobody could go anywhere",
+            advice="Give each arm its share, such as `weight: 50`.",
+        )
     return arms
 
 
@@ -79,5 +92,10 @@ def _per_thousand(reader: Reader, node: Node | None) -> int:
     whole, _, tenth = scalar.text.partition(".")
     found = int(whole) * 10 + int(tenth or 0)
     if found > 1000:
-        reader.note("out_of_range", scalar, f"`holdout` must be from 0 to 100 percent, not {scalar.text}")
+        reader.note(
+            "out_of_range",
+            scalar,
+            f"`holdout` must be from 0 to 100 percent, not {scalar.text}",
+            advice="Write `100` or less.",
+        )
     return found

@@ -30,6 +30,6 @@ def trigger(reader: Reader, node: Node | None) -> Start:
         reader.unknown("unknown_key", keys[strange][0], message, strange, TRIGGERS, LATER)
         return Start(EventMatch(event=""), None)
     if len(kinds) > 1:
-        message = f"a flow begins in one way; `{kinds[0]}` or `{kinds[1]}`"
-        reader.note("bad_choice", keys[kinds[1]][0], message)
+        message = f"a flow begins in one way, and here are `{kinds[0]}` and `{kinds[1]}`"
+        reader.note("bad_choice", keys[kinds[1]][0], message, advice="Keep one of them; another flow has the other.")
     return TRIGGERS[kinds[0] if kinds else "event"](reader, node)

@@ -18,7 +18,10 @@ def read(reader: Reader, node: Node | None) -> Start:
     found = reader.fields(outer.get("schedule"), "`schedule`", required=("at",), optional=("on", "day"))
     if "on" in found and "day" in found:
         reader.note(
-            "bad_choice", found["day"], "`schedule` has either `on`, weekdays, or `day`, of the month, not both"
+            "bad_choice",
+            found["day"],
+            "`schedule` has either `on`, weekdays, or `day`, of the month, not both",
+            advice="Keep one of the two.",
         )
     appointment = ScheduleTrigger(
         at_ms=time_of_day(reader, found.get("at"), "`at`"),
