@@ -116,9 +116,8 @@ def _told(family: Family, written: str) -> str:
     finding = next(iter(said_of(family, written)), None)
     if finding is None:
         raise ValueError(f"{family.name}: `{written}` stands under `Mistakes`, and is none")
-    hint = f". Did you mean {finding.suggestion}?" if finding.suggestion else ""
     page = f"../{FINDINGS.rpartition('/')[2]}/{finding.code}.md"
-    return f"| `{written}` | [`{finding.code}`]({page}) | {finding.message}{hint} |"
+    return f"| `{written}` | [`{finding.code}`]({page}) | {finding.message}. {finding.hint} |"
 
 
 def _keys(family: Family, kind: str, grammar: Grammar) -> Iterator[str]:

@@ -52,9 +52,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str
     instead: bool = False  # the suggestion is what to write in place of what stands there, and no sentence
 
+    @property
+    def hint(self) -> str:
+        """The suggestion as a sentence."""
+        return f"Did you mean {self.suggestion}?" if self.instead else self.suggestion
+
     def __str__(self) -> str:
-        hint = f"Did you mean {self.suggestion}?" if self.instead else self.suggestion
-        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.message}. {hint}"
+        return f"{self.file}:{self.line}:{self.column}: {self.severity} {self.code}: {self.message}. {self.hint}"
 
 
 def finding(
