@@ -194,8 +194,13 @@ def _rebuilder(app: EngineApp) -> Callable[[], Any]:
             return  # the end of an older recovery, reported late
         if recovery.need_recovery() or recovery.signal_recovery_start.is_set():
             return  # Faust reports an interrupted recovery as ended, too; another one follows
+
+        def is_wanted() -> bool:
+            app.touch()  # asked every few milliseconds by a rebuild that goes on
+            return expectations.tenure == tenure
+
         try:
-            await app.duties.rebuild(partitions, lambda: expectations.tenure == tenure)
+            await app.duties.rebuild(partitions, is_wanted)
             app.touch()
             if not partitions and expectations.tenure == tenure:
                 app.mark_started()  # Faust seeks nothing for a worker that got nothing

@@ -19,8 +19,10 @@ from agents.faust_engine.producer import Batches
 from agents.faust_engine.store import LocalStore
 from agents.topic_reader import read_range
 
-#: A rebalance or recovery without any progress for so long has died quietly; Faust has several ways to.
-STALL_SECONDS = 180.0
+#: A recovery without any progress for so long has died quietly; Faust has several ways to.
+RECOVERY_SECONDS_MAX = 60.0
+#: So has a rebalance: a group may wait a minute for those members of it that do not come.
+REBALANCE_SECONDS_MAX = 120.0
 WATCH_SECONDS = 5.0
 #: To finish what is in flight after being told to stop, and then to commit, leave the group and stop Faust.
 FINISH_SECONDS = 12.0
@@ -85,6 +87,16 @@ class Engine:
         """Whether the group has given us partitions, be they read already or not."""
         return self._app.expectations.held
 
+    def stall(self) -> str | None:
+        """What has made no progress for longer than it may, if anything has; may be called from any thread."""
+        what, seconds_max = "rebalance", REBALANCE_SECONDS_MAX
+        if self.is_assigned:
+            what, seconds_max = "recovery", RECOVERY_SECONDS_MAX
+        idle_seconds = time.monotonic() - self._app.touched_at
+        if self._app.started_now or idle_seconds <= seconds_max:
+            return None
+        return f"a {what} has made no progress for {idle_seconds:.0f} s"
+
     def excuse(self) -> None:
         """The broker does not answer: a rebalance or recovery cannot make progress, and that is nobody's fault here."""
         self._app.touch()
@@ -137,13 +149,8 @@ class Engine:
             idle_seconds = time.monotonic() - self._app.touched_at
             if self._app.expectations.restoring and idle_seconds > WATCH_SECONDS:
                 await self._check_changelog()
-            if not self._app.started_now and idle_seconds > STALL_SECONDS:
-                end_process(
-                    Halted(
-                        f"a rebalance or recovery has made no progress for {idle_seconds:.0f} s",
-                        next_step="see whether the broker is healthy, then start the worker again",
-                    )
-                )
+            if (stall := self.stall()) is not None:
+                end_process(Halted(stall, next_step="see whether the broker is healthy, then start the worker again"))
 
     async def _check_changelog(self) -> None:
         app = self._app

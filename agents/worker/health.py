@@ -1,8 +1,8 @@
 """Whether this worker is ready, and whether it lives: the two answers that an orchestrator asks for, and why.
 
-Ready: recovered, owning partitions, not stopping. Alive: its event loop beats, and no partition stands still although
-there is something to do. Whether Kafka can be reached is no part of either: starting again would not bring it back, and
-every worker would have to recover at once.
+Ready: recovered, owning partitions, not stopping. Alive: its event loop beats, no rebalance or recovery is stuck, and
+no partition stands still although there is something to do. Whether Kafka can be reached is no part of either: starting
+again would not bring it back, and every worker would have to recover at once.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Health:
         self.heart, self.stalls = Heart(fail=fail, still_seconds=stall_seconds), Stalls()
         self.report = WorkerReport()
         self.stall_seconds = stall_seconds
+        self.stalled: Callable[[], str | None] = lambda: None  # the engine's answer, once there is one
 
     def publish(self, report: WorkerReport) -> None:
         """A newer report."""
@@ -56,6 +57,8 @@ class Health:
             why_not.append(f"the event loop has not moved for {still_seconds:.0f} s")
         if worst is not None and worst.seconds >= self.stall_seconds:
             why_not.append(str(worst))
+        if (stall := self.stalled()) is not None:
+            why_not.append(stall)
         return Answer(ok=not why_not, body={"live": not why_not, "why": why_not})
 
     def status(self) -> Answer:

@@ -132,6 +132,7 @@ def _observing(
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """The heart, the watch over what stands still, and the report of it all."""
     health = options.health
+    health.stalled = engine.stall
     watch = Watch(
         health,
         ends=LogEnds(

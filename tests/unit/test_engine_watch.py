@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaTimeoutError
 from agents.faust_engine import engine as engine_module
 from agents.faust_engine.engine import Engine
 from agents.faust_engine.expectations import Expectations
+from agents.worker.health import Health
 
 
 class Ended(Exception):
@@ -20,11 +21,12 @@ class Ended(Exception):
 class Stuck:
     """An app whose recovery has begun and goes no further, over a broker that answers as told."""
 
-    def __init__(self, *answers: Exception | None) -> None:
+    def __init__(self, *answers: Exception | None, assigned: bool = True) -> None:
         self._answers = list(answers)
         self.expectations = Expectations()
-        self.expectations.begin_tenure()
-        self.expectations.recovery_sought(tenure=self.expectations.tenure)
+        if assigned:
+            self.expectations.begin_tenure()
+            self.expectations.recovery_sought(tenure=self.expectations.tenure)
         self.started_now, self.touched_at = False, float("-inf")
         self.asked = 0
         self.recovery = self.engine_consumer = self
@@ -61,6 +63,28 @@ async def ended_by(app: Stuck, monkeypatch: pytest.MonkeyPatch) -> BaseException
 
 async def test_a_recovery_without_progress_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "has made no progress" in str(await ended_by(Stuck(), monkeypatch))
+
+
+@pytest.mark.parametrize(
+    ("assigned", "started", "seconds", "said"),
+    [
+        (True, False, 59, None),
+        (True, False, 61, "a recovery has made no progress for 61 s"),
+        (False, False, 119, None),
+        (False, False, 121, "a rebalance has made no progress for 121 s"),
+        (True, True, 1_000, None),
+    ],
+)
+def test_how_long_it_may_take(
+    monkeypatch: pytest.MonkeyPatch, assigned: bool, started: bool, seconds: int, said: str | None
+) -> None:
+    app = Stuck(assigned=assigned)
+    app.started_now, app.touched_at = started, 0.0
+    monkeypatch.setattr("time.monotonic", lambda: float(seconds))
+    health = Health(fail=lambda _: None)
+    health.stalled = WatchedEngine(app).stall
+    assert health.stalled() == said
+    assert said is None or said in health.live().body["why"]
 
 
 async def test_it_does_so_after_an_outage_too(monkeypatch: pytest.MonkeyPatch) -> None:
