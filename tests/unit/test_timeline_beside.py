@@ -123,7 +123,9 @@ def test_mistakes(with_: str, expectation: str, expected: list[str]) -> None:
     with pytest.raises(FlowFileError) as raised:
         day(CART, SEEN, expect=expectation, more=f"  with: {with_}\n")
     found = raised.value.findings
-    assert [f"{one.line}:{one.column} {one.code} {one.suggestion if one.instead else ''}".rstrip() for one in found] == expected
+    assert [
+        f"{one.line}:{one.column} {one.code} {one.suggestion if one.instead else ''}".rstrip() for one in found
+    ] == expected
 
 
 def test_flows_are_found_beside_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
