@@ -73,7 +73,7 @@ def benchmarks(
 ) -> None:
     """Measure the worker beside its peers: other programs that do the same job, on one log and one core.
 
-    Results go to benchmarks/results, those of a full run to latest.json as well, which keeps the other traffic.
+    Results go to benchmarks/results, those of five rounds or more to latest.json as well, which keeps the other traffic.
     """
     if context.invoked_subcommand is not None:
         return
@@ -94,7 +94,7 @@ def benchmarks(
     console = Console()
     results = compare(config, _settings(), console=console, must_have_all=bool(systems))
     save(results, FOLDER / f"{results.begun_at.replace(':', '')}.json")
-    if not quick:
+    if config.rounds >= FULL.rounds:
         save(joined(read(LATEST), results) if LATEST.exists() else results, LATEST)
     console.result({}, results_table(results))
     judge(results, gates=gates)

@@ -115,7 +115,7 @@ class EngineConsumer(driver.Consumer):
         app.lease.renew(app.lease.now())  # no heartbeats are sent while a group is being joined
         client = cast(Any, self._thread)._consumer
         watch_heartbeats(client._coordinator, app.lease)
-        adjust(client._fetcher)
+        adjust(client._fetcher, is_behind=app.duties.is_behind)
         app.touch()
         await super().on_partitions_assigned(assigned, generation_id)
         app.assigned_completely = True

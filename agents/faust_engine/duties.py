@@ -36,6 +36,8 @@ class Duties:
     """Every partition has been sought to its position; deliveries follow."""
     has_room: Callable[[int], bool]
     """Whether the partition can take one more delivery; also true for one that is not there."""
+    is_behind: Callable[[], bool]
+    """Whether something has been taken that is not worked off. Called from another thread."""
     take: Callable[[Delivery], bool]
     """Take a delivery without waiting; false if the partition is no longer there."""
     release: Callable[[], Awaitable[None]]

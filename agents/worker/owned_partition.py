@@ -112,6 +112,11 @@ class OwnedPartition:
         """The append time of the next record to be evaluated, if it is here already."""
         return int(self._waiting[0].records[0].timestamp) if self._waiting else None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a delivery waits that has not been worked off."""
+        return bool(self._waiting)
+
     def has_room(self) -> bool:
         """Whether one more delivery may come."""
         return len(self._waiting) < WAITING_MAX and self.core.stopped is None

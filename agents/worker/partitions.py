@@ -91,6 +91,7 @@ class Partitions:
             positions=lambda: {number: one.core.position for number, one in self._owned.items()},
             started=self._start,
             has_room=lambda number: number not in self._owned or self._owned[number].has_room(),
+            is_behind=lambda: any(partition.is_behind for partition in self._owned.values()),
             take=self._take,
             release=self._release,
             restored=self._metrics.restored,

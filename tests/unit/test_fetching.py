@@ -12,7 +12,8 @@ from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
-from agents.faust_engine.fetching import DecodedRecords, adjust
+from agents.faust_engine import fetching
+from agents.faust_engine.fetching import LOOKS_MAX, DecodedRecords, adjust
 
 AT = TopicPartition("profile-state", 3)
 FETCHED_FROM = 12
@@ -57,8 +58,8 @@ def _handed_out(state: State) -> FetchResult:
         return True
 
     fetcher: Any = SimpleNamespace(_records={}, _proc_fetch_request=fetch)
-    adjust(fetcher)
-    adjust(fetcher)
+    adjust(fetcher, is_behind=lambda: False)
+    adjust(fetcher, is_behind=lambda: False)
     assert asyncio.run(fetcher._proc_fetch_request("assignment", 1, "request"))
     found: FetchResult = fetcher._records[AT]
     assert isinstance(found._partition_records, DecodedRecords)
@@ -87,3 +88,22 @@ def test_what_was_fetched_before_a_seek_is_not_handed_out() -> None:
     state.position = 5
     assert found.getall(10) == []
     assert not found.has_more()
+
+
+@pytest.mark.parametrize(
+    ("behind", "looked"), [([False], 1), ([True, True, False], 3), ([True] * (LOOKS_MAX + 9), LOOKS_MAX)]
+)
+def test_more_is_asked_for_when_what_came_is_worked_off_or_takes_too_long(
+    monkeypatch: pytest.MonkeyPatch, behind: list[bool], looked: int
+) -> None:
+    """Or a worker that is behind would be given smaller and smaller batches, each of which costs the same."""
+    monkeypatch.setattr(fetching, "LOOK_SECONDS", 0.0)
+    left = list(behind)
+
+    async def fetch(*_: Any) -> bool:
+        assert len(behind) - len(left) == looked
+        return True
+
+    fetcher: Any = SimpleNamespace(_records={}, _proc_fetch_request=fetch)
+    adjust(fetcher, is_behind=lambda: left.pop(0))
+    assert asyncio.run(fetcher._proc_fetch_request("assignment", 1, "request"))
