@@ -73,7 +73,8 @@ def benchmarks(
 ) -> None:
     """Measure the worker beside its peers: other programs that do the same job, on one log and one core.
 
-    Results go to benchmarks/results, those of five rounds or more to latest.json as well, which keeps the other traffic.
+    Results go to benchmarks/results, those of five rounds or more to latest.json
+    as well, which keeps the other traffic.
     """
     if context.invoked_subcommand is not None:
         return
