@@ -92,8 +92,10 @@ class Passage(msgspec.Struct, kw_only=True):
         return zone.of_recipient(self.profile, self.flow, context=self.words, storefront=step.storefront)
 
     def messages(self) -> list[Message]:
-        """Those that were ordered before, and those of this passage."""
+        """Those that were ordered before, and those of this passage; of one that is only shown, none is."""
         before = [] if self.profile.dossier is None else self.profile.dossier.messages
+        if self.flow.status == "shadow":
+            return before
         return [*before, *(note.order.message for note in self.notes if note.order is not None)]
 
     def value(self, value: Value) -> Any:

@@ -107,7 +107,7 @@ def read(reader: Reader, root: Node, around: Surroundings = NOWHERE) -> Flow:
             flow=flow, root=root, nodes=steps.nodes, joined=reader.joined, around=around, plugins=reader.plugins,
             events=reader.events,
         )  # fmt: skip
-        lint(subject, reader.note)
+        lint(subject, reader.findings)
     return replace(flow, version=version_of(flow))
 
 

@@ -51,6 +51,14 @@ class TestRoom:
         stage = at_carts(Stage(capped(replace(TWO_A_DAY, max=1))), "10:00", "+1 09:59:59.999", "+1 10:00").finish()
         assert stage.sent == ["10:15 remind", "+1 10:15 remind"]
 
+    def test_what_is_only_shown_takes_none_not_even_from_the_next_message_of_its_run(self) -> None:
+        """Semantics 12.4."""
+        first = replace(send(channel="email"), cap=replace(TWO_A_DAY, max=1))
+        shown = replace(flow(first, replace(first, label="again", next=2), exits=()), status="shadow")
+        stage = at_carts(Stage(shown), "10:00", "10:00:01").finish()
+        assert [one.outcome for one in stage.decisions] == ["entered", "sent", "sent", "ended"] * 2
+        assert stage.sent == []
+
     def test_what_may_wait_goes_when_there_is_room(self) -> None:
         """Semantics 8.11."""
         cap = replace(TWO_A_DAY, max=1, when_capped="defer", expires_ms=48 * HOUR)

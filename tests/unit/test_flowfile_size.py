@@ -17,10 +17,10 @@ import pytest
 from schemas.conditions import All, Compare, Condition, Operator
 from schemas.limits import FLOW_FILE_VALUES_MAX
 from streams.flowfile import check, load
-from streams.flowfile.findings import Code
+from streams.flowfile.findings import Findings
 from streams.flowfile.lint import Subject, contradictions
 from streams.flowfile.meanings import MEANINGS
-from streams.flowfile.nodes import START, Node
+from streams.flowfile.nodes import START
 from streams.flowfile.reader import Joined
 from streams.flowfile.surroundings import NOWHERE
 from tests.fuzz.properties import at_most, in_proportion
@@ -166,14 +166,10 @@ class Word(str):
 def joined(parts: Sequence[Condition]) -> list[str]:
     """What `never_true` says of `all` of them."""
     flow = load(HEAD + STOP, name="f.yaml")
-    said: list[str] = []
-
-    def note(code: Code, at: Node, message: str, **_more: str | None) -> None:
-        said.append(message)
-
+    findings = Findings("f.yaml")
     whole = All(parts=tuple(parts))
-    contradictions.never_true(Subject(flow, START, (), [Joined(START, whole, denied=False)], NOWHERE), note)
-    return said
+    contradictions.never_true(Subject(flow, START, (), [Joined(START, whole, denied=False)], NOWHERE), findings)
+    return [one.message for one in findings]
 
 
 def test_two_long_lists_are_compared_value_by_value_and_no_more() -> None:

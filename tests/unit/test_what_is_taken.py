@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from types import SimpleNamespace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 import pytest
+from faust.types import TP
 
 from agents.faust_engine import consumer as consumer_module
 from agents.faust_engine.app import _rebuilder
@@ -18,7 +19,6 @@ from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.expectations import HEALS_MAX, Expectations
 from agents.faust_engine.lease import Lease
 
-TP: Any = consumer_module.TP  # type: ignore[attr-defined]
 LOG, STATE = TP("log", 0), TP("state", 0)
 
 
@@ -93,7 +93,7 @@ class Consumer(EngineConsumer):
     log: Any = logging.getLogger("consumer")
 
     def __init__(self, app: Any) -> None:
-        self.app, self._thread = app, Thread()  # type: ignore[assignment]
+        self.app, self._thread = app, cast(Any, Thread())
         self.flow_active = True
         self.taken: list[int] = []
 
@@ -102,8 +102,7 @@ class Consumer(EngineConsumer):
 
     @property
     def sought(self) -> list[dict[Any, int]]:
-        thread: Any = self._thread
-        return thread.sought  # type: ignore[no-any-return]
+        return cast(Thread, self._thread).sought
 
 
 @pytest.fixture
@@ -207,7 +206,7 @@ async def test_an_end_of_recovery_that_was_signaled_before_its_seek_is_forgotten
 
 async def test_a_recovery_that_has_sought_and_read_everything_is_followed_by_a_rebuild(app: App) -> None:
     app.expectations.recovery_sought(tenure=app.expectations.tenure)
-    await _rebuilder(app)()  # type: ignore[arg-type]
+    await _rebuilder(cast(Any, app))()
     assert app.rebuilt == [frozenset({0})]
 
 
@@ -221,7 +220,7 @@ async def test_a_recovery_that_is_only_said_to_be_over_is_not(app: App, why: str
             app.needs_recovery = True
         case _:
             app.recovery.signal_recovery_start.set()
-    await _rebuilder(app)()  # type: ignore[arg-type]
+    await _rebuilder(cast(Any, app))()
     assert app.rebuilt == []
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from streams.flowfile.findings import Findings
 from streams.flowfile.lint import contradictions, effects, exits, fields, itself, joints, lags, plugins, templates
-from streams.flowfile.lint.subject import Note, Subject
+from streams.flowfile.lint.subject import Subject
 
 __all__ = ["RULES", "Subject", "lint"]
 
-RULES: tuple[Callable[[Subject, Note], None], ...] = (
+RULES: tuple[Callable[[Subject, Findings], None], ...] = (
     lags.delay_below_source_lag,
     exits.missing_exit,
     joints.always_true_negation,
@@ -26,7 +27,7 @@ RULES: tuple[Callable[[Subject, Note], None], ...] = (
 )
 
 
-def lint(subject: Subject, note: Note) -> None:
+def lint(subject: Subject, findings: Findings) -> None:
     """Note what every rule finds."""
     for rule in RULES:
-        rule(subject, note)
+        rule(subject, findings)

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.conditions import Compare
+from streams.flowfile.findings import Findings
 from streams.flowfile.lint.literals import Literal, both_ways, joints
-from streams.flowfile.lint.subject import Note, Subject
+from streams.flowfile.lint.subject import Subject
 
 _OPPOSITE = {"is_true": "is_false", "is_false": "is_true"}
 _LOW = {"gt": 2, "gte": 1, "eq": 1}  # the rank of a bound among those of one value: low up to high leaves room
@@ -29,16 +30,16 @@ class _Said(NamedTuple):
     compare: Compare
 
 
-def never_true(subject: Subject, note: Note) -> None:
+def never_true(subject: Subject, findings: Findings) -> None:
     """The first two of each `all`, by the order of its parts; under a `not`, an `any` is one."""
     for joint in joints(subject.joined):
         if not joint.every:
             continue
         if (pair := excluding(joint.literals)) is not None:
             one, other = (literal.written for literal in pair)
-            note("never_true", joint.place, f"{pair[0].thing} cannot satisfy both this {one} and {other}")
+            findings.note("never_true", joint.place, f"{pair[0].thing} cannot satisfy both this {one} and {other}")
         elif (found := both_ways(joint.literals)) is not None:
-            note("never_true", joint.place, f"{found.thing} is asked both ways, and never both hold")
+            findings.note("never_true", joint.place, f"{found.thing} is asked both ways, and never both hold")
 
 
 def excluding(literals: Sequence[Literal], *, by_currency: bool = False) -> tuple[Literal, Literal] | None:

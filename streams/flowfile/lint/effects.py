@@ -13,7 +13,8 @@ from schemas.codec import encode
 from schemas.conditions import EventMatch
 from schemas.connectors import covering
 from schemas.steps import Send, WaitEvent
-from streams.flowfile.lint.subject import Note, Subject
+from streams.flowfile.findings import Findings
+from streams.flowfile.lint.subject import Subject
 from streams.flowfile.nodes import Listing, Node, at, child
 
 _PASSED = ("window", "cap")
@@ -21,21 +22,21 @@ _PASSED = ("window", "cap")
 Rule = tuple[EventMatch | None, tuple[tuple[str, str], ...]]  # and what of the event must match the trigger
 
 
-def no_effect(subject: Subject, note: Note) -> None:
+def no_effect(subject: Subject, findings: Findings) -> None:
     """Exit rules, branches of a `wait_event`, and messages."""
     exits = [(rule.when, rule.match) for rule in subject.flow.exits]
     for index in _taken(exits):
         message = "a rule above takes every event that this one takes, so its reason is never given"
-        note("no_effect", _part(child(subject.root, "exit"), index), message)
+        findings.note("no_effect", _part(child(subject.root, "exit"), index), message)
     for step, node in zip(subject.flow.steps, subject.nodes, strict=False):
         if isinstance(step, WaitEvent):
             for index in _taken([(branch.when, branch.match) for branch in step.branches]):
                 message = "a branch above takes every event that this one takes, so nobody goes its way"
-                note("no_effect", _part(at(node, "wait_event", "branches"), index), message)
+                findings.note("no_effect", _part(at(node, "wait_event", "branches"), index), message)
         elif isinstance(step, Send) and step.message_class == "transactional":
             for key in _PASSED:
                 if (place := child(child(node, "send"), key)) is not None:
-                    note(
+                    findings.note(
                         "no_effect",
                         place,
                         f"a message of class `transactional` passes `{key}`",

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streams.flowfile.lint.subject import Note, Subject
+from streams.flowfile.findings import Findings
+from streams.flowfile.lint.subject import Subject
 from streams.flowfile.nodes import Listing, Mapping, Node, Scalar, child
 
 
-def asks_itself(subject: Subject, note: Note) -> None:
+def asks_itself(subject: Subject, findings: Findings) -> None:
     """Each place that asks."""
     for place in _asked(subject.root, subject.flow.name):
-        note("asks_itself", place, f"`in_flow: {subject.flow.name}` is true of whoever is in this flow")
+        findings.note("asks_itself", place, f"`in_flow: {subject.flow.name}` is true of whoever is in this flow")
 
 
 def _asked(node: Node, flow: str) -> Iterator[Node]:

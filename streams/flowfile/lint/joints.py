@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from schemas.conditions import AnyOf, Compare, EventCount, FactIs
+from streams.flowfile.findings import Findings
 from streams.flowfile.lint.contradictions import excluding
 from streams.flowfile.lint.literals import Joint, Literal, both_ways, joints
-from streams.flowfile.lint.subject import Note, Subject
+from streams.flowfile.lint.subject import Subject
 
 _DENIALS = frozenset({"ne", "not_in", "not_contains"})
 _PRESENCE = frozenset({"is_set", "is_not_set"})
 
 
-def always_true_negation(subject: Subject, note: Note) -> None:
+def always_true_negation(subject: Subject, findings: Findings) -> None:
     """What nearly everything satisfies: `any` of several negations of one thing, or of all that can be (semantics 10).
     Under a `not`, an `all` is such an `any`.
     """
     for joint in joints(subject.joined):
         message = None if joint.every else _message(joint)
         if message is not None:
-            note("always_true_negation", joint.place, message)
+            findings.note("always_true_negation", joint.place, message)
 
 
 def _message(joint: Joint) -> str | None:

@@ -16,7 +16,8 @@ from schemas.connectors import Lag, covering
 from schemas.flow import Flow
 from schemas.steps import Send, Settle, Wait
 from streams.flowfile import durations
-from streams.flowfile.lint.subject import Note, Subject, exclusions, least_ms, ways
+from streams.flowfile.findings import Findings
+from streams.flowfile.lint.subject import Subject, exclusions, least_ms, ways
 from streams.flowfile.nodes import at
 
 
@@ -28,7 +29,7 @@ class _Early(NamedTuple):
     wait: int | None
 
 
-def delay_below_source_lag(subject: Subject, note: Note) -> None:
+def delay_below_source_lag(subject: Subject, findings: Findings) -> None:
     """The first message that may be too early for each source that reports late, worst source first."""
     warned: set[int] = set()
     gates = _gates(subject.flow)
@@ -52,7 +53,7 @@ def delay_below_source_lag(subject: Subject, note: Note) -> None:
         if hint is not None:
             message += f"; wait {least} or more, or {gate}"
         advice = f"Wait {least} or more before it, or {gate}."
-        note("delay_below_source_lag", place, message, suggestion=hint, advice=advice)
+        findings.note("delay_below_source_lag", place, message, suggestion=hint, advice=advice)
 
 
 def _late_sources(subject: Subject) -> dict[str, Lag]:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from schemas.conditions import All, AnyOf, Condition, EventCount, EventMatch, Items, LastEvent, Not
 from schemas.flow import Flow
 from schemas.span import Span
 from schemas.steps import If, Route, Split, Step, Stop, Wait, WaitEvent
-from streams.flowfile.findings import Code
 from streams.flowfile.nodes import Node
 from streams.flowfile.reader import EventAsked, Joined, PluginAsked
 from streams.flowfile.surroundings import Surroundings
 
 _DAY_MS = 86_400_000
 _MONTH_MS = 28 * _DAY_MS  # the shortest
-
-
-class Note(Protocol):
-    """Takes a finding about a place."""
-
-    def __call__(
-        self,
-        code: Code,
-        at: Node,
-        message: str,
-        *,
-        suggestion: str | None = None,
-        advice: str | None = None,
-        file: str | None = None,
-    ) -> None: ...
 
 
 class Subject(NamedTuple):

@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from schemas.catalog import words_of
 from schemas.flow import Flow
 from schemas.steps import Send
-from streams.flowfile.lint.subject import Note, Subject
+from streams.flowfile.findings import Findings
+from streams.flowfile.lint.subject import Subject
 from streams.flowfile.nodes import Node, at, cut
 from streams.flowfile.reader import NAME_LENGTH_MAX, TRIGGER
 from streams.flowfile.surroundings import Place, Template
@@ -23,7 +24,7 @@ UNRENDERED = "log"  # this channel prints the variables and needs no template
 ALWAYS = frozenset({"trigger", "addresses"})
 
 
-def templates(subject: Subject, note: Note) -> None:
+def templates(subject: Subject, findings: Findings) -> None:
     """Only where it is known which templates there are; of a folder that is missing one finding says it all."""
     known = subject.around.templates
     if known is None:
@@ -35,30 +36,30 @@ def templates(subject: Subject, note: Note) -> None:
         if known == "no folder":
             what = f"the message `{step.label}` needs the template `{cut(step.template)}`"
             message = f"{what}, and no folder `templates` is beside the flow"
-            note("no_templates", place, message, advice=_files_of(step.template, "Write"))
+            findings.note("no_templates", place, message, advice=_files_of(step.template, "Write"))
             return
         if (template := known.get(step.template)) is None:
             near = get_close_matches(step.template, sorted(known), n=1)
             message = f"there is no template `{step.template}` beside the flows"
             advice = _files_of(step.template, "Correct the name, or write")
-            note("unknown_template", place, message, suggestion=near[0] if near else None, advice=advice)
+            findings.note("unknown_template", place, message, suggestion=near[0] if near else None, advice=advice)
         else:
-            _note_mistakes(template, step, subject.flow, note)
+            _note_mistakes(template, step, subject.flow, findings)
 
 
 def _files_of(name: str, write: str) -> str:
     return f"{write} `templates/{cut(name)}.subject.liquid` and `templates/{cut(name)}.text.liquid`."
 
 
-def _note_mistakes(template: Template, step: Send, flow: Flow, note: Note) -> None:
+def _note_mistakes(template: Template, step: Send, flow: Flow, findings: Findings) -> None:
     if template.broken is not None:
         why, (file, line, column) = template.broken
         message = f"the template `{step.template}` of `{step.label}` cannot be read: {why}"
-        note("bad_template", Node(line, column), message, file=file)
+        findings.note("bad_template", Node(line, column), message, file=file)
     for wanted, (file, line, column), near_by in _missing(template, step, flow):
         message = f"`{cut(wanted)}` is nothing that the message `{step.label}` of `{flow.name}` brings"
         hint = get_close_matches(wanted[:NAME_LENGTH_MAX], sorted(near_by), n=1)
-        note("not_in_message", Node(line, column), message, suggestion=hint[0] if hint else None, file=file)
+        findings.note("not_in_message", Node(line, column), message, suggestion=hint[0] if hint else None, file=file)
 
 
 def _missing(template: Template, step: Send, flow: Flow) -> Iterator[tuple[str, Place, list[str]]]:
