@@ -47,6 +47,7 @@ POISON_MAX = 50  # records that a profile could not take; the oldest is forgotte
 
 # --- one flow ------------------------------------------------------------------------------------
 STEPS_MAX = 200
+EXIT_RULES_MAX = 50  # of one flow; below 64, as the state has a bit for each
 ENTERED_ON_MAX = 5  # flows that one hands a person on to without a wait between; one more is refused
 CHAIN_MS_MIN = 60_000  # who has been in a flow for less is handed on in one chain, whatever it waited for
 REENTRY_COUNT_MAX = 100  # of `max` per period

@@ -35,7 +35,7 @@ class Enrollment(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     due_at: int = NEVER  # of the wait, or of the gate it is held at
     wakeup_at: int = NEVER  # its moment: never before the record that armed it
     held: bool = False  # at a settle gate, open for as long as `wakeup_at` has not come
-    exits_held: int = 0  # at_send: bit i set when exit rule i has become true
+    exits_held: int = 0  # at_send: bit i set when exit rule i has become true; EXIT_RULES_MAX bits
     unsettled: str = ""  # what sends must do because a gate timed out: "skip" or "send"; "" is nothing special
     ignored: int = 0
     waited: bool = False  # a wait has been completed: the next one counts from the step before it, not from the anchor

@@ -10,7 +10,7 @@ import msgspec
 from schemas.conditions import All, Condition
 from schemas.facts import BUILT_IN, FactKind
 from schemas.flow import DateTrigger, ExitRule, Reentry, Retrigger
-from schemas.limits import REENTRY_COUNT_MAX, TRIGGER_AGE_MS_DEFAULT
+from schemas.limits import EXIT_RULES_MAX, REENTRY_COUNT_MAX, TRIGGER_AGE_MS_DEFAULT
 from streams.flowfile.comparisons import Scope, trigger_word
 from streams.flowfile.conditions import condition
 from streams.flowfile.events import matched, named_event
@@ -89,7 +89,13 @@ def _key(reader: Reader, node: Node | None, scope: Scope) -> str | tuple[str, ..
 
 def exits(reader: Reader, node: Node | None, scope: Scope) -> tuple[ExitRule, ...]:
     """Compile `exit`. The order is kept: of several rules that hold, the first gives the reason."""
-    return tuple(_exit(reader, rule, scope) for rule in reader.items(node, "`exit`"))
+    rules = reader.items(node, "`exit`")
+    if len(rules) > EXIT_RULES_MAX:
+        message = f"a flow may have {EXIT_RULES_MAX} exit rules, and here are {len(rules)}"
+        reader.note(
+            "out_of_range", rules[EXIT_RULES_MAX], message, advice="Leave some out, or join events by one `where`."
+        )
+    return tuple(_exit(reader, rule, scope) for rule in rules)
 
 
 def _exit(reader: Reader, node: Node, scope: Scope) -> ExitRule:

@@ -1,6 +1,6 @@
 """Failures that others have had with Faust, each under the name it has in the list of stories.
 
-CANCEL-RACE is in the simulation, POISON with the dead letters, RECOVER in `test_recover.py`. That a process which hangs
+CANCEL-RACE and RECOVER have files of their own, POISON is with the dead letters. That a process which hangs
 turns red is in `tests/integration/test_worker_health.py`.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.conditions import Compare
+from schemas.limits import EXIT_RULES_MAX
 from tests.unit.stage import BOUGHT, MINUTE, SAME_CART, Stage, checkout, event, exit_on, flow, order, send, settle, wait
 
 LARGE = Compare(word="total", kind="money", operator="gte", operand=["50", "USD"])
@@ -18,6 +19,13 @@ def test_an_exit_ends_the_enrollment_at_once_and_says_with_what() -> None:
     assert ended.values == {"event": "order_placed", "occurred_at": "2026-11-20T10:05:00.000Z"}
     assert (ended.cause.topic, ended.cause.offset, ended.cause.event_id) == ("log", 1, order("10:05").id)
     assert stage.sent == []
+
+
+def test_as_many_rules_as_a_flow_may_have_are_kept_until_the_message() -> None:
+    """Semantics 4.1: `at_send`. The state, which is packed after every record, has a bit for each."""
+    rules = [exit_on("order_placed", reason=f"bought-{number}") for number in range(EXIT_RULES_MAX)]
+    stage = Stage(flow(exits=rules, exit_check="at_send")).event(checkout("10:00")).event(order("10:05")).finish()
+    assert stage.story == ["10:00 entered triggered", "10:15 ended bought-0"]
 
 
 def test_bought_at_1358_is_not_reminded_at_1359() -> None:

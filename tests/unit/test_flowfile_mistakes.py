@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 
 import pytest
 
-from schemas.limits import FLOW_FILE_BYTES_MAX, STEPS_MAX, TYPE_LENGTH_MAX
+from schemas.limits import EXIT_RULES_MAX, FLOW_FILE_BYTES_MAX, STEPS_MAX, TYPE_LENGTH_MAX
 from streams.flowfile import FlowFileError, check, load
 from streams.flowfile.findings import FINDINGS_MAX, Code
 from streams.flowfile.meanings import MEANINGS
@@ -120,6 +120,12 @@ def test_more_steps_than_allowed() -> None:
     assert found_in(HEAD + "steps:\n" + "  - wait: { for: 1h }\n" * STEPS_MAX) == []
 
 
+def test_more_exit_rules_than_allowed() -> None:
+    text, rule = HEAD + "steps:\n  - stop: done\nexit:\n", "  - when: { event: order_placed }\n"
+    assert found_in(text + rule * (EXIT_RULES_MAX + 1)) == [f"{EXIT_RULES_MAX + 6}:5 out_of_range"]
+    assert found_in(text + rule * EXIT_RULES_MAX) == []
+
+
 def test_more_mistakes_than_anybody_reads() -> None:
     text = HEAD + "steps:\n" + "  - wiat: { for: 1h }\n" * 1_000
     assert len(check(text, name="f").findings) == FINDINGS_MAX
@@ -132,8 +138,8 @@ def test_an_event_that_nobody_could_report_is_none() -> None:
 
 
 def test_more_warnings_than_anybody_reads_do_not_keep_a_file_from_compiling() -> None:
-    rule = "  - { when: { event: order_placed }, reason: bought }\n"
-    text = HEAD + "exit:\n" + rule * 150 + "steps:\n  - stop: done\n"
+    branches = ", ".join(["{ event: order_placed }"] * 150)
+    text = HEAD + f"steps:\n  - wait_event: {{ branches: [{branches}], timeout: 1d }}\n  - stop: done\n"
     flow, findings = check(text, name="f")
     assert flow is not None
     assert len(findings) == FINDINGS_MAX
