@@ -54,7 +54,7 @@ def _judge_fit(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: in
         _judge_status(flow)
         or reentry.refusal(flow, profile, key, trigger)
         or _judge_freshness(flow, trigger, now)
-        or _judge_room(profile, trigger)
+        or _judge_room(flow, profile, trigger)
     )
     if refusal is not None:
         return Verdict(None, (refusal,))
@@ -130,7 +130,7 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
     refusal = (
         (_judge_status(flow) if flow.retrigger == "end_and_restart" else None)
         or _judge_freshness(flow, trigger, now)
-        or _judge_room(profile, trigger, instead_of=live)
+        or _judge_room(flow, profile, trigger, instead_of=live)
     )
     if refusal is not None:
         return Verdict(live, (refusal,), live)
@@ -202,8 +202,10 @@ def _judge_freshness(flow: Flow, trigger: Trigger, now: int) -> Note | None:
     return _note_refused("trigger_too_old", values)
 
 
-def _judge_room(profile: Profile, trigger: Trigger, *, instead_of: Enrollment | None = None) -> Note | None:
+def _judge_room(flow: Flow, profile: Profile, trigger: Trigger, *, instead_of: Enrollment | None = None) -> Note | None:
     live = len(profile.enrollments) - (instead_of is not None)
+    if live >= ENROLLMENTS_MAX:
+        live -= sum(one.flow in flow.unseen for one in profile.enrollments)
     if live >= ENROLLMENTS_MAX:
         return _note_refused("too_many_enrollments", {"live": live, "max": ENROLLMENTS_MAX})
     size = profile.weight + len(trigger.packed) + lasting_bytes(profile.dedupe)

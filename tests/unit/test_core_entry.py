@@ -202,6 +202,17 @@ class TestKeys:
         assert refusals(stage) == ["too_many_enrollments"]
         assert stage.tallies["decision", "reminder", "refused", "too_many_enrollments"] == 2
 
+    def test_those_in_flows_in_shadow_are_in_nobodys_way(self) -> None:
+        """Semantics 12.4: nothing is used up."""
+        shown = flow(key=KEY, name="shown", status="shadow", exits=())
+        stage = Stage(shown, flow(name="live", trigger="order_placed", exits=()))
+        for number in range(ENROLLMENTS_MAX + 1):
+            stage.event(checkout("10:00", checkout_id=str(number)))
+        stage.event(order("10:01"))
+        entered = [one.flow for one in stage.decisions if one.outcome == "entered"]
+        assert entered == ["shown"] * ENROLLMENTS_MAX + ["live"]
+        assert refusals(stage) == ["too_many_enrollments"]
+
 
 class TestIgnore:
     """Semantics 3.5 and 3.1: the default; counted on the enrollment."""
