@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from liquid import CachingFileSystemLoader, Environment, FalsyStrictUndefined
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, TemplateNotFoundError, UndefinedError
 
 from streams.flowfile.surroundings import Place, Template
 
@@ -69,8 +70,8 @@ class Templates:
         return Rendered(" ".join(subject.split()), text, html)
 
     def look(self, name: str) -> Template:
-        """What its parts ask for, or why one of them cannot be read. What they render is not looked into: a file that
-        several share may test what only some messages have.
+        """What its parts ask for, or why one of them, or a file that they render, cannot be read. What such a file asks
+        for is not told: one that several share may test what only some messages have.
         """
         files = [file for part in PARTS if (file := self._folder / f"{name}.{part}{SUFFIX}").is_file()]
         found: dict[tuple[str, str], Place] = {}
@@ -78,6 +79,8 @@ class Templates:
             try:
                 template = self._plain.get_template(file.name)
                 asked = template.analyze(include_partials=False).globals
+                with suppress(UndefinedError):  # `include` of a name that only a message knows
+                    template.analyze(include_partials=True)
                 text = file.read_text(encoding="utf-8")
             except (LiquidError, OSError, ValueError, RecursionError) as error:
                 return Template(broken=_broken(file, error))
@@ -122,10 +125,24 @@ def _environment(folder: Path, *, autoescape: bool) -> Environment:
 
 
 def _broken(file: Path, error: Exception) -> tuple[str, Place]:
-    place = error.context() if isinstance(error, LiquidError) else None
+    """Where it is, in the file or one that it renders."""
+    if not isinstance(error, LiquidError):
+        return str(error) or type(error).__name__, Place(str(file), 1, 1)
+    text = str(error.message)
+    if isinstance(error, TemplateNotFoundError):
+        text = f"`{text}` is not in the folder"
+    if error.token is not None:
+        source = error.token.source
+        file = next((one for one in sorted(file.parent.glob(f"*{SUFFIX}")) if _says(one, source)), file)
+    place = error.context()
     line, column = (place[0], place[1] + 1) if place else (1, 1)
-    text = error.message if isinstance(error, LiquidError) else error
-    return str(text) or type(error).__name__, Place(str(file), line, column)
+    return text or type(error).__name__, Place(str(file), line, column)
+
+
+def _says(file: Path, text: str) -> bool:
+    with suppress(OSError, ValueError):
+        return file.read_text(encoding="utf-8") == text
+    return False
 
 
 def _line(file: str, error: Exception) -> str:

@@ -249,3 +249,27 @@ def test_an_address_is_taken_with_its_domain_in_ascii(given: str, kept: str) -> 
 def test_what_is_no_plain_address_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="not an address"):
         address(given)
+
+
+@pytest.mark.parametrize(
+    ("parts", "broken"),
+    [
+        ({}, ("it.text", 2, "`_a.liquid` is not in the folder")),
+        ({"_a": "a\nb {% render '_b.liquid' %}"}, ("_a", 2, "`_b.liquid` is not in the folder")),
+        ({"_a": "{% render '_b.liquid' %}", "_b": "\n\n{{ b | }"}, ("_b", 3, "expected '}}', found end of file")),
+        ({"_a": "{% render '_a.liquid' %}"}, None),  # ends at a bound, if it comes to that
+        ({"_a": "{% include part %}{{ of_its_own }}"}, None),
+    ],
+)
+def test_files_that_a_template_renders_are_looked_at(
+    tmp_path: Path, parts: dict[str, str], broken: tuple[str, int, str] | None
+) -> None:
+    for name, text in parts.items():
+        (tmp_path / f"{name}.liquid").write_text(text)
+    seen = template(tmp_path, text="T\n{% render '_a.liquid', b: trigger.total %}").look("it")
+    if broken is None:
+        assert (seen.broken, list(seen.asks)) == (None, [("trigger", "total")])
+    else:
+        file, line, why = broken
+        assert seen.broken is not None
+        assert (seen.broken[0], *seen.broken[1][:2]) == (why, str(tmp_path / f"{file}.liquid"), line)
