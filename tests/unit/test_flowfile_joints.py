@@ -36,6 +36,8 @@ class TestJoints:
             '{ store: { eq: "us" } }, { store: { ne: "us" } }',
             '{ store: { eq: "us" } }, { not: { store: { eq: "us" } } }',
             '{ store: { in: ["us", "ca"] } }, { store: { not_in: ["us", "ca"] } }',
+            '{ store: { in: ["ca", "us"] } }, { store: { not_in: ["us"] } }',
+            '{ store: { in: ["ca", "us"] } }, { store: { ne: "us" } }',
             "{ store: { is_set: true } }, { store: { is_not_set: true } }",
             "{ store: { is_set: true } }, { not: { store: { is_set: true } } }",
             '{ store: { is_set: true } }, { store: { ne: "us" } }',

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from functools import reduce
+from operator import and_
 from typing import Any, NamedTuple
 
-from schemas.conditions import Compare
+from msgspec.structs import replace
+
+from schemas.conditions import Compare, Operator
 from streams.flowfile.findings import Findings
 from streams.flowfile.lint.literals import Literal, both_ways, joints
 from streams.flowfile.lint.subject import Subject
 
+_DENIED_BY: dict[str, Operator] = {"ne": "eq", "not_in": "in"}
 _OPPOSITE = {"is_true": "is_false", "is_false": "is_true"}
 _LOW = {"gt": 2, "gte": 1, "eq": 1}  # the rank of a bound among those of one value: low up to high leaves room
 _HIGH = {"lt": 0, "lte": 1, "eq": 1}
@@ -55,27 +60,35 @@ def excluding(literals: Sequence[Literal], *, by_currency: bool = False) -> tupl
 
 
 def _pairs(same: Sequence[_Said]) -> Iterator[tuple[_Said, _Said]]:
-    """Each with the first one of a later part that excludes it."""
+    """Each with the first one of another part that excludes it, on either side; of two, the first one stands first."""
     behind = {said.part: number for number, said in enumerate(same, 1)}  # each part: where the next one begins
     if len(behind) == 1:
         return
+    begins = dict(zip(behind, [0, *behind.values()], strict=False))
     for one, excluding in zip(same, _excluding([said.compare for said in same]), strict=True):
-        later = excluding >> behind[one.part]
+        earlier, later = excluding & ((1 << begins[one.part]) - 1), excluding >> behind[one.part]
+        if earlier:
+            yield same[_lowest(earlier)], one
         if later:
-            yield one, same[behind[one.part] + (later & -later).bit_length() - 1]
+            yield one, same[behind[one.part] + _lowest(later)]
+
+
+def _lowest(bits: int) -> int:
+    return (bits & -bits).bit_length() - 1
 
 
 def _excluding(same: Sequence[Compare]) -> Iterator[int]:
-    """For each of them, those that exclude it."""
+    """For each of them, those that exclude it; of what allows a few values and what denies them, the first knows."""
     saying: dict[str, int] = defaultdict(int)
     for number, compare in enumerate(same):
         saying[compare.operator] |= 1 << number
     unset = saying["is_not_set"]
-    for compare, elsewhere, beyond in zip(same, _elsewhere(same), _beyond(same), strict=True):
+    found = zip(same, _elsewhere(same), _denying(same), _beyond(same), strict=True)
+    for compare, elsewhere, denying, beyond in found:
         if compare.operator == "is_not_set":
             yield ((1 << len(same)) - 1) & ~unset
         else:
-            yield unset | saying[_OPPOSITE.get(compare.operator, "")] | elsewhere | beyond
+            yield unset | saying[_OPPOSITE.get(compare.operator, "")] | elsewhere | denying | beyond
 
 
 def _elsewhere(same: Sequence[Compare]) -> Iterator[int]:
@@ -93,6 +106,18 @@ def _elsewhere(same: Sequence[Compare]) -> Iterator[int]:
         for value in values or ():
             meeting |= allowing[value]
         yield 0 if values is None else every & ~meeting
+
+
+def _denying(same: Sequence[Compare]) -> Iterator[int]:
+    """Those that deny all the values that this one allows, if it allows some only."""
+    denying: dict[Any, int] = defaultdict(int)
+    for number, compare in enumerate(same):
+        if compare.operator in _DENIED_BY:
+            for value in _among(replace(compare, operator=_DENIED_BY[compare.operator])) or ():
+                denying[value] |= 1 << number
+    for compare in same:
+        values = _among(compare)
+        yield reduce(and_, (denying.get(value, 0) for value in values)) if values else 0
 
 
 def _among(compare: Compare) -> Sequence[Any] | None:
