@@ -11,14 +11,15 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple, NoReturn, cast
 
 import pytest
-from faust.types import TP
 
+from agents.faust_engine import consumer as consumer_module
 from agents.faust_engine import consumer as consumer_module
 from agents.faust_engine.app import _rebuilder
 from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.expectations import HEALS_MAX, Expectations
 from agents.faust_engine.lease import Lease
 
+TP: Any = cast(Any, consumer_module).TP
 LOG, STATE = TP("log", 0), TP("state", 0)
 
 
