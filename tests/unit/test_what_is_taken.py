@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, NoReturn, cast
 import pytest
 
 from agents.faust_engine import consumer as consumer_module
-from agents.faust_engine import consumer as consumer_module
 from agents.faust_engine.app import _rebuilder
 from agents.faust_engine.consumer import EngineConsumer
 from agents.faust_engine.expectations import HEALS_MAX, Expectations
