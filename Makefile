@@ -10,7 +10,7 @@ PYTHON ?=
 SEEDS ?=
 SEED ?= 1
 export SEED
-# The storms: full, which is nearly an hour, or quick, some minutes.
+# The storms: full, which is more than an hour, or quick, some minutes.
 CHAOS ?= full
 
 BIN := .venv/bin
@@ -74,7 +74,9 @@ down: ## stop them
 status: ## show them, and the processes that run
 	$(BIN)/cartwheel status
 
-bench: setup ## measure the worker beside its peers (an hour and a half, see docs/performance.md)
+bench: setup ## replays, latency, timers, recovery, slopes, and the worker beside its peers (3 hours, docs/performance.md)
+	$(BIN)/python -m benchmarks replay --keep
+	$(BIN)/python -m benchmarks all
 	$(BIN)/python -m benchmarks
 
 lock: setup ## bring requirements.lock up to date with pyproject.toml

@@ -1,4 +1,4 @@
-"""How much: `CHAOS` is `full` for nearly an hour, `quick` for some minutes; without it only the shortest is run."""
+"""How much: `CHAOS` is `full` for more than an hour, `quick` for some minutes; without it only the shortest is run."""
 
 from __future__ import annotations
 
