@@ -110,10 +110,10 @@ class Pinned(Run):
         parts = [part for word in self.flow.key_words if isinstance(part := event.words.get(word), str)]
         key = "\x1f".join(parts) if len(parts) == len(self.flow.key_words) else None
         running = [one for one in self.enrollments if one.ended_at is None and one.key == key]
-        if running:
-            Run.on_trigger(self.life.pins[running[0]], event, now=now, depth=depth)
-        elif self.life.active(self.flow.name).status != "draining":
-            super().on_trigger(event, now=now, depth=depth)
+        judge = self.life.pins[running[0]] if running else self
+        begins = not running or judge.flow.retrigger == "end_and_restart"
+        if not (begins and self.life.active(self.flow.name).status == "draining"):
+            Run.on_trigger(judge, event, now=now, depth=depth)
 
     def _start(self, enrollment: Enrollment, *, now: int) -> None:
         """Whoever begins, and begins anew, begins in the newest."""

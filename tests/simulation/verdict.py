@@ -177,7 +177,7 @@ def told(log: Sequence[Stored]) -> list[LogRecord]:
     now = 0
     records: list[LogRecord] = []
     for one in log:
-        now = max(now, 0 if one.headers else one.timestamp)  # poison moves time, too, unless it brings its own
+        now = _moved(now, one)
         if one.key == TICK_KEY:
             records.append((one.offset, now, "tick", one.value))
         elif one.key == RESOLUTION_KEY:
@@ -189,6 +189,11 @@ def told(log: Sequence[Stored]) -> list[LogRecord]:
         elif b"/" in (one.key or b""):
             records.append((one.offset, now, "poison", {"profile": (one.key or b"").decode()}))
     return records
+
+
+def _moved(now: int, record: Stored) -> int:
+    """Now at a record. Poison moves time, too, unless it brings its own."""
+    return now if record.headers else max(now, record.timestamp)
 
 
 def _judge_commands(verdict: Verdict, definitions: Definitions, log: Sequence[Stored], number: int) -> None:
@@ -324,7 +329,7 @@ def _contradicting(log: Sequence[Stored]) -> Iterator[tuple[int, str]]:
     first: dict[object, tuple[object, str]] = {}
     now = 0
     for record in log:
-        now = max(now, record.timestamp)
+        now = _moved(now, record)
         if not is_event(record):
             continue
         body = orjson.loads(record.value)
