@@ -28,7 +28,7 @@ REGRET_MS = 48 * 3_600_000  # how long a decision to send is judged again when a
 REFUSAL_REPEAT_MS = 86_400_000  # the same refusal is written again after this long, only counted before
 
 # --- one profile's state -------------------------------------------------------------------------
-ENROLLMENTS_MAX = 50  # live at once; one more is refused `too_many_enrollments`
+ENROLLMENTS_MAX = 50  # live at once, those in shadow not counted for others; one more is `too_many_enrollments`
 DEDUPE_KEYS_MAX = 2_000  # the oldest is evicted and counted
 PROFILE_BYTES_MAX = 65_536  # of a whole profile; dedupe keys are evicted for it first, the oldest of events on site
 ENROLLED_BYTES_MAX = 61_440  # of it, but for keys of events on site, with one more enrollment; else `state_full`

@@ -133,7 +133,7 @@ def _broken(file: Path, error: Exception) -> tuple[str, Place]:
         text = f"`{text}` is not in the folder"
     if error.token is not None:
         source = error.token.source
-        file = next((one for one in sorted(file.parent.glob(f"*{SUFFIX}")) if _says(one, source)), file)
+        file = next((one for one in (file, *sorted(file.parent.glob(f"*{SUFFIX}"))) if _says(one, source)), file)
     place = error.context()
     line, column = (place[0], place[1] + 1) if place else (1, 1)
     return text or type(error).__name__, Place(str(file), line, column)

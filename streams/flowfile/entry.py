@@ -93,7 +93,7 @@ def exits(reader: Reader, node: Node | None, scope: Scope) -> tuple[ExitRule, ..
     if len(rules) > EXIT_RULES_MAX:
         message = f"a flow may have {EXIT_RULES_MAX} exit rules, and here are {len(rules)}"
         reader.note(
-            "out_of_range", rules[EXIT_RULES_MAX], message, advice="Leave some out, or join events by one `where`."
+            "out_of_range", rules[EXIT_RULES_MAX], message, advice="Leave some out, or say several by one `where`."
         )
     return tuple(_exit(reader, rule, scope) for rule in rules)
 

@@ -172,12 +172,17 @@ def joined(parts: Sequence[Condition]) -> list[str]:
     return [one.message for one in findings]
 
 
-def test_two_long_lists_are_compared_value_by_value_and_no_more() -> None:
-    mine, others = ([Word(f"{side}{number}") for number in range(5_000)] for side in "ab")
-    parts = [Compare(word="sku", kind="text", operator="in", operand=values) for values in (mine, others)]
+@pytest.mark.parametrize(("operator", "others"), [("in", "b"), ("not_in", "a")])
+def test_two_long_lists_are_compared_value_by_value_and_no_more(operator: Operator, others: str) -> None:
+    lists = ([Word(f"{side}{number}") for number in range(5_000)] for side in ("a", others))
+    operators: tuple[Operator, Operator] = ("in", operator)
+    parts = [
+        Compare(word="sku", kind="text", operator=each, operand=values)
+        for each, values in zip(operators, lists, strict=True)
+    ]
     with at_most(200_000):
         said = joined(parts)
-    assert said == ["`sku` cannot satisfy both this `in` and `in`"]
+    assert said == [f"`sku` cannot satisfy both this `in` and `{operator}`"]
 
 
 NUMBERS = [Decimal(half) / 2 for half in range(-4, 20)]
