@@ -42,13 +42,18 @@ class Difference(NamedTuple):
 class Search:
     """Goes through records of a partition for the event that a copy conflicts with, taken in a known second."""
 
-    def __init__(self, copy: DeadLetter, *, first_at: int) -> None:
+    def __init__(self, copy: DeadLetter, *, first_at: int, cut: bool) -> None:
+        """`cut`: the log has forgotten what was before these records. If they begin within the second, nobody can tell
+        whether a copy among them was the first, and none is found.
+        """
         self._key, self._wanted, self._first_at = copy.key, _identity(copy.value), first_at
-        self._now_at = 0
+        self._cut, self._now_at = cut, 0
 
     def among(self, records: Iterable[Record]) -> Copy | None:
         """The first of them that is this event and was taken in that second; they follow those asked before."""
         for record in records:
+            if self._cut and self._now_at == 0 and record.appended_at >= self._first_at:
+                return None
             self._now_at = max(self._now_at, record.appended_at)
             in_time = self._first_at <= self._now_at < self._first_at + 1_000
             if in_time and record.key == self._key and _identity(record.value) == self._wanted:

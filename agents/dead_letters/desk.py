@@ -90,10 +90,11 @@ class Desk:
         if copy.first_at is None:
             raise Left("the version that wrote this letter did not say where; its detail says when it was appended")
         place, first_at = TopicPartition(copy.topic, copy.partition), from_wire(copy.first_at)
-        search = Search(copy, first_at=first_at)
         try:
             async with asyncio.timeout(READ_SECONDS_MAX):
-                begin, end = await self._stretch(place, first_at, below=copy.offset)
+                kept_from = (await self._consumer.beginning_offsets([place]))[place]
+                begin, end = await self._stretch(place, first_at, kept_from=kept_from, below=copy.offset)
+                search = Search(copy, first_at=first_at, cut=0 < kept_from == begin)
                 self._consumer.assign([place])
                 self._consumer.seek(place, begin)
                 while await self._consumer.position(place) < end:
@@ -105,14 +106,14 @@ class Desk:
             raise Left(f"it was not found within {READ_SECONDS_MAX:g} s; try again") from None
         raise Left(f"{copy.topic}/{copy.partition} has no such record of {copy.first_at} any more")
 
-    async def _stretch(self, place: TopicPartition, first_at: int, *, below: int) -> tuple[int, int]:
+    async def _stretch(self, place: TopicPartition, first_at: int, *, kept_from: int, below: int) -> tuple[int, int]:
         """Between which offsets a record has to be that was taken in this second.
 
         The broker knows that on a live clock only, where *now* is the highest time of its own that it has given so far:
         what was taken in a second lies between the first record of it and the first one after it.
         """
         if self._clock == "carried":
-            return (await self._consumer.beginning_offsets([place]))[place], below
+            return kept_from, below
         found = [(await self._consumer.offsets_for_times({place: at}))[place] for at in (first_at, first_at + 1_000)]
         begin, end = (below if one is None else min(one.offset, below) for one in found)
         return begin, end

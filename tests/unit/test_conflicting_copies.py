@@ -31,9 +31,9 @@ def copy(event: Event) -> DeadLetter:
     )  # fmt: skip
 
 
-def found(*records: tuple[int, bytes, Event], of: Event | None = None) -> int | None:
+def found(*records: tuple[int, bytes, Event], of: Event | None = None, cut: bool = False) -> int | None:
     """The offset of the copy that counts among (time, key, event)."""
-    search = Search(copy(of or order("10:04", id="b", dedupe_key="k", total="0.00")), first_at=FIRST_AT)
+    search = Search(copy(of or order("10:04", id="b", dedupe_key="k", total="0.00")), first_at=FIRST_AT, cut=cut)
     made = [Record(offset, time, key, body(event)) for offset, (time, key, event) in enumerate(records)]
     for one in made:  # in whatever pieces they are fetched
         if (hit := search.among([one])) is not None:
@@ -68,8 +68,16 @@ def test_a_record_with_a_lower_time_was_taken_at_the_time_before_it() -> None:
     assert found((FIRST_AT + 7, BOB, other), (NO_TIME, BOB, other), (FIRST_AT + 8, ANN, wanted)) == 2
 
 
+def test_where_the_log_begins_within_that_second_nobody_can_tell_which_was_the_first() -> None:
+    """The first may be forgotten, and a copy that stands behind it does not count."""
+    wanted, other = order("10:00", dedupe_key="k", total="9.00"), order("10:00", dedupe_key="other")
+    assert found((FIRST_AT, BOB, other), (FIRST_AT + 7, ANN, wanted), cut=True) is None
+    assert found((FIRST_AT, BOB, other), (FIRST_AT + 7, ANN, wanted), cut=False) == 1, "nothing was before"
+    assert found((FIRST_AT - 1, BOB, other), (FIRST_AT, ANN, wanted), cut=True) == 1, "what is forgotten was before it"
+
+
 def test_what_cannot_be_read_is_no_copy() -> None:
-    search = Search(copy(order("10:04", dedupe_key="k")), first_at=FIRST_AT)
+    search = Search(copy(order("10:04", dedupe_key="k")), first_at=FIRST_AT, cut=False)
     assert search.among([Record(0, FIRST_AT, ANN, b"{"), Record(1, FIRST_AT, ANN, b"")]) is None
 
 
