@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, NotLeaderForPartitionError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 
+from agents.compression import keep_contexts
 from agents.topics_admin import removed
 from schemas.topics import MAX_MESSAGE_BYTES
 
@@ -29,6 +30,7 @@ UNKNOWN = (NotLeaderForPartitionError, UnknownTopicOrPartitionError)
 
 def new_producer(kafka: str) -> Any:
     """A producer that keeps order, repeats nothing, and counts as written what every in-sync replica has."""
+    keep_contexts()
     return AIOKafkaProducer(
         bootstrap_servers=kafka,
         acks="all",

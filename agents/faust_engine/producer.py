@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from aiokafka.codec import zstd_encode
 from aiokafka.errors import KafkaTimeoutError
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.transport.drivers import aiokafka as driver
 
+from agents.compression import keep_contexts
 from agents.faust_engine.lease import guard_writes
 from agents.outgoing import Written, send
 
 Item = tuple[bytes | None, bytes]
 Headers = list[tuple[str, bytes]]
-
-#: Of zstd. aiokafka takes 3, which takes half as long again and makes records like ours no smaller.
-ZSTD_LEVEL = 1
 
 
 class EngineProducer(driver.Producer):
@@ -30,19 +24,12 @@ class EngineProducer(driver.Producer):
 
     async def on_start(self) -> None:
         """Nothing leaves without a lease."""
-        compress_lightly()
+        keep_contexts()
         await super().on_start()
         guard_writes(self._producer.client, self.app.lease)  # type: ignore[union-attr, attr-defined]
 
     async def create_topic(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """Faust wants to create the changelog at every start; `cartwheel topics apply` has done so."""
-
-
-def compress_lightly() -> None:
-    """Set the level of zstd for all batches that this process builds; aiokafka has no setting for it."""
-    sys.modules[DefaultRecordBatchBuilder.__module__].zstd_encode = partial(  # type: ignore[attr-defined]
-        zstd_encode, level=ZSTD_LEVEL
-    )
 
 
 class Batches:
