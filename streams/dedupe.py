@@ -21,7 +21,10 @@ _SIZE = ENTRY.size
 _BODY_END = 11  # the last byte of the body hash
 _SECONDS_AT = _BODY_END + 1
 BYTES_MAX = DEDUPE_KEYS_MAX * _SIZE
+_HORIZON_SECONDS = DEDUPE_HORIZON_MS // 1000
 _LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whose keys are evicted last
+_SECONDS = struct.Struct(">I")
+_KEY_HASH = blake2b(digest_size=8)  # copied for every event, which is quicker than to make one
 
 Answer = Literal["new", "duplicate", "conflict"]
 
@@ -29,11 +32,12 @@ Answer = Literal["new", "duplicate", "conflict"]
 def fingerprint(event: LoggedEvent) -> tuple[bytes, int]:
     """(key hash, body hash) of an event. The body is what the shop said: value, properties, items."""
     type_, value = event.type, event.value
-    key = blake2b(f"{type_}\x1f{dedupe_identity(event)}".encode(), digest_size=8).digest()
+    key_hash = _KEY_HASH.copy()
+    key_hash.update(f"{type_}\x1f{dedupe_identity(event)}".encode())
     body = crc32(event.items, crc32(event.properties))
     if value is not None:
         body = crc32(f"{value.amount}{value.currency}".encode(), body)
-    return key, body | 1 if type_.startswith(_LASTING) else body & ~1
+    return key_hash.digest(), body | 1 if type_.startswith(_LASTING) else body & ~1
 
 
 def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
@@ -60,9 +64,10 @@ def tell_conflict(first_at: int) -> str:
 
 def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
-    if seen and int.from_bytes(seen[_SECONDS_AT:_SIZE]) < _oldest_seconds(now):
+    seconds = now // 1000
+    if seen and _SECONDS.unpack_from(seen, _SECONDS_AT)[0] < seconds - _HORIZON_SECONDS:
         seen = _forget_old(seen, now=now)
-    added, evicted = ENTRY.pack(key, body, now // 1000), 0
+    added, evicted = ENTRY.pack(key, body, seconds), 0
     if (size := len(seen) + _SIZE) > room or size > BYTES_MAX:
         seen, evicted = shrink(seen, excess=size - min(room, BYTES_MAX), lasting=True)
     return seen + added, evicted

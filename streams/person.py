@@ -34,7 +34,7 @@ from streams.verdict import Effects, Passing, Trigger, Verdict, ZoneChange
 def recognize(profile: Presence, event: LoggedEvent, *, record: Record, now: int, out: Recorder) -> dedupe.Answer:
     """Whether this profile has had the event before; a new one is remembered, and a copy that differs put aside."""
     key, body = dedupe.fingerprint(event)
-    if key in profile.dedupe:  # or bytes that look like it, across two entries
+    if profile.dedupe.find(key) != -1:  # or bytes that look like it, across two entries; `in` takes twice as long
         answer = dedupe.look_up(profile.dedupe, key=key, body=body, now=now)
         if answer != "new":
             if answer == "conflict":
