@@ -187,6 +187,8 @@ def _judge_exits(
             flow = program.flow_of(enrollment)
             assert flow is not None, "nobody is interested on behalf of a flow that is not there"
             verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=Passing(seen), now=now)
+            if verdict.enrollment is enrollment and not verdict.notes:
+                continue  # as for most events: nothing has come of it
             if verdict.enrollment is None:
                 out.tallies[("timer", flow.name, "canceled")] += 1
             carry_out(flow, profile, verdict, now=now, out=out)
