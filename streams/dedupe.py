@@ -7,6 +7,7 @@ Kept as one packed run of bytes in order of arrival, so that state is decoded an
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from typing import Literal
@@ -24,20 +25,25 @@ BYTES_MAX = DEDUPE_KEYS_MAX * _SIZE
 _HORIZON_SECONDS = DEDUPE_HORIZON_MS // 1000
 _LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whose keys are evicted last
 _SECONDS = struct.Struct(">I")
-_KEY_HASH = blake2b(digest_size=8)  # copied for every event, which is quicker than to make one
 
 Answer = Literal["new", "duplicate", "conflict"]
 
 
 def fingerprint(event: LoggedEvent) -> tuple[bytes, int]:
     """(key hash, body hash) of an event. The body is what the shop said: value, properties, items."""
-    type_, value = event.type, event.value
-    key_hash = _KEY_HASH.copy()
-    key_hash.update(f"{type_}\x1f{dedupe_identity(event)}".encode())
+    begun, lasting = _of_type(event.type)
+    key_hash, value = begun.copy(), event.value
+    key_hash.update(dedupe_identity(event).encode())
     body = crc32(event.items, crc32(event.properties))
     if value is not None:
         body = crc32(f"{value.amount}{value.currency}".encode(), body)
-    return key_hash.digest(), body | 1 if type_.startswith(_LASTING) else body & ~1
+    return key_hash.digest(), body & ~1 | lasting
+
+
+@lru_cache(maxsize=1024)
+def _of_type(type_: str) -> tuple[blake2b, bool]:
+    """The key hash of its events as far as the type goes, to be copied; and whether their keys are evicted last."""
+    return blake2b(f"{type_}\x1f".encode(), digest_size=8), type_.startswith(_LASTING)
 
 
 def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
