@@ -68,7 +68,7 @@ def tell_conflict(first_at: int) -> str:
     return f"{first} the second after it; this one has another value, other properties or items, and changes nothing"
 
 
-def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
+def remember(seen: bytes, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
     seconds = now // 1000
     if seen and _SECONDS.unpack_from(seen, _SECONDS_AT)[0] < seconds - _HORIZON_SECONDS:

@@ -215,7 +215,7 @@ class Partition:
             out.refuse_record(record, "before_dedupe_horizon", detail, now=self.now_at)
             return
         try:
-            answer = person.recognize(profile, event, record=record, now=self.now_at, out=out)
+            answer = person.recognize(profile, event, record, self.now_at, out)
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, occurred_at)

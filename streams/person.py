@@ -31,7 +31,7 @@ from streams.values import text_of
 from streams.verdict import Effects, Passing, Trigger, Verdict, ZoneChange
 
 
-def recognize(profile: Presence, event: LoggedEvent, *, record: Record, now: int, out: Recorder) -> dedupe.Answer:
+def recognize(profile: Presence, event: LoggedEvent, record: Record, now: int, out: Recorder) -> dedupe.Answer:
     """Whether this profile has had the event before; a new one is remembered, and a copy that differs put aside."""
     key, body = dedupe.fingerprint(event)
     if profile.dedupe.find(key) != -1:  # or bytes that look like it, across two entries; `in` takes twice as long
@@ -45,7 +45,7 @@ def recognize(profile: Presence, event: LoggedEvent, *, record: Record, now: int
                 out.tallies[("event", answer)] += 1
             return answer
     room = weight.ROOM - profile.weight
-    profile.dedupe, evicted = dedupe.remember(profile.dedupe, key=key, body=body, now=now, room=room)
+    profile.dedupe, evicted = dedupe.remember(profile.dedupe, key, body, now, room)
     if evicted:
         out.tallies[("evicted", "dedupe")] += evicted
     return "new"
