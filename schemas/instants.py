@@ -15,7 +15,7 @@ MILLISECOND = timedelta(milliseconds=1)
 def from_datetime(moment: datetime) -> int:
     """Milliseconds of an aware datetime, rounded down. Raises TypeError for a naive one."""
     since = moment - EPOCH  # dividing it would make integers too large to be quick
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return since.days * 86_400_000 + (since.seconds * 1000 + since.microseconds // 1000)
 
 
 def to_datetime(instant: int) -> datetime:

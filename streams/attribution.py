@@ -70,7 +70,9 @@ def refunded(dossier: Dossier, *, order_id: str, refund_id: str, amount: str, cu
 
 def reckon(dossier: Dossier) -> list[Credit]:
     """What has changed since it was last reckoned, in the order of the purchases; who loses comes before who gains."""
-    changes = []
+    changes: list[Credit] = []
+    if not dossier.clicks:
+        return changes  # nobody to credit, as of most who order
     by_command = {click.command_id: click for click in dossier.clicks}
     for purchase in dossier.purchases:
         loser = by_command.get(purchase.credited_to)

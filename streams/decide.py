@@ -49,7 +49,8 @@ def decide(
 
 
 def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | None, now: int) -> Verdict:
-    bits, told = exits.held_by(flow, enrollment, seen), list[Note]()
+    bits = exits.held_by(flow, enrollment, seen)
+    told: list[Note] = []
     if flow.exit_check == "continuous":
         view = View(None, profile, enrollment, flow, now, passing=seen, told=told)
         rule = exits.first_of(flow, bits | exits.true_of(flow, view))

@@ -7,6 +7,7 @@ Kept as one packed run of bytes in order of arrival, so that state is decoded an
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from typing import Literal
@@ -21,19 +22,28 @@ _SIZE = ENTRY.size
 _BODY_END = 11  # the last byte of the body hash
 _SECONDS_AT = _BODY_END + 1
 BYTES_MAX = DEDUPE_KEYS_MAX * _SIZE
+_HORIZON_SECONDS = DEDUPE_HORIZON_MS // 1000
 _LASTING = ("commerce.order.", "commerce.payment.", "consent.")  # prefixes whose keys are evicted last
+_SECONDS = struct.Struct(">I")
 
 Answer = Literal["new", "duplicate", "conflict"]
 
 
 def fingerprint(event: LoggedEvent) -> tuple[bytes, int]:
     """(key hash, body hash) of an event. The body is what the shop said: value, properties, items."""
-    type_, value = event.type, event.value
-    key = blake2b(f"{type_}\x1f{dedupe_identity(event)}".encode(), digest_size=8).digest()
+    begun, lasting = _of_type(event.type)
+    key_hash, value = begun.copy(), event.value
+    key_hash.update(dedupe_identity(event).encode())
     body = crc32(event.items, crc32(event.properties))
     if value is not None:
         body = crc32(f"{value.amount}{value.currency}".encode(), body)
-    return key, body | 1 if type_.startswith(_LASTING) else body & ~1
+    return key_hash.digest(), body & ~1 | lasting
+
+
+@lru_cache(maxsize=1024)
+def _of_type(type_: str) -> tuple[blake2b, bool]:
+    """The key hash of its events as far as the type goes, to be copied; and whether their keys are evicted last."""
+    return blake2b(f"{type_}\x1f".encode(), digest_size=8), type_.startswith(_LASTING)
 
 
 def look_up(seen: bytes, *, key: bytes, body: int, now: int) -> Answer:
@@ -58,11 +68,12 @@ def tell_conflict(first_at: int) -> str:
     return f"{first} the second after it; this one has another value, other properties or items, and changes nothing"
 
 
-def remember(seen: bytes, *, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
+def remember(seen: bytes, key: bytes, body: int, now: int, room: int = BYTES_MAX) -> tuple[bytes, int]:
     """The bytes with the key added, and how many live keys were evicted for it to fit into `room` bytes."""
-    if seen and int.from_bytes(seen[_SECONDS_AT:_SIZE]) < _oldest_seconds(now):
+    seconds = now // 1000
+    if seen and _SECONDS.unpack_from(seen, _SECONDS_AT)[0] < seconds - _HORIZON_SECONDS:
         seen = _forget_old(seen, now=now)
-    added, evicted = ENTRY.pack(key, body, now // 1000), 0
+    added, evicted = ENTRY.pack(key, body, seconds), 0
     if (size := len(seen) + _SIZE) > room or size > BYTES_MAX:
         seen, evicted = shrink(seen, excess=size - min(room, BYTES_MAX), lasting=True)
     return seen + added, evicted

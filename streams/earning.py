@@ -39,7 +39,7 @@ def concerns(profile: Profile, type_: str) -> bool:
 
 def take(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     """Apply one event that concerns it, and write down what it credits. Raises Undecodable."""
-    words = select(trigger.event, PARTS[trigger.type])
+    words = select(trigger.event, PARTS[trigger.type], trigger.parts)
     if trigger.type == CLICK:
         forgot, size = _clicked(program, profile, trigger, words, out), CLICK_BYTES
     else:

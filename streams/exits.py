@@ -34,9 +34,12 @@ def first_held(flow: Flow, enrollment: Enrollment, profile: Profile, view: View)
 
 def held_by(flow: Flow, enrollment: Enrollment, seen: Seen | None) -> int:
     """Which rules this event makes true, as bits: bit i is rule i."""
-    if seen is None:
-        return 0
-    return sum(holds(rule, seen, flow=flow, enrollment=enrollment) << i for i, rule in enumerate(flow.exits))
+    bits = 0
+    if seen is not None:
+        for i, rule in enumerate(flow.exits):
+            if holds(rule, seen, flow=flow, enrollment=enrollment):
+                bits |= 1 << i
+    return bits
 
 
 def held_before(flow: Flow, enrollment: Enrollment, profile: Profile) -> int:

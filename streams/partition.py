@@ -59,13 +59,13 @@ class Partition:
         `version` is that of the program, for dead letters. `set_aside` names what is known to fail.
         """
         self.program = program = program.resumed(record)
+        self._heeded = taking.heeded_by(program)
         self._topic, self.number = topic, number
         self._clock, self._incarnation, self._load = clock, incarnation, load
         self._version, self._set_aside, self._state_version = version, set_aside, state_version
         self.position, self.now_at = (record.position, record.now_at) if record else (0, 0)
         self.calendar_through_at = NEVER  # no appointment is met after that: where a log ends
-        self.stopped = record.stopped if record else None
-        self._poison = record.poison if record else []
+        self.stopped, self._poison = (record.stopped, record.poison) if record else (None, [])
         self._schedule = Schedule(program=program, clock=clock, record=record)
         self._timers = self._schedule.timers
         self._profiles = Profiles(load, kept_max=kept_profiles_max, state_version=state_version)
@@ -116,18 +116,22 @@ class Partition:
         for record in records:
             if self.stopped is not None:
                 break
-            self._process(record)
+            if self._released:
+                self._released = set()
+            if record.appended_at == self.now_at or self._move_on(record):
+                if record.key[:1] != b"\x00":
+                    self._process_event(record)
+                else:
+                    out.caused_by(record.offset)
+                    self._process_control(record)
             self.position = record.offset + 1
         if self._new:
             out.tallies[("event", "new")], self._new = self._new, 0
         return Outputs(
-            commands=out.commands,
-            decisions=out.decisions,
+            commands=out.commands, decisions=out.decisions,
             dead_letters=[(key, codec.encode(letter)) for key, letter in out.dead_letters],
-            events=out.events,
-            tallies=out.tallies,
-            latenesses=out.latenesses,
-        )
+            events=out.events, tallies=out.tallies, latenesses=out.latenesses,
+        )  # fmt: skip
 
     def snapshot(self, *, epoch: int = 0) -> Snapshot:
         """The state as of `position`, under the epoch of its owner. The snapshot before must be settled by now.
@@ -145,26 +149,21 @@ class Partition:
         if self._set_aside:
             self._set_aside = frozenset(one for one in self._set_aside if one[0] >= self._retained.position)
 
-    def _process(self, record: Record) -> None:
-        if self._released:
-            self._released = set()
+    def _move_on(self, record: Record) -> bool:
+        """To the time of a record that is another one than *now*. False: the record is not to be taken."""
         if record.appended_at > self.now_at:
             if self._clock == "carried" and self._timers.any_through(last := (record.appended_at - 1, LAST_KEY)):
                 self._out.caused_by(record.offset)
                 self._release(last, record)
                 self._out.caused_by(record.offset)  # what that has said stays, even if the event cannot be taken
             self.now_at = max(self.now_at, record.appended_at)
-        elif record.appended_at < self.now_at:
+        else:
             if record.appended_at == NO_TIME:
                 detail = f"the clock of this log is {self._clock}; only intake may write to the profile log"
                 self._refuse_unread(record, OTHER_CLOCK[self._clock], detail)
-                return
+                return False
             self._out.tallies[("clamped",)] += 1
-        if record.key[:1] != b"\x00":
-            self._process_event(record)
-        else:
-            self._out.caused_by(record.offset)
-            self._process_control(record)
+        return True
 
     def _process_control(self, record: Record) -> None:
         try:
@@ -191,14 +190,14 @@ class Partition:
     # --- events --------------------------------------------------------------------------------------
 
     def _process_event(self, record: Record) -> None:
-        key, out, program = record.key, self._out, self.program
+        key, out = record.key, self._out
         try:
             event, type_, occurred_at = event_of(record)
             profile = self._profiles.at(key)
             stated = event.identity
             identity = None if stated == profile.stated else codec.decode_identity(stated)
-            passes_by = taking.passes_by(program, profile, type_)
-            trigger = None if passes_by else trigger_of(program, event, type_, occurred_at, record.offset)
+            passes_by = taking.passes_by(self._heeded, profile, type_)
+            trigger = None if passes_by else trigger_of(self.program, event, type_, occurred_at, record.offset)
         except codec.Undecodable as error:
             self._refuse_unread(record, *poison.why(record.value, str(error)))
             return
@@ -216,7 +215,7 @@ class Partition:
             out.refuse_record(record, "before_dedupe_horizon", detail, now=self.now_at)
             return
         try:
-            answer = person.recognize(profile, event, record=record, now=self.now_at, out=out)
+            answer = person.recognize(profile, event, record, self.now_at, out)
             if answer == "new":
                 self._new += 1
                 person.notice(profile, stated, identity, occurred_at)
@@ -259,6 +258,7 @@ class Partition:
         """The switch. Of two activations the one of the higher number counts, wherever they stand."""
         if activation.number > self.program.number:
             self.program = self._programs(activation).after(self.program, offset=offset, at=self.now_at)
+            self._heeded = taking.heeded_by(self.program)
             for key in self._schedule.switch(self.program):
                 self._schedule.index(key, self._profiles.of(key), now=self.now_at)
 

@@ -20,6 +20,7 @@ from schemas.limits import REGRET_MS
 from schemas.profile import Profile, Seen
 from schemas.steps import Send
 from streams import exits, messages
+from streams.entry import step_of
 from streams.gates import GATES, RECALLING
 from streams.gates.answer import Answer, Over, Skip
 from streams.passage import Passage
@@ -43,6 +44,8 @@ def late_for(
     """Before an event is applied: what it may be a reason to regret. Most events come in their own time: nothing."""
     found: Late = []
     for message in _of_concern(program, messages.of(profile), concerned):
+        if concerned is not None and messages.is_undelivered(message, now):
+            continue  # it will be after this event, too, and then may be recalled
         late = trigger.occurred_at <= message.decided_at
         if late and not message.judged and message.status != "returned" and now - message.decided_at <= REGRET_MS:
             passage = _passage(program, profile, message, None, now=message.decided_at)
@@ -168,14 +171,15 @@ def _refusal_then(passage: Passage, message: Message) -> tuple[str, Answer] | No
 
 
 def _refusals(passage: Passage, message: Message) -> Iterator[tuple[str, Answer]]:
-    step = next((one for one in passage.flow.steps if one.label == message.step), None)
+    step = step_of(passage.flow, passage.enrollment)
     if not isinstance(step, Send):
         return
-    free = {"consent"} if step.message_class == "transactional" else set[str]()
-    if message.unfiltered:
-        free.add("person")
     for name in RECALLING:
-        if name not in free and (answer := GATES[name](step, passage)) is not None:
+        if name == "consent" and step.message_class == "transactional":
+            continue
+        if name == "person" and message.unfiltered:
+            continue
+        if (answer := GATES[name](step, passage)) is not None:
             yield name, answer
 
 

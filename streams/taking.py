@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from schemas.profile import Presence, Profile
 from streams import acts, earning, person, waking
 from streams.program import Program
@@ -12,17 +14,25 @@ from streams.verdict import Trigger
 _OURS = frozenset({*acts.PARTS, *earning.PARTS})
 
 
-def passes_by(program: Program, profile: Presence, type_: str) -> bool:
+class Heeded(msgspec.Struct, frozen=True):
+    """What a program cannot let pass."""
+
+    types: frozenset[str] | None  # of events that somebody asks for; None: of all
+    flags: int  # of whom any event may change
+
+
+def heeded_by(program: Program) -> Heeded:
+    """Made once for a program, because every event is held against it."""
+    all_of_them = program.otherwise is not None or bool(program.calendar)
+    return Heeded(None if all_of_them else _OURS.union(program.interests), program.looked_at)
+
+
+def passes_by(heeded: Heeded, profile: Presence, type_: str) -> bool:
     """Whether an event of this type leaves the rest of the profile as it is: nobody asks for it, as for most events,
     and nothing of this person is looked at whatever the event is.
     """
-    return (
-        not profile.flags & program.looked_at
-        and type_ not in program.interests
-        and type_ not in _OURS
-        and program.otherwise is None
-        and not program.calendar
-    )
+    types = heeded.types
+    return types is not None and type_ not in types and not profile.flags & heeded.flags
 
 
 def take(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> bool:

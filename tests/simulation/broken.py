@@ -121,11 +121,11 @@ class DropsTimers(Partition):
 
 
 class _AppliesAgain(Partition):
-    def _process(self, record: Any) -> None:
-        if record.key[:1] != b"\x00" and b"/" in record.key:
+    def _process_event(self, record: Any) -> None:
+        if b"/" in record.key:
             profile = self._profiles.of(record.key)
             profile.applied_offset = min(profile.applied_offset, record.offset - 1)
-        super()._process(record)
+        super()._process_event(record)
 
     def _is_ahead(self, key: bytes, profile: Any, offset: int) -> bool:
         return False
