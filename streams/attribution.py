@@ -107,5 +107,6 @@ def _find(dossier: Dossier, order_id: str) -> Purchase | None:
 
 def _shorten(kept: list[Click] | list[Purchase], most: int) -> bool:
     forgets = len(kept) > most
-    del kept[: max(0, len(kept) - most)]
+    if forgets:
+        del kept[: len(kept) - most]
     return forgets

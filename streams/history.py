@@ -26,7 +26,7 @@ def shorten(words: dict[str, Any], out: Recorder) -> int:
 
 def keep(profile: Profile, seen: Seen, asked: frozenset[str], out: Recorder) -> None:
     """Remember an event with the words that are asked of the past, and forget the oldest if they are too many."""
-    if not seen.words.keys() <= asked:
+    if seen.words and not seen.words.keys() <= asked:
         seen = replace(seen, words={name: value for name, value in seen.words.items() if name in asked})
     size = shorten(seen.words, out)
     profile.history.append(seen)

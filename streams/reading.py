@@ -39,7 +39,7 @@ def trigger_of(program: Program, event: LoggedEvent, type_: str, occurred_at: in
     """With the words that tell what to do with it. Raises Undecodable when they stand in what is no JSON."""
     interest = program.interests.get(type_)
     parts: dict[str, Any] = {}
-    words = {} if interest is None else select(event, interest.asked, parts)
+    words = select(event, interest.asked, parts) if interest is not None and interest.asked else {}
     return Trigger(event, type_, occurred_at, offset, words, parts=parts)
 
 
