@@ -21,7 +21,8 @@ def remember(profile: Profile, message: Message, *, keep_ms: int, out: Recorder)
     """One more; those that nobody asks for any more go."""
     messages = profile.known().messages
     since = message.decided_at - keep_ms
-    messages[:] = [one for one in messages if one.decided_at > since or one.again_at]
+    if messages:
+        messages[:] = [one for one in messages if one.decided_at > since or one.again_at]
     messages.append(message)
     if len(messages) > MESSAGES_MAX:
         out.tallies[("evicted", "messages")] += 1

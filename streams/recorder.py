@@ -189,7 +189,7 @@ class Recorder:
             decision_group=order.group,
             consent=order.consent,
         )
-        if message.storefront:
+        if message.storefront or storefront:
             command = replace(
                 command,
                 storefront=message.storefront,
