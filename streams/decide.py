@@ -6,6 +6,7 @@ is a copy.
 
 from __future__ import annotations
 
+from typing import Any
 
 from msgspec.structs import replace
 
