@@ -101,11 +101,12 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
         step = _go(own, step, way_out(waiting, own))
     for _ in flow.steps:
         kind = flow.steps[step]
-        if is_wait(kind):
+        run = steps.RUN.get(type(kind))
+        if run is None:  # it is a wait
             own.unsettled = own.gate = ""
             return _arm(passage, step, came_back=own.visit > enrollment.visit)
         told = len(passage.notes)
-        move = steps.RUN[type(kind)](kind, passage)
+        move = run(kind, passage)
         if passage.ways:
             passage.notes[told:] = [replace(one, values=passage.ways | one.values) for one in passage.notes[told:]]
         if isinstance(move, Go):

@@ -52,6 +52,8 @@ def wake(
         turns = _woken(program, profile, may_go)
         if expired := profile.again():
             turns += resend.due(program, expired, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
+        if not (turns or program.calendar):
+            break
         earlier = messages.of(profile)
         if turns:
             flow, one, message = priority.first(turns, profile, wakeup, now=now)
@@ -61,8 +63,6 @@ def wake(
             elif flow is not None:
                 went = True
                 _go_on(program, flow, profile, one, wakeup, now=now, out=out)
-        elif not program.calendar:
-            break
         else:
             moved |= appointments.keep(program, profile, now=now)
             met = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
