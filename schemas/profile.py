@@ -162,7 +162,12 @@ class Profile(Presence, kw_only=True, gc=False):
 
     def again(self) -> list[Message]:
         """The messages that have expired and are to be judged again."""
-        return [one for one in self.dossier.messages if one.again_at] if self.dossier is not None else []
+        found = []
+        if self.dossier is not None:
+            for one in self.dossier.messages:
+                if one.again_at:
+                    found.append(one)
+        return found
 
     def waits(self) -> bool:
         """Whether anything of this person may have to be woken."""

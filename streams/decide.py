@@ -6,7 +6,6 @@ is a copy.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,11 +13,11 @@ from msgspec.structs import replace
 from schemas.flow import Flow
 from schemas.instants import to_wire
 from schemas.profile import Enrollment, Profile, Seen
-from schemas.steps import WaitEvent, Waiting, WaitUntil
+from schemas.steps import WaitEvent, Waiting, WaitUntil, is_wait
 from streams import awaiting, exits, shown, steps
 from streams.arming import arm
 from streams.entry import judge_entry, place_of, step_of
-from streams.passage import End, Hold, Passage
+from streams.passage import End, Go, Passage
 from streams.verdict import Note, Passing, Trigger, Verdict, Wakeup, ZoneChange
 from streams.view import View
 
@@ -38,14 +37,15 @@ def decide(
     """
     if flow.status == "shadow":
         profile = shown.seen_by(flow, profile)
-    if isinstance(happening, Trigger):
+    # By the types themselves: to ask `isinstance` of a struct that is none takes long.
+    if type(happening) is Trigger:
         return judge_entry(flow, profile, happening, now)
     assert enrollment is not None, "this concerns a live enrollment"
-    if isinstance(happening, Passing):
+    if type(happening) is Passing:
         return _pass_by(flow, enrollment, profile, happening.seen, now)
-    if isinstance(happening, ZoneChange):
-        return _rezone(flow, enrollment, profile, now)
-    return _wake(flow, enrollment, profile, happening, now)
+    if type(happening) is Wakeup:
+        return _wake(flow, enrollment, profile, happening, now)
+    return _rezone(flow, enrollment, profile, now)
 
 
 def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | None, now: int) -> Verdict:
@@ -62,7 +62,7 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
         branch = awaiting.branch_of(step, enrollment, seen, since_at=enrollment.base_at - flow.skew_ms)
     if not bits and branch is None:
         return Verdict(enrollment, tuple(told), enrollment)
-    noted = copy.copy(enrollment)
+    noted = replace(enrollment)
     if bits:
         _pin(flow, noted, profile)
         noted.exits_held |= bits
@@ -74,11 +74,11 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
 def _rezone(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> Verdict:
     """Of a wait by the calendar or the wall clock; what is exact, chosen, held or due already stays (semantics 5.5)."""
     place = place_of(flow, enrollment)
-    waits = place is not None and isinstance(flow.steps[place], Waiting)
+    waits = place is not None and is_wait(flow.steps[place])
     if not waits or not enrollment.zone or enrollment.chosen >= 0 or enrollment.due_at <= now:
         return Verdict(enrollment, (), enrollment)
     assert place is not None
-    moved = copy.copy(enrollment)
+    moved = replace(enrollment)
     armed = arm(flow, moved, profile, step=place, base_at=enrollment.base_at, now=now, is_new=False)
     if armed.ends or (moved.zone, moved.due_at) == (enrollment.zone, enrollment.due_at):
         return Verdict(enrollment, (), enrollment)
@@ -88,7 +88,7 @@ def _rezone(flow: Flow, enrollment: Enrollment, profile: Profile, now: int) -> V
 def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, now: int) -> Verdict:
     """Run steps until one waits, holds or ends: at most len(steps) turns, as no way leads back without a wait."""
     passage = Passage(
-        flow=flow, enrollment=copy.copy(enrollment), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
+        flow=flow, enrollment=replace(enrollment), profile=profile, gates=wakeup.gates, now=now, policy=wakeup.policy
     )
     own = passage.enrollment
     if own.exits_held:
@@ -97,27 +97,29 @@ def _wake(flow: Flow, enrollment: Enrollment, profile: Profile, wakeup: Wakeup, 
     if step is None:
         return Verdict(None, (_ended("step_removed", own, {}),), own)
     waiting = flow.steps[step]
-    if isinstance(waiting, Waiting):
+    if is_wait(waiting):
         own.waited, own.due_at = True, own.wakeup_at  # complete at its moment, however late we were woken
         step = _go(own, step, way_out(waiting, own))
     for _ in flow.steps:
         kind = flow.steps[step]
-        if isinstance(kind, Waiting):
+        run = steps.RUN.get(type(kind))
+        if run is None:  # it is a wait
             own.unsettled = own.gate = ""
             return _arm(passage, step, came_back=own.visit > enrollment.visit)
         told = len(passage.notes)
-        move = steps.RUN[type(kind)](kind, passage)
+        move = run(kind, passage)
         if passage.ways:
             passage.notes[told:] = [replace(one, values=passage.ways | one.values) for one in passage.notes[told:]]
-        if isinstance(move, End):
+        if isinstance(move, Go):
+            own.held = False
+            step = _go(own, step, move.step)
+            if move.completed_at is not None:
+                own.due_at = move.completed_at
+        elif isinstance(move, End):
             return _end(passage, move.reason, move.values)
-        if isinstance(move, Hold):
+        else:
             own.step, own.held, own.wakeup_at = kind.label, True, max(move.until_at, now)
             return Verdict(own, tuple(passage.notes), own, passage.effects)
-        own.held = False
-        step = _go(own, step, move.step)
-        if move.completed_at is not None:
-            own.due_at = move.completed_at
     raise AssertionError(f"the flow {flow.name} goes in a circle without a wait, which the compiler refuses")
 
 

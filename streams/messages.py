@@ -21,7 +21,8 @@ def remember(profile: Profile, message: Message, *, keep_ms: int, out: Recorder)
     """One more; those that nobody asks for any more go."""
     messages = profile.known().messages
     since = message.decided_at - keep_ms
-    messages[:] = [one for one in messages if one.decided_at > since or one.again_at]
+    if messages:
+        messages[:] = [one for one in messages if one.decided_at > since or one.again_at]
     messages.append(message)
     if len(messages) > MESSAGES_MAX:
         out.tallies[("evicted", "messages")] += 1
@@ -64,11 +65,13 @@ def runs(profile: Profile) -> list[Enrollment]:
 
 def run_of(message: Message) -> Enrollment:
     """The run that ordered it, as far as its gates ask for it."""
-    return Enrollment(
+    run = Enrollment(
         enrollment_id=message.enrollment_id, flow=message.flow, key=message.key, visit=message.visit,
         anchor_at=message.anchor_at, triggered_at=message.anchor_at, trigger_offset=message.trigger_offset,
         entered_at=message.anchor_at, context=message.context, step=message.step, due_at=message.due_at,
-        wakeup_at=message.again_at, held=bool(message.waiting), version=message.version, arms=message.arms,
-        gate=message.gate, waiting=message.waiting, room_until=message.room_until,
-        held_ms=message.held_ms, zone=message.zone,
+        wakeup_at=message.again_at, version=message.version,
     )  # fmt: skip
+    # More than fifteen arguments at once would take several times as long.
+    run.held, run.waiting, run.gate, run.arms = bool(message.waiting), message.waiting, message.gate, message.arms
+    run.room_until, run.held_ms, run.zone = message.room_until, message.held_ms, message.zone
+    return run

@@ -218,7 +218,8 @@ def follow_up(
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
     those = messages.of(profile) if earlier is None else earlier
-    recall.take_back(program, profile, those, recall.NO_FLOW, now=now, out=out)
+    if those:
+        recall.take_back(program, profile, those, recall.NO_FLOW, now=now, out=out)
 
 
 def follow(program: Program, profile: Profile, *, now: int, out: Recorder) -> None:

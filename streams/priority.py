@@ -16,7 +16,7 @@ from typing import NamedTuple
 from schemas.dossier import Message
 from schemas.flow import Flow
 from schemas.profile import Enrollment, Profile
-from schemas.steps import Send, Waiting
+from schemas.steps import Send, is_wait
 from streams import shown
 from streams.decide import way_out
 from streams.entry import place_of, step_of
@@ -63,13 +63,13 @@ def _coming(passage: Passage) -> int:
     place = place_of(flow, own)
     if place is None:
         return -1
-    if isinstance(waiting := flow.steps[place], Waiting):
+    if is_wait(waiting := flow.steps[place]):
         place = way_out(waiting, own)
     for _ in flow.steps:
         step = flow.steps[place]
         if isinstance(step, Send):
             return step.priority
-        move = None if isinstance(step, Waiting) else RUN[type(step)](step, passage)
+        move = None if is_wait(step) else RUN[type(step)](step, passage)
         if not isinstance(move, Go):
             break
         place, own.held = move.step, False

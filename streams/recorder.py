@@ -1,9 +1,15 @@
-"""The recorder: turns verdicts into what leaves the core: commands, decision records, dead letters, counts."""
+"""The recorder: turns verdicts into what leaves the core: commands, decision records, dead letters, counts.
+
+Python puts more than fifteen arguments by name into a dict first, which takes longer than all the rest of making a
+struct. So what seldom differs is put into a decision afterwards, and a command is made from another of its step.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from typing import Any
+
+from msgspec.structs import replace
 
 from schemas import codec
 from schemas.channels import ADDRESS_OF_CHANNEL
@@ -16,6 +22,7 @@ from schemas.identity import profile_key
 from schemas.instants import to_wire
 from schemas.limits import REFUSAL_REPEAT_MS
 from schemas.profile import Enrollment, Profile, Refusal
+from schemas.steps import Send
 from streams import ids
 from streams.unit import NO_TIME, Record
 from streams.verdict import Note, Order
@@ -34,11 +41,13 @@ class Recorder:
         self.dead_letters: list[tuple[bytes | None, DeadLetter]] = []
         self.tallies: Counter[tuple[str, ...]] = Counter()
         self.latenesses: defaultdict[str, list[int]] = defaultdict(list)
+        self._forms: dict[tuple[str, str, str], Command] = {}  # by flow, version and step
         self.caused_by(-1)
 
     def caused_by(self, offset: int, event_id: str | None = None) -> None:
         """From now on, decisions are the doing of this record."""
         self.offset, self._event_id = offset, event_id
+        self._cause: Cause | None = None  # once a decision is written
         self._commands_before, self._decisions_before = len(self.commands), len(self.decisions)
         self._events_before = len(self.events)
 
@@ -57,10 +66,14 @@ class Recorder:
             by = flow.name if COUNTED_ONLY[note.outcome] == "flow" else note.reason
             self.tallies[(note.outcome, by)] += 1
             return
-        self._count(flow, note)
+        # A message that is taken back was ordered in earnest, whatever the flow is by now.
+        shadow = flow.status == "shadow" and note.outcome not in ("recalled", "regretted")
+        self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
+        if shadow:
+            self.tallies[("shadow", flow.name)] += 1
         if note.outcome == "refused" and not self._is_new_refusal(flow, profile, note, now):
             return
-        self._write(flow, profile, enrollment, note, now)
+        self._write(flow, profile, enrollment, note, now, shadow=shadow)
 
     def refuse_record(
         self, record: Record, reason: str, detail: str, *, now: int, profile: bytes | None = None,
@@ -97,11 +110,6 @@ class Recorder:
         ):
             some[before:] = [one for one in some[before:] if one[0] != key]
 
-    def _count(self, flow: Flow, note: Note) -> None:
-        self.tallies[("decision", flow.name, note.outcome, note.reason)] += 1
-        if _is_shown(flow, note):
-            self.tallies[("shadow", flow.name)] += 1
-
     def _is_new_refusal(self, flow: Flow, profile: Profile, note: Note, now: int) -> bool:
         last = profile.refusals.get(flow.name)
         if last is not None and last.reason == note.reason and now - last.written_at < REFUSAL_REPEAT_MS:
@@ -110,7 +118,10 @@ class Recorder:
         profile.refusals[flow.name] = Refusal(reason=note.reason, written_at=now)
         return True
 
-    def _write(self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, now: int) -> None:
+    def _write(
+        self, flow: Flow, profile: Profile, enrollment: Enrollment | None, note: Note, now: int, *, shadow: bool
+    ) -> None:
+        """`shadow`: nothing comes of it, it is only shown."""
         subject = enrollment.enrollment_id if enrollment else f"{profile.tenant}/{profile.profile_id}"
         visit = note.visit or (enrollment.visit if enrollment else 0)
         key = profile_key(tenant=profile.tenant, profile_id=profile.profile_id)
@@ -118,17 +129,23 @@ class Recorder:
             subject=subject, flow=flow.name, step=f"{note.step}/{visit}{note.apart}", outcome=note.outcome,
             reason=note.reason, cause=f"{self._partition}/{self.offset}",
         )  # fmt: skip
-        shadow = _is_shown(flow, note)
-        message = note.message if note.order is None else None if shadow else note.order.message
-        if note.order is not None and enrollment is not None and not shadow:
-            command = self._command(flow, profile, enrollment, note.order, decision_id, now)
-            self.commands.append((key, codec.encode(command)))
-            self.tallies[("command", flow.name, command.channel)] += 1
+        message = note.message
+        if note.order is not None:
+            message = None if shadow else note.order.message
+            if enrollment is not None and not shadow:
+                command = self._command(flow, profile, enrollment, note.order, decision_id, now)
+                self.commands.append((key, codec.encode(command)))
+                self.tallies[("command", flow.name, command.channel)] += 1
         if note.outcome == "recalled" and note.message is not None:
             self.commands.append(
                 (key, codec.encode(self._recall(profile, note.message, note.reason, decision_id, now)))
             )
             self.tallies[("recall", flow.name, note.message.channel)] += 1
+        cause = self._cause
+        if cause is None:
+            cause = self._cause = Cause(
+                topic=self._topic, partition=self._partition, offset=self.offset, event_id=self._event_id
+            )
         decision = Decision(
             decision_id=decision_id,
             tenant=profile.tenant,
@@ -140,48 +157,60 @@ class Recorder:
             outcome=note.outcome,  # type: ignore[arg-type]  # the counted-only kinds never come here
             reason=note.reason,
             values=_with_zone(note.values, enrollment),
-            cause=Cause(topic=self._topic, partition=self._partition, offset=self.offset, event_id=self._event_id),
+            cause=cause,
             decided_at=to_wire(now),
             clock=self._clock,
             command_id=message.command_id if message else None,
             arms={} if enrollment is None else enrollment.arms,
-            ignored=enrollment.ignored if enrollment and note.outcome == "ended" else 0,
-            shadow=shadow,
         )
+        ignored = enrollment.ignored if enrollment and note.outcome == "ended" else 0
+        if ignored or shadow:
+            decision = replace(decision, ignored=ignored, shadow=shadow)
         self.decisions.append((key, codec.encode(decision)))
 
     def _command(
         self, flow: Flow, profile: Profile, enrollment: Enrollment, order: Order, decision_id: str, now: int
     ) -> Command:
-        send, message, storefront = order.send, order.message, order.storefront
-        return Command(
+        message, storefront = order.message, order.storefront
+        command = replace(
+            self._form(flow, order.send),
             command_id=message.command_id,
             decision_id=decision_id,
             enrollment_id=enrollment.enrollment_id,
             tenant=profile.tenant,
             profile_id=profile.profile_id,
-            flow=flow.name,
-            flow_version=flow.version,
-            step=send.label,
             visit=message.visit,
-            channel=send.channel,
-            addresses=_addresses(profile, send.channel),
-            message_class=send.message_class,
-            template=send.template,
+            addresses=_addresses(profile, message.channel),
             variables=order.variables,
             decided_at=to_wire(now),
             not_after=to_wire(message.not_after),
-            priority=send.priority,
-            clock=self._clock,
             degraded=order.degraded,
-            storefront=message.storefront or None,
             arms=message.arms,
-            sender=storefront.sender if storefront else None,
-            locale=storefront.locale if storefront else None,
             decision_group=order.group,
             consent=order.consent,
-            storefront_name=storefront.name or None if storefront else None,
         )
+        if message.storefront or storefront:
+            command = replace(
+                command,
+                storefront=message.storefront,
+                sender=storefront.sender if storefront else None,
+                locale=storefront.locale if storefront else None,
+                storefront_name=storefront.name or None if storefront else None,
+            )
+        return command
+
+    def _form(self, flow: Flow, send: Send) -> Command:
+        """What all commands of a step have in common, the rest empty."""
+        name = flow.name, flow.version, send.label
+        form = self._forms.get(name)
+        if form is None:
+            form = self._forms[name] = Command(
+                command_id="", decision_id="", enrollment_id="", tenant="", profile_id="", flow=flow.name,
+                flow_version=flow.version, step=send.label, visit=1, channel=send.channel, addresses={},
+                message_class=send.message_class, template=send.template, variables={}, decided_at="", not_after="",
+                priority=send.priority, clock=self._clock,
+            )  # fmt: skip
+        return form
 
     def _recall(self, profile: Profile, message: Message, reason: str, decision_id: str, now: int) -> Recall:
         return Recall(
@@ -196,11 +225,6 @@ class Recorder:
             at=to_wire(now),
             clock=self._clock,
         )
-
-
-def _is_shown(flow: Flow, note: Note) -> bool:
-    """Whether nothing comes of it; a message that is taken back was ordered in earnest, whatever the flow is by now."""
-    return flow.status == "shadow" and note.outcome not in ("recalled", "regretted")
 
 
 def _with_zone(values: dict[str, Any], enrollment: Enrollment | None) -> dict[str, Any]:

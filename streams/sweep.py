@@ -6,7 +6,6 @@ the clock, at the end of the calendar, or after so many wakeups of one profile.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from schemas.limits import WAKEUPS_PER_RECORD_MAX
@@ -23,15 +22,15 @@ class Sweep:
     ) -> None:
         self._timers, self._through = timers, through
         self._calendar_through_at, self._enrolled_until = calendar_through_at, enrolled_until
-        self._turns: Counter[bytes] = Counter()
+        self._turns: dict[bytes, int] = {}
         self._kept: list[Entry] = []
 
     def next(self) -> Entry | None:
         """The next one, None when there is nobody any more."""
         while (entry := self._timers.pop(self._through)) is not None:
             moment, key = entry
-            self._turns[key] += 1
-            if self._turns[key] > WAKEUPS_PER_RECORD_MAX:
+            self._turns[key] = turns = self._turns.get(key, 0) + 1
+            if turns > WAKEUPS_PER_RECORD_MAX:
                 self.keep(entry)
             elif moment > self._calendar_through_at and (enrolled := self._enrolled_until(key)) > moment:
                 self.keep(entry)

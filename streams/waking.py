@@ -47,21 +47,24 @@ def wake(
     went = begun = again = False
     moved = False
     met_through_at = min(through_at, calendar_through_at)
+    wakeup = Wakeup(gates, program.policy)
     for _ in range(TURNS_MAX):
         turns = _woken(program, profile, may_go)
         if expired := profile.again():
             turns += resend.due(program, expired, through_at=through_at, gates=gates, gates_through_at=gates_through_at)
+        if not (turns or program.calendar):
+            break
         earlier = messages.of(profile)
         if turns:
-            flow, one, message = priority.first(turns, profile, Wakeup(gates, program.policy), now=now)
+            flow, one, message = priority.first(turns, profile, wakeup, now=now)
             if message is not None:
                 again = True
                 resend.judge(program, profile, message, gates=gates, now=now, out=out)
             elif flow is not None:
                 went = True
-                _go_on(program, flow, profile, one, gates=gates, now=now, out=out)
+                _go_on(program, flow, profile, one, wakeup, now=now, out=out)
         else:
-            moved |= bool(program.calendar) and appointments.keep(program, profile, now=now)
+            moved |= appointments.keep(program, profile, now=now)
             met = appointments.due(program, profile, through_at=met_through_at, now=now, offset=out.offset - 1)
             if met is None:
                 break
@@ -90,10 +93,12 @@ def _end_due(program: Program, profile: Profile, may_go: MayGo, *, now: int, out
 
 def _woken(program: Program, profile: Profile, may_go: MayGo) -> list[priority.Turn]:
     """Whose turn it may be: asked before each, as each may end others, have them wait anew, or bring others in."""
-    return [
-        priority.Turn(flow, one) for one in profile.enrollments
-        if (flow := _awake(program, one)) is not None and may_go(flow, one)
-    ]  # fmt: skip
+    turns = []
+    for one in profile.enrollments:
+        flow = _awake(program, one)
+        if flow is not None and may_go(flow, one):
+            turns.append(priority.Turn(flow, one))
+    return turns
 
 
 def _awake(program: Program, enrollment: Enrollment) -> Flow | None:
@@ -102,13 +107,12 @@ def _awake(program: Program, enrollment: Enrollment) -> Flow | None:
 
 
 def _go_on(
-    program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, *, gates: Gates, now: int, out: Recorder
+    program: Program, flow: Flow, profile: Profile, enrollment: Enrollment, wakeup: Wakeup, *, now: int, out: Recorder
 ) -> None:
     """One run, up to its next wait."""
     if not enrollment.held:
         out.latenesses[flow.name].append(now - enrollment.wakeup_at)
-    happening = Wakeup(gates, program.policy)
-    verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=happening, now=now)
+    verdict = decide(flow=flow, enrollment=enrollment, profile=profile, happening=wakeup, now=now)
     person.carry_out(flow, profile, verdict, now=now, out=out)
     for note in verdict.notes:
         if note.order is not None and flow.status != "shadow":

@@ -104,14 +104,17 @@ def _order(step: Send, passage: Passage, values: dict[str, Any]) -> None:
 def _message(step: Send, passage: Passage, closing_at: int | None) -> Message:
     run, now = passage.enrollment, passage.now
     valid_until = now + step.valid_ms if closing_at is None else min(now + step.valid_ms, closing_at)
-    return Message(
+    message = Message(
         command_id=ids.command_id(enrollment_id=run.enrollment_id, step=step.label, visit=run.visit),
         enrollment_id=run.enrollment_id, flow=passage.flow.name, version=run.version, step=step.label,
         channel=step.channel, message_class=step.message_class, group=step.cap.group if step.cap else "",
         storefront=passage.storefront(step), decided_at=now, not_after=valid_until, anchor_at=run.anchor_at,
-        trigger_offset=run.trigger_offset, context=run.context, visit=run.visit, key=run.key, arms=run.arms,
-        gate=run.gate, unfiltered=goes_anyway(step, passage),
+        trigger_offset=run.trigger_offset, context=run.context, visit=run.visit,
     )  # fmt: skip
+    # More than fifteen arguments at once would take several times as long.
+    message.key, message.arms, message.gate = run.key, run.arms, run.gate
+    message.unfiltered = goes_anyway(step, passage)
+    return message
 
 
 def _variables(step: Send, passage: Passage) -> tuple[dict[str, Any], dict[str, str]]:
