@@ -192,7 +192,7 @@ class Recorder:
         if message.storefront or storefront:
             command = replace(
                 command,
-                storefront=message.storefront,
+                storefront=message.storefront or None,
                 sender=storefront.sender if storefront else None,
                 locale=storefront.locale if storefront else None,
                 storefront_name=storefront.name or None if storefront else None,
