@@ -170,17 +170,17 @@ class Profile(Presence, kw_only=True, gc=False):
 
     def marks(self) -> int:
         """The flags that are true of it."""
-        flags, again = 0, self.again()
-        if self.enrollments:
+        flags = 0
+        for enrollment in self.enrollments:
             flags |= ENROLLED
-            if any(one.held for one in self.enrollments):
+            if enrollment.held:
                 flags |= HELD
-            if any(one.zone for one in self.enrollments):
+            if enrollment.zone:
                 flags |= LOCAL
-        if self.dossier is not None and self.dossier.messages:
+        for message in () if self.dossier is None else self.dossier.messages:
             flags |= ORDERED
-        if again:
-            flags |= LOCAL | HELD * any(one.waiting for one in again)
+            if message.again_at:
+                flags |= LOCAL | HELD if message.waiting else LOCAL
         return flags
 
 

@@ -84,10 +84,13 @@ def moment_of(value: Any, *, span: Span, side: Side, at_ms: int | None, zone: st
 
 
 def _is_local(step: Step) -> bool:
-    if isinstance(step, Wait | WaitEvent):
-        span = step.span if isinstance(step, Wait) else step.timeout
-        return bool(span.months or span.days)
-    return True
+    if isinstance(step, Wait):
+        span = step.span
+    elif isinstance(step, WaitEvent):
+        span = step.timeout
+    else:
+        return True
+    return bool(span.months or span.days)
 
 
 def _due_at(step: Waiting, enrollment: Enrollment, profile: Profile, base_at: int) -> int | str:

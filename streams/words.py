@@ -23,6 +23,7 @@ class Asked(NamedTuple):
     kind: Kind
 
 
+_json = msgspec.json.Decoder()
 Parts = tuple[tuple[str, tuple[Asked, ...]], ...]
 
 
@@ -58,24 +59,24 @@ def select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any] | None = No
 def _select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for top, words in parts:
-        if top not in decoded:
-            decoded[top] = _part(event, top)
-        part = decoded[top]
+        part = decoded[top] if top in decoded else decoded.setdefault(top, _part(event, top))
         if part is None:
             continue
         is_object = isinstance(part, dict)
         for name, below, kind in words:
             value = part if below is None else part.get(below) if is_object else None
             # Most words are texts, and most of them are not there.
-            if value is not None and (isinstance(value, str) if kind == "text" else is_kind(value, kind)):
+            if value is not None and (isinstance(value, str) if kind == "text" else _KINDS[kind](value)):
                 found[name] = value
     return found
 
 
 def _part(event: LoggedEvent, top: str) -> Any:
     value = getattr(event, top)
+    if value is None or value is NONE:
+        return None
     if isinstance(value, msgspec.Raw):
-        return None if value is NONE else msgspec.json.decode(value)
+        return _json.decode(value)
     return {"amount": value.amount, "currency": value.currency} if isinstance(value, LoggedMoney) else value
 
 
