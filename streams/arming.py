@@ -64,7 +64,7 @@ def arm(
         return Armed(due_at, notes)
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)
-    if is_new and isinstance(kind, WaitEvent):
+    if is_new and profile.history and isinstance(kind, WaitEvent):
         _look_back(kind, enrollment, profile.history, now)
     return Armed("", notes) if notes else WAITS
 

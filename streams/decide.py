@@ -49,7 +49,8 @@ def decide(
 
 
 def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | None, now: int) -> Verdict:
-    bits, told = exits.held_by(flow, enrollment, seen), list[Note]()
+    bits = exits.held_by(flow, enrollment, seen)
+    told: list[Note] = []
     if flow.exit_check == "continuous":
         view = View(None, profile, enrollment, flow, now, passing=seen, told=told)
         rule = exits.first_of(flow, bits | exits.true_of(flow, view))
@@ -57,7 +58,7 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
             return Verdict(None, (exits.ended_by(rule, seen, view), *told), enrollment)
     step = step_of(flow, enrollment)
     branch = None
-    if seen is not None and isinstance(step, WaitEvent) and enrollment.chosen < 0:
+    if seen is not None and enrollment.chosen < 0 and isinstance(step, WaitEvent):
         branch = awaiting.branch_of(step, enrollment, seen, since_at=enrollment.base_at - flow.skew_ms)
     if not bits and branch is None:
         return Verdict(enrollment, tuple(told), enrollment)

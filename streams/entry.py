@@ -180,7 +180,8 @@ def judge_history(
     has no end.
     """
     enrollment.exits_held = 0  # what was seen under the rules of another version says nothing about these
-    notes, told, over = (note, *armed.notes), list[Note](), None
+    notes, over = (note, *armed.notes), None
+    told: list[Note] = []
     if flow.exit_check == "at_send":
         enrollment.exits_held = held_before(flow, enrollment, profile)
     else:

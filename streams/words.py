@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -14,17 +14,13 @@ from schemas import codec, instants
 from schemas.catalog import Kind, words_of
 from schemas.event import NONE, LoggedEvent, LoggedMoney
 
-
-class Asked(NamedTuple):
-    """A declared word as it is looked for in a part of an event; `below` None: the part itself."""
-
-    name: str
-    below: str | None
-    kind: Kind
+#: A declared word as it is looked for in a part of an event: its name, its name there, None for the part itself, and
+#: its kind. A plain tuple, because it is taken apart for every event.
+Asked = tuple[str, str | None, Kind]
+Parts = tuple[tuple[str, tuple[Asked, ...]], ...]
 
 
 _json = msgspec.json.Decoder()
-Parts = tuple[tuple[str, tuple[Asked, ...]], ...]
 
 
 def by_part(type_: str, names: Container[str] | None = None, *, declared: Iterable[tuple[str, Kind]] = ()) -> Parts:
@@ -37,10 +33,10 @@ def by_part(type_: str, names: Container[str] | None = None, *, declared: Iterab
         if names is None or name in names:
             top, *below = word.path
             assert len(below) < 2, "words stand in a part of the event or are one"
-            parts.setdefault(top, []).append(Asked(name, below[0] if below else None, word.kind))
+            parts.setdefault(top, []).append((name, below[0] if below else None, word.kind))
     for name, kind in declared:
         if names is None or name in names:
-            parts.setdefault("properties", []).append(Asked(name, name, kind))
+            parts.setdefault("properties", []).append((name, name, kind))
     return tuple((top, tuple(words)) for top, words in parts.items())
 
 
@@ -59,7 +55,10 @@ def select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any] | None = No
 def _select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for top, words in parts:
-        part = decoded[top] if top in decoded else decoded.setdefault(top, _part(event, top))
+        if top in decoded:
+            part = decoded[top]
+        else:
+            part = decoded[top] = _part(event, top)
         if part is None:
             continue
         is_object = isinstance(part, dict)
