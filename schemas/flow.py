@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -68,8 +69,11 @@ class Timezone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     storefronts: dict[str, str] = {}  # storefront -> zone: of the policy, put in when the flow is loaded
 
 
-class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One flow. `steps` is a list; `next`, `then` and the like are indexes into it; the last step is always a Stop."""
+class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """One flow. `steps` is a list; `next`, `then` and the like are indexes into it; the last step is always a Stop.
+
+    `dict=True` is for what is computed once: it is no part of the flow, is not written, and `replace` leaves it behind.
+    """
 
     name: str
     version: str = ""  # content hash of everything below but for the status; set by the compiler
@@ -95,7 +99,17 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         said = (self.storefront, *(step.storefront for step in self.steps if isinstance(step, Send)))
         return tuple(one for one in said if one is not None)
 
-    @property
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Which step has a label: the first one that does."""
+        return {step.label: place for place, step in reversed(list(enumerate(self.steps)))}
+
+    @cached_property
+    def ended_by_person(self) -> bool:
+        """Whether an exit rule asks about the person, and not only what has happened."""
+        return any(rule.person is not None for rule in self.exits)
+
+    @cached_property
     def addressed(self) -> bool:
         """True when some message of this flow needs an address; such a flow refuses anonymous profiles."""
         return any(isinstance(step, Send) and step.channel != "log" for step in self.steps)

@@ -176,13 +176,13 @@ class Profile(Presence, kw_only=True, gc=False):
     def marks(self) -> int:
         """The flags that are true of it."""
         flags = 0
-        for one in self.enrollments:
+        for enrollment in self.enrollments:
             flags |= ENROLLED
-            if one.held:
+            if enrollment.held:
                 flags |= HELD
-            if one.zone:
+            if enrollment.zone:
                 flags |= LOCAL
-        for message in self.dossier.messages if self.dossier is not None else ():
+        for message in () if self.dossier is None else self.dossier.messages:
             flags |= ORDERED
             if message.again_at:
                 flags |= LOCAL | HELD if message.waiting else LOCAL

@@ -24,9 +24,7 @@ PARTS: dict[str, Parts] = {type_: by_part(type_) for type_ in (*ACTS, RECEIPT)}
 
 def apply(program: Program, profile: Profile, trigger: Trigger, *, now: int, out: Recorder) -> None:
     """What this event does to consent, or to the message it reports on. Raises Undecodable."""
-    if (parts := PARTS.get(trigger.type)) is None:
-        return
-    words = select(trigger.event, parts)
+    words = select(trigger.event, PARTS[trigger.type])
     if trigger.type == RECEIPT:
         receipts.take(program, profile, trigger, words, now=now, out=out)
     else:

@@ -64,7 +64,7 @@ def arm(
         return Armed(due_at, notes)
     enrollment.due_at = due_at
     enrollment.wakeup_at = max(due_at, now)
-    if is_new and isinstance(kind, WaitEvent):
+    if is_new and profile.history and isinstance(kind, WaitEvent):
         _look_back(kind, enrollment, profile.history, now)
     return Armed("", notes) if notes else WAITS
 
@@ -84,10 +84,13 @@ def moment_of(value: Any, *, span: Span, side: Side, at_ms: int | None, zone: st
 
 
 def _is_local(step: Step) -> bool:
-    if isinstance(step, Wait | WaitEvent):
-        span = step.span if isinstance(step, Wait) else step.timeout
-        return bool(span.months or span.days)
-    return True
+    if isinstance(step, Wait):
+        span = step.span
+    elif isinstance(step, WaitEvent):
+        span = step.timeout
+    else:
+        return True
+    return bool(span.months or span.days)
 
 
 def _due_at(step: Waiting, enrollment: Enrollment, profile: Profile, base_at: int) -> int | str:

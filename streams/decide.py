@@ -58,7 +58,7 @@ def _pass_by(flow: Flow, enrollment: Enrollment, profile: Profile, seen: Seen | 
             return Verdict(None, (exits.ended_by(rule, seen, view), *told), enrollment)
     step = step_of(flow, enrollment)
     branch = None
-    if seen is not None and isinstance(step, WaitEvent) and enrollment.chosen < 0:
+    if seen is not None and enrollment.chosen < 0 and isinstance(step, WaitEvent):
         branch = awaiting.branch_of(step, enrollment, seen, since_at=enrollment.base_at - flow.skew_ms)
     if not bits and branch is None:
         return Verdict(enrollment, tuple(told), enrollment)

@@ -45,8 +45,10 @@ def _itself(profile: Profile) -> Identity:
 
 def depth_of(source: str) -> int:
     """How many flows have handed a person on, as the source of an event tells; 0 if it is none of ours."""
+    if not source.startswith(OWN_SOURCE):
+        return 0
     own, _, depth = source.removeprefix(OWN_SOURCE + "/").rpartition("/")
-    return int(depth) if own and own != source and source.startswith(OWN_SOURCE) and depth.isdecimal() else 0
+    return int(depth) if own and own != source and depth.isdecimal() else 0
 
 
 def offer(

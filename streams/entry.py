@@ -41,13 +41,15 @@ def judge_entry(flow: Flow, profile: Profile, trigger: Trigger, now: int) -> Ver
         return _refused("key_missing", {"key": _key_as_written(flow)})
     if len(key) > KEY_LENGTH_MAX:
         return _refused("key_too_long", {"key": _key_as_written(flow), "length": len(key), "max": KEY_LENGTH_MAX})
+    if flow.filter is None:
+        return _judge_fit(flow, profile, trigger, key, now)
     told: list[Note] = []
     unfit = filters.refusal_at_entry(flow, profile, trigger, key=key, now=now, told=told)
     return telling(_judge_fit(flow, profile, trigger, key, now) if unfit is None else Verdict(None, (unfit,)), told)
 
 
 def _judge_fit(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) -> Verdict:
-    live = next((e for e in profile.enrollments if e.flow == flow.name and e.key == key), None)
+    live = live_of(flow, profile, key)
     if live is not None:
         return _judge_again(flow, live, profile, trigger, now)
     refusal = (
@@ -70,6 +72,15 @@ def key_of(flow: Flow, trigger: Trigger) -> str | None:
     return "\x1f".join(parts) if len(parts) == len(words) else None
 
 
+def live_of(flow: Flow, profile: Profile, key: str) -> Enrollment | None:
+    """Who of this profile is in the flow by this key."""
+    name = flow.name
+    for one in profile.enrollments:
+        if one.flow == name and one.key == key:
+            return one
+    return None
+
+
 def _key_as_written(flow: Flow) -> str:
     words = (flow.key,) if isinstance(flow.key, str) else flow.key or ()
     return ", ".join(f"trigger.{word}" for word in words)
@@ -77,10 +88,7 @@ def _key_as_written(flow: Flow) -> str:
 
 def place_of(flow: Flow, enrollment: Enrollment) -> int | None:
     """Which step an enrollment waits at; None when the flow has no step of that label any more."""
-    for place, step in enumerate(flow.steps):
-        if step.label == enrollment.step:
-            return place
-    return None
+    return flow.places.get(enrollment.step)
 
 
 def step_of(flow: Flow, enrollment: Enrollment) -> Step | None:
@@ -112,7 +120,7 @@ def _enroll(flow: Flow, profile: Profile, trigger: Trigger, key: str, now: int) 
         depth=trigger.depth,
     )
     armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
-    values = {"anchor_at": to_wire(trigger.occurred_at), **_zone_of(trigger)}
+    values = _values(trigger, "anchor_at")
     if flow.filter is not None:
         values |= filters.found(flow.filter, View(trigger.words, profile, enrollment, flow, now, trigger.offset))
     entered = Note(outcome="entered", reason="triggered", values=values)
@@ -152,14 +160,17 @@ def _judge_again(flow: Flow, live: Enrollment, profile: Profile, trigger: Trigge
         armed = arm(flow, enrollment, profile, step=0, base_at=trigger.occurred_at, now=now)
     elif place is not None and waits:
         armed = arm(flow, enrollment, profile, step=place, base_at=trigger.occurred_at, now=now)
-    values = {"triggered_at": to_wire(trigger.occurred_at), **_zone_of(trigger)}
+    values = _values(trigger, "triggered_at")
     restarted = Note(outcome="restarted", reason=flow.retrigger, values=values)
     return judge_history(flow, enrollment, profile, restarted, now, armed=armed)
 
 
-def _zone_of(trigger: Trigger) -> dict[str, Any]:
-    """By whose clock its moment came, if it is one of the calendar."""
-    return {} if trigger.zone is None else {"zone": trigger.zone.name, "zone_from": trigger.zone.source}
+def _values(trigger: Trigger, name: str) -> dict[str, Any]:
+    """Its moment under this name, and by whose clock that came if it is one of the calendar."""
+    values = {name: to_wire(trigger.occurred_at)}
+    if trigger.zone is not None:
+        values |= {"zone": trigger.zone.name, "zone_from": trigger.zone.source}
+    return values
 
 
 def judge_history(
@@ -169,22 +180,17 @@ def judge_history(
     has no end.
     """
     enrollment.exits_held = 0  # what was seen under the rules of another version says nothing about these
-    view = View(None, profile, enrollment, flow, now, told=[])
-    verdict = _judge_history(flow, enrollment, profile, (note, *armed.notes), view, ends=armed.ends)
-    return telling(verdict, view.told or ())
-
-
-def _judge_history(
-    flow: Flow, enrollment: Enrollment, profile: Profile, notes: tuple[Note, ...], view: View, *, ends: str
-) -> Verdict:
+    notes, over = (note, *armed.notes), None
+    told: list[Note] = []
     if flow.exit_check == "at_send":
         enrollment.exits_held = held_before(flow, enrollment, profile)
-    elif (over := first_held(flow, enrollment, profile, view)) is not None:
-        return Verdict(None, (*notes, over), enrollment)
-    if ends:
-        ended = Note(outcome="ended", reason=ends, values={"anchor_at": to_wire(enrollment.anchor_at)})
-        return Verdict(None, (*notes, ended), enrollment)
-    return Verdict(enrollment, notes, enrollment)
+    else:
+        over = first_held(flow, enrollment, profile, now=now, told=told)
+    if over is None and armed.ends:
+        over = Note(outcome="ended", reason=armed.ends, values={"anchor_at": to_wire(enrollment.anchor_at)})
+    if over is not None:
+        return Verdict(None, (*notes, over, *told), enrollment)
+    return Verdict(enrollment, (*notes, *told), enrollment)
 
 
 def _judge_status(flow: Flow) -> Note | None:
@@ -208,8 +214,10 @@ def _judge_room(flow: Flow, profile: Profile, trigger: Trigger, *, instead_of: E
         live -= sum(one.flow in flow.unseen for one in profile.enrollments)
     if live >= ENROLLMENTS_MAX:
         return _note_refused("too_many_enrollments", {"live": live, "max": ENROLLMENTS_MAX})
-    size = profile.weight + len(trigger.packed) + lasting_bytes(profile.dedupe)
-    size -= 0 if instead_of is None else len(instead_of.context)
+    size = profile.weight + len(trigger.packed) - (0 if instead_of is None else len(instead_of.context))
+    if size + len(profile.dedupe) <= ENROLLED_BYTES_MAX:  # even if every key were one that lasts
+        return None
+    size += lasting_bytes(profile.dedupe)
     if size > ENROLLED_BYTES_MAX:
         return _note_refused("state_full", {"bytes": size, "max": ENROLLED_BYTES_MAX})
     return None

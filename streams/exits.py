@@ -19,8 +19,11 @@ from streams.verdict import Note
 from streams.view import View
 
 
-def first_held(flow: Flow, enrollment: Enrollment, profile: Profile, view: View) -> Note | None:
+def first_held(flow: Flow, enrollment: Enrollment, profile: Profile, *, now: int, told: list[Note]) -> Note | None:
     """The end by the first rule that holds already, on past events and on what is known of the person."""
+    if not profile.history and not flow.ended_by_person:
+        return None
+    view = View(None, profile, enrollment, flow, now, told=told)
     for rule in flow.exits:
         if rule.person is not None:
             if judge(rule.person, view) is True:

@@ -23,7 +23,16 @@ from streams.counters import Counter, counter_of
 from streams.matching import comes_from
 from streams.words import Parts, by_part
 
-Index = tuple[tuple[str, Mapping[str, tuple[Flow, ...]]], ...]  # word, and its text to the flows that want it
+
+class Beginning(NamedTuple):
+    """A flow that begins with an event from one of these sources of which this is true."""
+
+    flow: Flow
+    sources: tuple[str, ...]  # empty: from any
+    where: Closure | None  # None: of any
+
+
+Index = tuple[tuple[str, Mapping[str, tuple[Beginning, ...]]], ...]  # word, and its text to the flows that want it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +46,7 @@ class Interest:
     states: bool  # facts stand in it, or are read off it
     asked: Parts  # where to find those, and those that entries ask for
     others: Parts  # where to find all the others
-    wheres: Mapping[str, Closure]  # by flow
-    one_by_one: tuple[Flow, ...]  # flows that begin with it and want no certain text of it
+    one_by_one: tuple[Beginning, ...]  # flows that begin with it and want no certain text of it
     by_text: Index  # the others
     indexed: int  # how many those are
 
@@ -46,21 +54,24 @@ class Interest:
         """The flows that an event from this source with these words may begin, by name; and how many it may not,
         because of their `where`.
         """
-        found: list[Flow] = []
-        considered = self.indexed
-        for flow in self.one_by_one:
-            if comes_from(source, flow.trigger.sources):
-                considered += 1
-                found.append(flow)
-        for word, wanted in self.by_text:
-            text = words.get(word)
-            if isinstance(text, str):  # of a type of one's own, another flow may mean something else by the word
-                found += wanted.get(text, ())
-        wheres = self.wheres
-        open_ = [flow for flow in found if (where := wheres.get(flow.name)) is None or where(words) is True]
-        if self.by_text and len(open_) > 1:
+        open_: list[Flow] = []
+        passed = 0
+        for flow, sources, where in self.one_by_one:
+            if not sources or comes_from(source, sources):
+                if where is None or where(words) is True:
+                    open_.append(flow)
+                else:
+                    passed += 1
+        if self.by_text:
+            passed += self.indexed
+            for word, wanted in self.by_text:
+                text = words.get(word)
+                if isinstance(text, str):  # of a type of one's own, another flow may mean something else by the word
+                    by_this = [flow for flow, _, where in wanted.get(text, ()) if where is None or where(words) is True]
+                    open_ += by_this
+                    passed -= len(by_this)
             open_.sort(key=lambda flow: flow.name)
-        return open_, considered - len(open_)
+        return open_, passed
 
 
 class _Asked(NamedTuple):
@@ -100,9 +111,9 @@ def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_of
     counts = [counter_of(count) for count in all_asked.counts if count.of.event == type_]
     counters = {counter.name: counter for counter in counts if counter is not None}
     seen_words = kept.union(*(one.words | words_used(one.of.where) for one in counters.values()))
-    beginning = [flow for flow in flows if flow.trigger.event == type_]
-    asked = seen_words.union(*(words_used(flow.trigger.where) for flow in beginning))
-    one_by_one = tuple(flow for flow in beginning if not _certain(flow))
+    beginning = [_beginning(flow) for flow in flows if flow.trigger.event == type_]
+    asked = seen_words.union(*(words_used(one.flow.trigger.where) for one in beginning))
+    one_by_one = tuple(one for one in beginning if not _certain(one.flow))
     declared = sorted({word for of in all_asked.declared if of.event == type_ for word in of.words})
     return Interest(
         ends=frozenset(name for one, name in all_asked.ends if one == type_),
@@ -112,20 +123,24 @@ def _interest(type_: str, flows: tuple[Flow, ...], all_asked: _Asked, *, read_of
         states=read_off or type_ in STATING,
         asked=by_part(type_, asked, declared=declared),
         others=by_part(type_, (words_of(type_).keys() | {name for name, _ in declared}) - asked, declared=declared),
-        wheres={flow.name: closure(flow.trigger.where) for flow in beginning if flow.trigger.where is not None},
         one_by_one=one_by_one,
         by_text=_index(beginning),
         indexed=len(beginning) - len(one_by_one),
     )
 
 
-def _index(flows: Iterable[Flow]) -> Index:
-    index: dict[str, dict[str, tuple[Flow, ...]]] = {}
-    for flow in flows:
-        for word, texts in _certain(flow):
+def _beginning(flow: Flow) -> Beginning:
+    where = flow.trigger.where
+    return Beginning(flow, flow.trigger.sources, None if where is None else closure(where))
+
+
+def _index(beginning: Iterable[Beginning]) -> Index:
+    index: dict[str, dict[str, tuple[Beginning, ...]]] = {}
+    for one in beginning:
+        for word, texts in _certain(one.flow):
             wanted = index.setdefault(word, {})
             for text in texts:
-                wanted[text] = (*wanted.get(text, ()), flow)
+                wanted[text] = (*wanted.get(text, ()), one)
     return tuple(index.items())
 
 

@@ -19,7 +19,7 @@ from schemas.steps import Send
 from streams import acts, appointments, dedupe, effects, history, messages, recall, reentry, shown, weight, zone
 from streams.counting import count
 from streams.decide import decide
-from streams.entry import key_of, step_of
+from streams.entry import key_of, live_of, step_of
 from streams.gates.hours import REASONS as HOURS
 from streams.interest import Interest
 from streams.learning import learn, state
@@ -72,15 +72,16 @@ def take_event(program: Program, profile: Profile, trigger: Trigger, *, now: int
 
     Backfill never enrolls. False: nobody asks for such an event, it only tells that somebody was there.
     """
-    interest = program.interests.get(trigger.type, program.otherwise)
+    interest, is_act = program.interests.get(trigger.type, program.otherwise), trigger.type in acts.PARTS
     ordered = messages.of(profile)
-    if interest is None and trigger.type not in acts.PARTS:
+    if interest is None and not is_act:
         if ordered:
             recall.take_back(program, profile, ordered, recall.NO_FLOW, now=now, out=out, trigger=trigger)
         return False
-    concerned = None if interest is None or trigger.type in acts.PARTS else interest.ends
+    concerned = None if interest is None or is_act else interest.ends
     late = recall.late_for(program, profile, trigger, concerned, now=now) if ordered else []
-    acts.apply(program, profile, trigger, now=now, out=out)
+    if is_act:
+        acts.apply(program, profile, trigger, now=now, out=out)
     seen = None if interest is None else _take(program, profile, trigger, interest, now=now, out=out)
     if program.watch_flows:
         follow(program, profile, now=now, out=out)
@@ -142,7 +143,9 @@ def rezone(program: Program, profile: Profile, *, now: int, out: Recorder) -> bo
     (semantics 5.5).
     """
     moved = False
-    for enrollment in [one for one in profile.enrollments if one.zone]:
+    for enrollment in list(profile.enrollments):
+        if not enrollment.zone:
+            continue
         flow = program.flow_of(enrollment)
         if flow is None or not _is_elsewhere(flow, shown.seen_by(flow, profile), enrollment):
             continue
@@ -202,7 +205,7 @@ def _judging(program: Program, flow: Flow, profile: Profile, trigger: Trigger) -
     if len(program.versions) == len(program.flows):
         return flow
     key = key_of(flow, trigger)
-    live = next((one for one in profile.enrollments if one.flow == flow.name and one.key == key), None)
+    live = None if key is None else live_of(flow, profile, key)
     own = None if live is None else program.flow_of(live)
     if own is None or own.retrigger not in ("restart", "end_and_restart"):
         return own or flow
@@ -239,8 +242,9 @@ def enter(
     program: Program, flow: Flow, profile: Profile, trigger: Trigger, verdict: Verdict, *, now: int, out: Recorder
 ) -> None:
     """Carry out what a trigger means for a flow."""
-    if any(note.outcome == "refused" and note.reason.startswith("reentry_") for note in verdict.notes):
-        out.tallies[("ignored", flow.name)] += 1
+    for note in verdict.notes:
+        if note.outcome == "refused" and note.reason.startswith("reentry_"):
+            out.tallies[("ignored", flow.name)] += 1
     carry_out(flow, profile, verdict, now=now, out=out)
     last = verdict.then or verdict
     if last.notes and last.notes[0].outcome == "refused":

@@ -45,5 +45,5 @@ def trigger_of(program: Program, event: LoggedEvent, type_: str, occurred_at: in
 
 def read_whole(trigger: Trigger, interest: Interest) -> None:
     """All words of an event that begins something. Raises Undecodable."""
-    trigger.words = trigger.words | select(trigger.event, interest.others, trigger.parts)
+    trigger.words |= select(trigger.event, interest.others, trigger.parts)
     trigger.packed = codec.pack_words(trigger.words)

@@ -72,14 +72,19 @@ def has_been(flow: str, profile: Profile, *, in_shadow: bool) -> bool:
 
 def remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, *, now: int, out: Recorder) -> None:
     """When it began, or with `count_only_if_sent` that it sent; and when it ended."""
-    outcomes = [note.outcome for note in verdict.notes]
-    sent, only_if_sent, over = outcomes.count("sent"), flow.reentry.count_only_if_sent, verdict.enrollment is None
+    sent, entered = 0, False
+    for note in verdict.notes:
+        if note.outcome == "sent":
+            sent += 1
+        elif note.outcome == "entered":
+            entered = True
+    only_if_sent, over = flow.reentry.count_only_if_sent, verdict.enrollment is None
     if about.shown and flow.status != "shadow" and (sent or (over and not only_if_sent)):
         about.sent, counts = sent, True  # what it had sent before was only shown
     elif only_if_sent:
         counts = sent > 0 and about.sent == sent  # its first message
     else:
-        counts = "entered" in outcomes
+        counts = entered
     if counts:
         about.shown = flow.status == "shadow"
         past = _past(flow, profile, about, out)
@@ -93,7 +98,9 @@ def remember(flow: Flow, profile: Profile, about: Enrollment, verdict: Verdict, 
 
 def _past(flow: Flow, profile: Profile, enrollment: Enrollment, out: Recorder) -> Past:
     """What is remembered for the re-entry of this enrollment; made, and another one evicted for it, if need be."""
-    name = SHOWN * enrollment.shown + _name(flow, enrollment.key)
+    name = _name(flow, enrollment.key)
+    if enrollment.shown:
+        name = SHOWN + name
     past = profile.past.get(name)
     if past is None:
         if len(profile.past) >= PAST_KEYS_MAX:

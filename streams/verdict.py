@@ -75,7 +75,7 @@ class Effects(msgspec.Struct, gc=False):
     offers: list[Offer] = []
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The answer."""
 
     enrollment: Enrollment | None  # as it is from now on; None: there is none, or it has ended
@@ -90,7 +90,7 @@ def telling(verdict: Verdict, told: Sequence[Note]) -> Verdict:
     return msgspec.structs.replace(verdict, notes=(*verdict.notes, *told)) if told else verdict
 
 
-class Passing(msgspec.Struct, frozen=True):
+class Passing(msgspec.Struct, frozen=True, gc=False):
     """Input: an event passes by a live enrollment, or something else has changed, and may be a reason to end it."""
 
     seen: Seen | None

@@ -137,7 +137,7 @@ def outlook(program: Program, profile: Profile, *, in_held_flows: bool = False) 
     """The earliest moment at which an enrollment, or a flow that begins by the clock, has something to do; or at which
     an enrollment would have, were its flow not held. And the gates that are waited at, each with its due time.
     """
-    wakeup_at = appointments.next_at(program, profile, resting=in_held_flows)
+    wakeup_at = NEVER if profile.dossier is None else appointments.next_at(program, profile, resting=in_held_flows)
     holds: tuple[Hold, ...] = ()
     for run in messages.runs(profile):
         flow = program.flow_of(run)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -14,16 +14,13 @@ from schemas import codec, instants
 from schemas.catalog import Kind, words_of
 from schemas.event import NONE, LoggedEvent, LoggedMoney
 
-
-class Asked(NamedTuple):
-    """A declared word as it is looked for in a part of an event; `below` None: the part itself."""
-
-    name: str
-    below: str | None
-    kind: Kind
-
-
+#: A declared word as it is looked for in a part of an event: its name, its name there, None for the part itself, and
+#: its kind. A plain tuple, because it is taken apart for every event.
+Asked = tuple[str, str | None, Kind]
 Parts = tuple[tuple[str, tuple[Asked, ...]], ...]
+
+
+_json = msgspec.json.Decoder()
 
 
 def by_part(type_: str, names: Container[str] | None = None, *, declared: Iterable[tuple[str, Kind]] = ()) -> Parts:
@@ -36,10 +33,10 @@ def by_part(type_: str, names: Container[str] | None = None, *, declared: Iterab
         if names is None or name in names:
             top, *below = word.path
             assert len(below) < 2, "words stand in a part of the event or are one"
-            parts.setdefault(top, []).append(Asked(name, below[0] if below else None, word.kind))
+            parts.setdefault(top, []).append((name, below[0] if below else None, word.kind))
     for name, kind in declared:
         if names is None or name in names:
-            parts.setdefault("properties", []).append(Asked(name, name, kind))
+            parts.setdefault("properties", []).append((name, name, kind))
     return tuple((top, tuple(words)) for top, words in parts.items())
 
 
@@ -58,24 +55,27 @@ def select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any] | None = No
 def _select(event: LoggedEvent, parts: Parts, decoded: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for top, words in parts:
-        if top not in decoded:
-            decoded[top] = _part(event, top)
-        part = decoded[top]
+        if top in decoded:
+            part = decoded[top]
+        else:
+            part = decoded[top] = _part(event, top)
         if part is None:
             continue
         is_object = isinstance(part, dict)
         for name, below, kind in words:
             value = part if below is None else part.get(below) if is_object else None
             # Most words are texts, and most of them are not there.
-            if value is not None and (isinstance(value, str) if kind == "text" else is_kind(value, kind)):
+            if value is not None and (isinstance(value, str) if kind == "text" else _KINDS[kind](value)):
                 found[name] = value
     return found
 
 
 def _part(event: LoggedEvent, top: str) -> Any:
     value = getattr(event, top)
+    if value is None or value is NONE:
+        return None
     if isinstance(value, msgspec.Raw):
-        return None if value is NONE else msgspec.json.decode(value)
+        return _json.decode(value)
     return {"amount": value.amount, "currency": value.currency} if isinstance(value, LoggedMoney) else value
 
 

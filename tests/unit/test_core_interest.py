@@ -71,7 +71,7 @@ def test_a_flow_that_wants_a_certain_text_is_not_asked_about_others() -> None:
 
 def test_only_what_conditions_ask_for_is_read_until_something_begins() -> None:
     interest = interests([named(1, SPRING, ())])["checkout_started"]
-    assert [(top, [word.name for word in words]) for top, words in interest.asked] == [("context", ["campaign"])]
+    assert [(top, [name for name, _, _ in words]) for top, words in interest.asked] == [("context", ["campaign"])]
     entered = Stage(flow(where=LARGE)).event(checkout("10:00", total="60", checkout_id="C1", coupon="X"))
     words = entered.profile().enrollments[0].words()
     assert words == {"checkout_id": "C1", "coupon": "X", "total": {"amount": "60", "currency": "USD"}}

@@ -17,6 +17,7 @@ from schemas.limits import POISON_IN_WINDOW_MAX, POISON_MAX, POISON_WINDOW
 from schemas.profile import NEVER
 from schemas.steps import If
 from streams import waking
+from streams.interest import Beginning
 from streams.partition import Record
 from streams.program import build
 from streams.rehearsal import event_record
@@ -258,8 +259,8 @@ class TestTheProgramFails:
         assert stage.story[-1] == "10:30 ended bought"
 
     def test_memory_that_has_run_out_is_no_records_fault(self) -> None:
-        class Exhausted(tuple[Flow, ...]):
-            def __iter__(self) -> Iterator[Flow]:
+        class Exhausted(tuple[Beginning, ...]):
+            def __iter__(self) -> Iterator[Beginning]:
                 raise MemoryError
 
         program = build([self.SOUND])
