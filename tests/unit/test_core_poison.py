@@ -273,9 +273,7 @@ class TestTheProgramFails:
     @pytest.mark.parametrize("defective", [AT_EVENTS, AT_MOMENTS], ids=["events", "moments"])
     @pytest.mark.parametrize("clock", ["live", "carried"])
     @pytest.mark.parametrize("unit", [1, 2, 3, 7, 100])
-    def test_it_is_the_same_in_units_of_any_size_and_over_any_crash(
-        self, defective: Flow, clock: str, unit: int
-    ) -> None:
+    def test_it_is_the_same_in_units_of_any_size_over_any_crash(self, defective: Flow, clock: str, unit: int) -> None:
         """Semantics 1.3."""
         log = a_log(clock)
         want = outcome(defective, clock, [log[i : i + 1] for i in range(len(log))])
