@@ -264,9 +264,8 @@ class TestTheProgramFails:
                 raise MemoryError
 
         program = build([self.SOUND])
-        interest = replace(program.interests["checkout_started"], one_by_one=Exhausted())
-        exhausted = replace(program, interests={"checkout_started": interest})
-        stage = live(self.SOUND).event(event("product_viewed", "09:00")).restart(exhausted)
+        interests = {"checkout_started": replace(program.interests["checkout_started"], one_by_one=Exhausted())}
+        stage = live(self.SOUND).event(event("product_viewed", "09:00")).restart(replace(program, interests=interests))
         with pytest.raises(MemoryError):
             stage.event(checkout("10:00"))
 
