@@ -13,8 +13,17 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
 from typing import Any, NoReturn
 
+import pytest
+
 #: Virtual seconds at the beginning: 2026-03-01T00:00:00Z.
 BEGINS_SECONDS = 1_772_323_200.0
+
+#: Marks for modules that kill processes: coroutines left behind by these are collected at any time. If the collector
+#: comes while a named tuple is made, whose code has no `__import__`, Python cannot even warn of them.
+REMAINS = (
+    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <coroutine:pytest.PytestUnraisableExceptionWarning"),
+)
 
 _LIFE: ContextVar[Life | None] = ContextVar("life", default=None)
 

@@ -21,6 +21,7 @@ from tests.oracle.records import wire
 from tests.oracle.replay import run_live
 from tests.oracle.scenario import TENANT
 from tests.simulation.broker import Record
+from tests.simulation.clockwork import REMAINS
 from tests.simulation.traffic import Flows, read
 from tests.simulation.verdict import Verdict, replayed, told
 from tests.simulation.world import INCARNATION, World
@@ -43,7 +44,7 @@ steps:
 BUYER, OTHER = "buyer", "other"
 CHECKOUT, ORDER = "commerce.checkout.started.v1", "commerce.order.placed.v1"
 
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+pytestmark = [*REMAINS]
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ from schemas.instants import to_wire
 from streams.partition import Partition, Record
 from tests.simulation import world as world_module
 from tests.simulation.broken import CURES, DropsTimers
+from tests.simulation.clockwork import REMAINS
 from tests.simulation.misfortune import STORM_EVERY
 from tests.simulation.test_cancel_race import BUYER, CHECKOUT, event
 from tests.simulation.test_cancel_race import FLOW as BUYER_FLOW
@@ -38,8 +39,7 @@ START_MS = 1_772_323_200_000
 #: Storms until a missing cure must have been noticed.
 STORMS_MAX = 400
 
-# What is left of processes that were killed in the middle of something.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+pytestmark = [*REMAINS]
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
