@@ -12,7 +12,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaError
 
 from agents.errors import CartwheelError, Halted, Misconfigured, Unavailable
 from schemas.codec import Undecodable
@@ -44,9 +44,10 @@ def explained(error: BaseException) -> BaseException:
             f"stored state: {error}",
             next_step="run the version that wrote it, or a newer one (deploy/runbooks/state-version.md)",
         )
-    if isinstance(error, KafkaConnectionError):
+    if isinstance(error, KafkaError) and error.retriable:
+        # Whoever asked has tried long enough: at the start, or when the process has been paused over its own deadline.
         return Unavailable(
-            f"Kafka went away while the worker started: {error}",
+            f"Kafka has not done in time what the worker asked for: {error}",
             next_step="see whether the brokers run, then start the worker again; nothing is lost",
         )
     return error
